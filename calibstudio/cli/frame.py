@@ -1,0 +1,104 @@
+"""What a command gives back, and how it reaches the terminal."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TextIO
+
+from calibstudio.domain.errors import CalibStudioError
+from calibstudio.domain.jobs import Progress, TimeToGo
+from calibstudio.domain.wording import duration
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that went wrong while the rest went on: a sentence and what to do."""
+
+    message: str
+    hint: str = ""
+
+    @classmethod
+    def of(cls, error: CalibStudioError) -> Problem:
+        """Say a foreseen failure."""
+        return cls(str(error), error.hint)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a command found or made. Problems make the exit code 1."""
+
+    document: dict[str, Any]
+    text: str = ""
+    problems: list[Problem] = field(default_factory=list)
+
+
+def say_problem(message: str, hint: str = "", stream: TextIO | None = None) -> None:
+    """Write one problem as one sentence and a hint."""
+    stream = stream or sys.stderr
+    line = f"calibstudio: {message}"
+    if hint:
+        line += f" {hint}"
+    print(line, file=stream, flush=True)
+
+
+def write_json(document: dict[str, Any], stream: TextIO | None = None) -> None:
+    """Write the one JSON document. NaN is not JSON, so it becomes null."""
+    stream = stream or sys.stdout
+    json.dump(_plain(document), stream, ensure_ascii=False, indent=1, allow_nan=False)
+    stream.write("\n")
+    stream.flush()
+
+
+def _plain(value: Any) -> Any:
+    """Replace what JSON does not know: paths, enums and numbers of numpy, NaN."""
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_plain(v) for v in value]
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, str):
+        # Undecodable bytes of a file name are kept as escapes, so that the document stays UTF-8.
+        return str(value).encode("utf-8", "backslashreplace").decode("utf-8")
+    if hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        return value if value == value and abs(value) != float("inf") else None
+    return _plain(str(value))
+
+
+class ProgressBar:
+    """A bar with time to go on a terminal; silent anywhere else."""
+
+    WIDTH = 28
+
+    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stream = stream
+        self._shows = stream.isatty()
+        self._time_to_go = TimeToGo(clock)
+        self._dirty = False
+
+    def __call__(self, progress: Progress) -> None:
+        """Draw the bar for this state."""
+        if not self._shows:
+            return
+        filled = round(progress.fraction * self.WIDTH)
+        left = self._time_to_go.seconds(progress.fraction)
+        to_go = "" if left is None else f" {duration(left)} to go"
+        bar = "█" * filled + "░" * (self.WIDTH - filled)
+        self._stream.write(f"\r{bar} {progress.fraction:4.0%}{to_go}  {progress.text[:60]}\x1b[K")
+        self._stream.flush()
+        self._dirty = True
+
+    def close(self) -> None:
+        """Remove the bar, so that what follows starts on a clean line."""
+        if self._dirty:
+            self._stream.write("\r\x1b[K")
+            self._stream.flush()
+            self._dirty = False

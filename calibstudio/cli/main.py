@@ -1,0 +1,154 @@
+"""The one entry: finds the command, runs it, and turns what happened into an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from types import FrameType
+from typing import NoReturn, Protocol, cast
+
+from calibstudio import __version__
+from calibstudio.cli.frame import Outcome, ProgressBar, say_problem, write_json
+from calibstudio.domain.errors import CalibStudioError, Cancelled
+from calibstudio.domain.jobs import CancelToken, JobContext, throttled
+
+log = logging.getLogger(__name__)
+
+EXIT_OK, EXIT_PROBLEMS, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
+
+COMMANDS = {
+    "gui": "open the window (also without any command)",
+    "headers": "what frames say about themselves, and where each value came from",
+    "groups": "which frames of a folder belong together",
+    "stack": "combine files as they are into one image",
+    "masters": "build, judge and file every master that a folder allows",
+    "qc": "measure and judge frames, sets and masters",
+    "library": "list, show, approve and reject masters",
+    "doctor": "what is installed, what is missing, and the command that mends it",
+}
+
+
+class CommandModule(Protocol):
+    """What each module of `calibstudio.cli` that is a command offers."""
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare its arguments."""
+        ...
+
+    def run(self, args: argparse.Namespace, ctx: JobContext) -> Outcome:
+        """Do it."""
+        ...
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says wrong usage as one sentence and a hint, as every other problem."""
+
+    def error(self, message: str) -> NoReturn:
+        say_problem(f"{message[:1].upper()}{message[1:]}.", f"See {self.prog} --help.")
+        raise SystemExit(EXIT_USAGE)
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run one command line and return its exit code."""
+    argv = list(argv) or ["gui"]
+    try:
+        args, module = _parse(argv)
+    except SystemExit as done:
+        return done.code if isinstance(done.code, int) else EXIT_USAGE
+    from calibstudio.services.logs import start_logging
+
+    log_file = start_logging(args.log_level, to_terminal=args.log_level is not None)
+    token = CancelToken()
+    _stop_on_signals(token)
+    bar = ProgressBar(sys.stderr)
+    try:
+        outcome = module.run(args, JobContext(token, throttled(bar, per_second=10)))
+    except Cancelled:
+        bar.close()
+        say_problem("Stopped. What was complete is kept.")
+        return EXIT_INTERRUPTED
+    except CalibStudioError as error:
+        bar.close()
+        log.warning("%s: %s", args.command, error)
+        say_problem(str(error), error.hint)
+        return EXIT_USAGE
+    except BrokenPipeError:
+        return _reader_left()
+    except Exception:
+        bar.close()
+        log.exception("%s: unexpected error", args.command)
+        where = f"Details are in {log_file}." if log_file else "Run with --log-level debug."
+        say_problem("CalibStudio ran into an error it did not expect.", where)
+        return EXIT_PROBLEMS
+    bar.close()
+    return _deliver(args, outcome)
+
+
+def _deliver(args: argparse.Namespace, outcome: Outcome) -> int:
+    try:
+        if args.json:
+            write_json(outcome.document)
+        elif outcome.text:
+            print(outcome.text, flush=True)
+    except BrokenPipeError:
+        return _reader_left()
+    for problem in outcome.problems:
+        say_problem(problem.message, problem.hint)
+    return EXIT_PROBLEMS if outcome.problems else EXIT_OK
+
+
+def _reader_left() -> int:
+    """The reader of a pipe went away (``| head``): end quietly, also at interpreter exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return EXIT_OK
+
+
+def _parse(argv: list[str]) -> tuple[argparse.Namespace, CommandModule]:
+    parser = _Parser(
+        prog="calibstudio",
+        description="Take, judge, stack and keep calibration frames. Without a command: the window.",
+    )
+    parser.add_argument("--version", action="version", version=f"CalibStudio {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
+    wanted = next((a for a in argv if not a.startswith("-")), None)
+    if wanted not in COMMANDS and not any(a in ("-h", "--help", "--version") for a in argv):
+        # `calibstudio FOLDER` and `calibstudio --rig NAME` mean the window.
+        if wanted is None or os.sep in wanted or os.path.isdir(wanted):  # noqa: PTH112
+            argv = ["gui", *argv]
+            wanted = "gui"
+    module: CommandModule | None = None
+    for name, text in COMMANDS.items():
+        sub = commands.add_parser(name, help=text, description=f"{text[:1].upper()}{text[1:]}.")
+        sub.add_argument("--json", action="store_true", help="one JSON document on standard output")
+        sub.add_argument(
+            "--log-level",
+            choices=["debug", "info", "warning", "error"],
+            help="also write the log to standard error, from this level on",
+        )
+        if name == wanted:
+            module = cast(CommandModule, importlib.import_module(f"calibstudio.cli.{name}"))
+            module.add_arguments(sub)
+    args = parser.parse_args(argv)
+    if module is None:
+        parser.error("no command was given")
+    return args, module
+
+
+def _stop_on_signals(token: CancelToken) -> None:
+    """SIGINT and SIGTERM ask the work to stop; a second SIGINT stops at once."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        if token.cancelled:
+            os._exit(EXIT_INTERRUPTED)
+        token.cancel()
+
+    signal.signal(signal.SIGINT, ask)
+    signal.signal(signal.SIGTERM, ask)

@@ -1,0 +1,1 @@
+"""Qt: shows state, asks services to act, decides nothing about calibration."""
