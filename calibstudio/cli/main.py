@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 from types import FrameType
 from typing import NoReturn, Protocol, cast
 
@@ -112,16 +113,12 @@ def _reader_left() -> int:
 def _parse(argv: list[str]) -> tuple[argparse.Namespace, CommandModule]:
     parser = _Parser(
         prog="calibstudio",
-        description="Take, judge, stack and keep calibration frames. Without a command: the window.",
+        description="Take, judge, stack and keep calibration frames. Without a command: a window.",
     )
     parser.add_argument("--version", action="version", version=f"CalibStudio {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
+    argv = _window_when_meant(argv)
     wanted = next((a for a in argv if not a.startswith("-")), None)
-    if wanted not in COMMANDS and not any(a in ("-h", "--help", "--version") for a in argv):
-        # `calibstudio FOLDER` and `calibstudio --rig NAME` mean the window.
-        if wanted is None or os.sep in wanted or os.path.isdir(wanted):  # noqa: PTH112
-            argv = ["gui", *argv]
-            wanted = "gui"
     module: CommandModule | None = None
     for name, text in COMMANDS.items():
         sub = commands.add_parser(name, help=text, description=f"{text[:1].upper()}{text[1:]}.")
@@ -138,6 +135,14 @@ def _parse(argv: list[str]) -> tuple[argparse.Namespace, CommandModule]:
     if module is None:
         parser.error("no command was given")
     return args, module
+
+
+def _window_when_meant(argv: list[str]) -> list[str]:
+    """`calibstudio FOLDER` and `calibstudio --rig NAME` mean the window."""
+    if any(a in ("-h", "--help", "--version") for a in argv):
+        return argv
+    first = argv[0]
+    return ["gui", *argv] if first.startswith("-") or Path(first).is_dir() else argv
 
 
 def _stop_on_signals(token: CancelToken) -> None:
