@@ -117,7 +117,7 @@ def _processors() -> Check:
 
 
 def _kernel_cache() -> Check:
-    """Compiled kernels are kept beside the package, or in numba's own folder where that is not writable."""
+    """Kernels are kept beside the package, or in numba's own folder where it is read-only."""
     name = "Compiled kernels"
     folder = Path(__file__).resolve().parent.parent
     cached = sum(1 for _ in folder.rglob("__pycache__/*.nbi"))
