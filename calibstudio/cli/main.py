@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import importlib
 import logging
 import os
@@ -119,6 +120,13 @@ def _parse(argv: list[str]) -> tuple[argparse.Namespace, CommandModule]:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
     argv = _window_when_meant(argv)
     wanted = next((a for a in argv if not a.startswith("-")), None)
+    if wanted is not None and wanted not in COMMANDS:
+        close = difflib.get_close_matches(wanted, COMMANDS, 1)
+        say_problem(
+            f"There is no command or folder {wanted!r}.",
+            f"Did you mean {close[0]}?" if close else "See calibstudio --help.",
+        )
+        raise SystemExit(EXIT_USAGE)
     module: CommandModule | None = None
     for name, text in COMMANDS.items():
         sub = commands.add_parser(name, help=text, description=f"{text[:1].upper()}{text[1:]}.")

@@ -1,0 +1,155 @@
+"""The frame of the command line: exit codes, JSON, problems, signals."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from calibstudio.cli import main as cli
+from calibstudio.cli.frame import Outcome, Problem, ProgressBar, write_json
+from calibstudio.domain.errors import CalibStudioError, Cancelled
+from calibstudio.domain.jobs import Progress
+
+
+class Command:
+    """A small real command that does what a test asks."""
+
+    def __init__(self, act):
+        self._act = act
+
+    def add_arguments(self, parser):
+        parser.add_argument("words", nargs="*")
+
+    def run(self, args, ctx):
+        return self._act()
+
+
+@pytest.fixture
+def run_command(monkeypatch):
+    def run(act, *argv):
+        monkeypatch.setattr(cli.importlib, "import_module", lambda name: Command(act))
+        return cli.run(["doctor", *argv])
+
+    return run
+
+
+def test_success_prints_text_and_exits_0(run_command, capsys):
+    assert run_command(lambda: Outcome({"a": 1}, "one line")) == 0
+    assert capsys.readouterr().out == "one line\n"
+
+
+def test_json_is_one_document_and_nothing_else_on_standard_output(run_command, capsys):
+    outcome = Outcome(
+        {"path": Path("a"), "n": float("nan")}, "text", [Problem("It broke.", "Mend it.")]
+    )
+
+    code = run_command(lambda: outcome, "--json")
+
+    out, err = capsys.readouterr()
+    assert json.loads(out) == {"path": "a", "n": None}
+    assert err == "calibstudio: It broke. Mend it.\n"
+    assert code == 1
+
+
+def test_a_foreseen_failure_is_one_sentence_and_exit_2(run_command, capsys):
+    def act():
+        raise CalibStudioError("There is no file a.fits.", hint="Check the name.")
+
+    assert run_command(act) == 2
+    assert capsys.readouterr().err == "calibstudio: There is no file a.fits. Check the name.\n"
+
+
+def test_a_cancel_exits_130(run_command):
+    def act():
+        raise Cancelled
+
+    assert run_command(act) == 130
+
+
+@pytest.mark.expects_error_log
+def test_a_bug_shows_no_traceback_but_names_the_log(run_command, capsys):
+    def act():
+        raise ZeroDivisionError
+
+    assert run_command(act) == 1
+    err = capsys.readouterr().err
+    assert "Traceback" not in err
+    assert "calibstudio.log" in err
+
+
+@pytest.mark.parametrize("argv", [["doctor", "extra"], ["doctor", "--no-such"], ["stack", "--low", "x"]])
+def test_wrong_usage_exits_2_with_a_sentence(argv, capsys):
+    assert cli.run(argv) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("calibstudio: ") and "--help" in err
+
+
+def test_a_mistyped_command_is_told_its_nearest(capsys):
+    assert cli.run(["mastres"]) == 2
+    assert "Did you mean masters?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", list(cli.COMMANDS))
+def test_every_command_has_help(name, capsys):
+    assert cli.run([name, "--help"]) == 0
+    out = capsys.readouterr().out
+    assert "--json" in out and "--log-level" in out
+
+
+def test_the_progress_bar_is_silent_where_there_is_no_terminal():
+    stream = io.StringIO()
+    bar = ProgressBar(stream)
+
+    bar(Progress(0.5, "half"))
+    bar.close()
+
+    assert stream.getvalue() == ""
+
+
+def test_json_writes_names_that_are_not_utf8(tmp_path):
+    stream = io.StringIO()
+    write_json({"path": os.fsdecode(b"bad\xff.fits")}, stream)
+    assert json.loads(stream.getvalue()) == {"path": "bad\\udcff.fits"}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_a_long_command_within_5_seconds(number, tmp_path):
+    code = (
+        "import sys; from calibstudio.cli import main as m\n"
+        "class C:\n"
+        "    def add_arguments(self, p): pass\n"
+        "    def run(self, args, ctx):\n"
+        "        print('ready', flush=True); ctx.token.wait(60)\n"
+        "m.importlib.import_module = lambda name: C()\n"
+        "sys.exit(m.run(['doctor']))\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout is not None and process.stdout.readline() == b"ready\n"
+
+    start = time.monotonic()
+    process.send_signal(number)
+    _, err = process.communicate(timeout=20)
+
+    assert time.monotonic() - start < 5.0
+    assert process.returncode == 130
+    assert err == b"calibstudio: Stopped. What was complete is kept.\n"
+
+
+def test_commands_without_a_window_never_import_qt():
+    code = (
+        "import sys; from calibstudio.cli import main as m; m.run(['doctor', '--json'])\n"
+        "sys.exit(any(n.startswith(('PySide6', 'pyqtgraph')) for n in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["checks"]
