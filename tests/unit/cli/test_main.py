@@ -85,7 +85,10 @@ def test_a_bug_shows_no_traceback_but_names_the_log(run_command, capsys):
     assert "calibstudio.log" in err
 
 
-@pytest.mark.parametrize("argv", [["doctor", "extra"], ["doctor", "--no-such"], ["stack", "--low", "x"]])
+WRONG = [["doctor", "extra"], ["doctor", "--no-such"], ["stack", "--low", "x"]]
+
+
+@pytest.mark.parametrize("argv", WRONG)
 def test_wrong_usage_exits_2_with_a_sentence(argv, capsys):
     assert cli.run(argv) == 2
     err = capsys.readouterr().err
