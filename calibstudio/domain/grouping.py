@@ -51,6 +51,6 @@ class Grouping:
     """Frames whose kind or shape is not understood, already calibrated frames, broken files."""
     ignored: tuple[LeftOut, ...] = ()
     """Files that are no frames at all."""
-    excluded: Mapping[Path, str] = field(default=_NONE)
+    excluded: Mapping[Path, str] = field(default_factory=lambda: _NONE)
     """Frames that stay in their group but are left out of the stack: path -> reason."""
     headers: Mapping[Path, FrameHeader] = field(default_factory=lambda: MappingProxyType({}))

@@ -67,7 +67,7 @@ class FrameHeader:
     """Names of the image HDUs, in order; ``""`` is the primary. Empty: no image in the file."""
     file_bytes: int = 0
     file_mtime_ns: int = 0
-    origin: Mapping[str, str] = field(default=_EMPTY)
+    origin: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
     """For each field that is set, where it came from: ``EXPTIME card``, ``path``, ``corrected``."""
     notes: tuple[str, ...] = ()
     """Disagreements and surprises, one sentence each."""

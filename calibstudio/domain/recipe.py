@@ -65,6 +65,48 @@ class StackSettings:
             raise ValueError("iterations must be at least 1")
 
 
+class LevelOf(StrEnum):
+    """How the level of a flat is measured when it is normalised."""
+
+    TILES = "tiles"
+    """Median of the medians of tiles: stars, dust and defects do not move it (RULES 6)."""
+    MEDIAN = "median"
+    MEAN = "mean"
+    MODE = "mode"
+
+
+@dataclass(frozen=True, slots=True)
+class FlatSettings:
+    """How a master flat is brought to one (RULES 5)."""
+
+    level: LevelOf = LevelOf.TILES
+    region: float = 0.5
+    """Side of the centred part that is measured, as a fraction of the picture; 1 is all of it."""
+    per_channel: bool = True
+    """Colour sensors: each colour by its own level."""
+    unity_below: float = 0.05
+    """Where the flat has less than this fraction of its level: 1, and a mask."""
+
+    def __post_init__(self) -> None:
+        if not 0.01 <= self.region <= 1:
+            raise ValueError("region must be between 0.01 and 1")
+        if not 0 <= self.unity_below < 1:
+            raise ValueError("unity_below must be at least 0 and below 1")
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """When too few values were kept at too many pixels: the bits of INFOBITS (RULES 5)."""
+
+    min_kept: int = 10
+    share: float = 0.01
+    """The bit is set when more than this share of the pixels kept fewer."""
+
+
+DEFAULT_MASTER_NAME = "{camera}/{kind}/{part}/{night}/master_{kind}_{apart}_{night}_{hash}.fits"
+"""PRODUCT 5. ``part`` is the filter or the exposure, ``apart`` what tells masters apart."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tolerances:
     """How close is the same (RULES 3). Used for grouping and for matching."""
@@ -94,7 +136,7 @@ class Recipe:
 
     name: str = "default"
     description: str = ""
-    stack: Mapping[str, StackSettings] = field(default=_DEFAULT_STACK)
+    stack: Mapping[str, StackSettings] = field(default_factory=lambda: _DEFAULT_STACK)
     """By kind word."""
     min_frames: int = 2
     """Groups smaller than this are skipped, with a reason."""
@@ -111,6 +153,10 @@ class Recipe:
     """Dark signal left in a flat by a dark flat of another exposure, as a fraction of its level."""
     leave_out_bad: bool = True
     """Frames judged BAD are left out, with the reason."""
+    flat: FlatSettings = field(default_factory=FlatSettings)
+    coverage: Coverage = field(default_factory=Coverage)
+    master_name: str = DEFAULT_MASTER_NAME
+    """Pattern of a master's path below the library's folder."""
 
     def stack_for(self, kind: str) -> StackSettings:
         """Settings for this kind; other kinds are combined like darks."""
