@@ -1,0 +1,202 @@
+"""Every limit that a verdict uses, in one readable and serialisable value (RULES 7)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+
+from calibstudio.domain.errors import UsageError
+from calibstudio.domain.quality import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """Where WARN and BAD begin, on one side or on both. A value at the limit is still good."""
+
+    warn_above: float | None = None
+    bad_above: float | None = None
+    warn_below: float | None = None
+    bad_below: float | None = None
+
+    def judge(self, value: float) -> Verdict:
+        """Return the verdict on a measured value (not NaN)."""
+        if _beyond(value, self.bad_above, self.bad_below):
+            return Verdict.BAD
+        if _beyond(value, self.warn_above, self.warn_below):
+            return Verdict.WARN
+        return Verdict.GOOD
+
+    def side(self, value: float) -> tuple[float | None, float | None, str]:
+        """Return (warn, bad, ``above`` or ``below``) for the side of the value that decides."""
+        has_above = self.warn_above is not None or self.bad_above is not None
+        has_below = self.warn_below is not None or self.bad_below is not None
+        low_edge = self.warn_below if self.warn_below is not None else self.bad_below
+        if has_below and (not has_above or (low_edge is not None and value < low_edge)):
+            return self.warn_below, self.bad_below, "below"
+        return self.warn_above, self.bad_above, "above"
+
+    def scaled(self, factor: float) -> Limit:
+        """Return this limit times a factor: limits given in units of noise become ADU."""
+
+        def times(edge: float | None) -> float | None:
+            return None if edge is None else edge * factor
+
+        return Limit(
+            times(self.warn_above),
+            times(self.bad_above),
+            times(self.warn_below),
+            times(self.bad_below),
+        )
+
+
+def _beyond(value: float, above: float | None, below: float | None) -> bool:
+    return (above is not None and value > above) or (below is not None and value < below)
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """Limits by metric name; a rig keeps its own copy, starting from these.
+
+    The numbers are those of the field (sources in brackets): WARN begins where the "ok" column
+    ends, BAD at the "fail" column. Limits in units of noise are multiplied by the frame's own.
+    """
+
+    saturated: Limit = Limit(warn_above=0.1, bad_above=5.0)
+    """Percent of pixels at 98 % of the maximum or more [BANZAI rejects from 5 %]."""
+    saturated_cold: Limit = Limit(warn_above=1.0, bad_above=5.0)
+    """The same in bias and dark frames, where hot pixels saturate without harm."""
+    zeros: Limit = Limit(warn_above=1e-3, bad_above=0.1)
+    """Percent of pixels at the converter's zero: 1e-5 and 1e-3 of all."""
+    gradient_noise: Limit = Limit(warn_above=0.5, bad_above=2.0)
+    """Bias and darks: plane over the frame, peak to valley, in units of the pixel noise."""
+    gradient: Limit = Limit(warn_above=3.0, bad_above=10.0)
+    """Flats: plane over the frame, peak to valley, percent of the level (5 %: LSST's scatter)."""
+    row_structure: Limit = Limit(warn_above=2.0, bad_above=10.0)
+    """Scatter of row medians over what white noise alone gives."""
+    column_structure: Limit = Limit(warn_above=2.0, bad_above=10.0)
+    temperature_error: Limit = Limit(warn_above=0.5, bad_above=3.0)
+    """Sensor from its set point, °C [BANZAI 0.5]."""
+    temperature_spread: Limit = Limit(warn_above=1.0, bad_above=3.0)
+    """Warmest less coldest of a set, °C [psf-guard 1]."""
+    hot_pixels: Limit = Limit(warn_above=0.5, bad_above=5.0)
+    """Percent of pixels."""
+    cold_pixels: Limit = Limit(warn_above=0.05, bad_above=0.2)
+    """Percent of pixels below 0.8 of their neighbourhood in a flat [LSST]."""
+    unstable_pixels: Limit = Limit(warn_above=0.5, bad_above=5.0)
+    """Percent of pixels with a temporal noise over 5 times the median's."""
+    rtn_tail: Limit = Limit(warn_above=1.3, bad_above=3.0)
+    """Root mean square over median of the temporal noise of pixels."""
+    level_of_range: Limit = Limit(warn_above=70.0, bad_above=90.0, warn_below=20.0, bad_below=5.0)
+    """Flats: level above bias in percent of the usable range."""
+    level_error: Limit = Limit(warn_above=10.0, bad_above=25.0)
+    """Flats with a target: percent away from it; the tolerance asked for replaces `warn_above`."""
+    snr: Limit = Limit(warn_below=100.0, bad_below=50.0)
+    """Flats: signal to noise of one pixel of one frame [BANZAI needs 50]."""
+    master_snr: Limit = Limit(warn_below=500.0, bad_below=200.0)
+    """Flats: signal to noise of one pixel of the master (500: 0.2 %)."""
+    vignetting: Limit = Limit(warn_above=60.0)
+    """Percent lost in the corners."""
+    noise_excess: Limit = Limit(warn_above=1.1, bad_above=1.5, warn_below=0.9, bad_below=0.5)
+    """Flats: variance of a pair over what photons and read-out explain."""
+    read_noise_error: Limit = Limit(warn_above=10.0, bad_above=20.0)
+    """Percent away from the known read noise [LSST 5]."""
+    gain_error: Limit = Limit(warn_above=10.0, bad_above=20.0)
+    """Percent between measured and written e-/ADU [LSST 5]."""
+    bias_drift: Limit = Limit(warn_above=0.5, bad_above=1.0)
+    """Slope over the set or largest jump, in units of the read noise."""
+    level_drift: Limit = Limit(warn_above=10.0, bad_above=30.0)
+    """Flats: spread of the levels, percent; harmless once frames are normalised."""
+    shape_drift: Limit = Limit(warn_above=0.3, bad_above=1.0)
+    """Flats: change of shape beyond noise between frames, percent root mean square."""
+    dark_rate_scatter: Limit = Limit(warn_above=5.0, bad_above=10.0)
+    """Frame-to-frame scatter of dark levels, in standard errors of a level."""
+    dark_proportion: Limit = Limit(warn_above=1.1, bad_above=1.5, warn_below=0.9, bad_below=0.5)
+    """Ratio of dark rates of two exposures; 1 when the dark signal is proportional to time."""
+    glow_noise: Limit = Limit(warn_above=3.0)
+    """Amp glow above the median, in units of the frame's noise."""
+    duplicates: Limit = Limit(warn_above=0.0, bad_above=0.0)
+    """Frames that are copies of another."""
+    outliers: Limit = Limit(warn_above=0.0)
+    """Frames that do not belong to their group, counted."""
+    outlier_sigma: float = 5.0
+    """Robust sigmas from the group's median that make a frame an outlier."""
+    low_count: Limit = Limit(warn_above=1.0, bad_above=10.0)
+    """Percent of pixels with fewer kept values than half of the frames."""
+    frames_of_wanted: Limit = Limit(warn_below=75.0, bad_below=25.0)
+    """Percent of the frames asked for."""
+    uncertainty_excess: Limit = Limit(warn_above=1.5, bad_above=4.0)
+    """Median UNC over what the noise of the inputs and their number give."""
+    dust: Limit = Limit(warn_above=20.0)
+    """New or deep dust shadows, counted."""
+    dust_depth_pct: float = 0.5
+    """Depth from which a shadow counts, percent of the light."""
+    hot_sigma: float = 5.0
+    hot_rate_e_per_s: float = 0.5
+    """A hot pixel is above both: `hot_sigma` of the frame and this rate."""
+    dead_response: float = 0.5
+    cold_response: float = 0.8
+    saturation_guard: float = 0.98
+    """Part of the maximum from which a pixel counts as saturated."""
+
+    def limit(self, name: str) -> Limit | None:
+        """Return the limit of a metric, or None when it is informative."""
+        value = getattr(self, name, None)
+        return value if isinstance(value, Limit) else None
+
+    def to_dict(self) -> dict[str, object]:
+        """Return plain values for a settings file; only what differs from the defaults."""
+        plain: dict[str, object] = {}
+        for entry in fields(self):
+            value = getattr(self, entry.name)
+            if value == getattr(DEFAULT_THRESHOLDS, entry.name):
+                continue
+            if isinstance(value, Limit):
+                value = {
+                    edge.name: number
+                    for edge in fields(value)
+                    if (number := getattr(value, edge.name)) is not None
+                }
+            plain[entry.name] = value
+        return plain
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, object]) -> Thresholds:
+        """Read what `to_dict` wrote.
+
+        Raises
+        ------
+        UsageError
+            For a limit that does not exist or is not a number.
+        """
+        changed: dict[str, object] = {}
+        for name, value in plain.items():
+            current = getattr(cls(), name, None)
+            if current is None or callable(current):
+                raise UsageError(
+                    f"There is no quality limit called {name}.",
+                    hint="The names are those of the metrics that qc prints.",
+                )
+            changed[name] = _read_limit(name, value, isinstance(current, Limit))
+        return replace(cls(), **changed)  # type: ignore[arg-type]
+
+
+def _read_limit(name: str, value: object, is_limit: bool) -> object:
+    if not is_limit:
+        return _read_number(name, value)
+    edges = {edge.name for edge in fields(Limit)}
+    if not isinstance(value, Mapping) or not set(value) <= edges:
+        raise UsageError(
+            f"The quality limit {name} is not understood.",
+            hint=f"Give it any of {', '.join(sorted(edges))}.",
+        )
+    return Limit(**{str(edge): _read_number(name, number) for edge, number in value.items()})
+
+
+def _read_number(name: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
+        raise UsageError(f"The quality limit {name} is not a number.", hint="Write it as 1.5.")
+    return float(value)
+
+
+DEFAULT_THRESHOLDS = Thresholds()
+"""The limits of a rig that has none of its own."""

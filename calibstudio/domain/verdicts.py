@@ -1,0 +1,114 @@
+"""Numbers become verdicts: the words for each metric, and the likely cause and cure by kind."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from calibstudio.domain.quality import Assessment, Finding, Metric, Verdict
+from calibstudio.domain.thresholds import Limit
+from calibstudio.domain.verdict_words import advice, words
+from calibstudio.domain.wording import NARROW, quantity, significant
+
+
+def quantity_text(value: float, unit: str, decimals: int | None) -> str:
+    """Write a measured value: fixed decimals where given, else four significant digits."""
+    if decimals is not None:
+        return quantity(value, unit, decimals)
+    text = significant(value)
+    return f"{text}{NARROW}{unit}" if unit else text
+
+
+@dataclass(slots=True)
+class Judge:
+    """Collects metrics of one thing and words the findings that follow from them."""
+
+    kind: str
+    metrics: list[Metric] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+    def add(
+        self,
+        name: str,
+        value: float,
+        limit: Limit | None = None,
+        *,
+        note: str = "",
+        unit: str | None = None,
+        where: str = "",
+        title: str | None = None,
+        cause: str | None = None,
+        cure: str | None = None,
+    ) -> Verdict | None:
+        """Add a metric; with a limit it is judged, and WARN or BAD becomes a finding.
+
+        A value that is not a number counts as not measured, with ``note`` as the reason.
+        ``where`` (``channel R``, ``column 512``) is added to the finding's sentence.
+        """
+        entry = words(name)
+        unit = entry.unit if unit is None else unit
+        if not math.isfinite(value):
+            self.missing(name, note or "the values are not finite")
+            return None
+        if limit is None:
+            self.metrics.append(
+                Metric(name, entry.label, value, unit, why=note, decimals=entry.decimals)
+            )
+            return None
+        verdict = limit.judge(value)
+        warn, bad, side = limit.side(value)
+        broken = bad if verdict is Verdict.BAD else warn
+        edge = broken if broken is not None else bad
+        limit_text = "" if edge is None else quantity_text(edge, unit, entry.decimals)
+        why = _why(verdict, limit_text, side, note)
+        self.metrics.append(
+            Metric(name, entry.label, value, unit, verdict, why, warn, bad, entry.decimals)
+        )
+        if verdict is not Verdict.GOOD:
+            default = advice(name, self.kind, side)
+            place = f" ({where})" if where else ""
+            text = quantity_text(value, unit, entry.decimals)
+            self.findings.append(
+                Finding(
+                    verdict,
+                    title or default.title,
+                    f"{entry.label} {text}{place}, limit {limit_text}.",
+                    default.cause if cause is None else cause,
+                    default.cure if cure is None else cure,
+                    name,
+                )
+            )
+        return verdict
+
+    def missing(self, name: str, why: str) -> None:
+        """Add a metric that could not be measured, with what it needs, as a sentence part."""
+        entry = words(name)
+        sentence = f"{entry.label} not measured: {why.rstrip('.')}."
+        self.metrics.append(Metric(name, entry.label, None, entry.unit, why=sentence))
+
+    def find(
+        self,
+        verdict: Verdict,
+        title: str,
+        what: str,
+        *,
+        cause: str = "",
+        cure: str = "",
+        metric: str = "",
+    ) -> None:
+        """Add a finding that no single limit gives."""
+        self.findings.append(Finding(verdict, title, what, cause, cure, metric))
+
+    def result(self) -> Assessment:
+        """Return what was collected."""
+        return Assessment(tuple(self.metrics), tuple(self.findings))
+
+
+def _why(verdict: Verdict, limit_text: str, side: str, note: str) -> str:
+    if not limit_text:
+        return note
+    if verdict is Verdict.GOOD:
+        said = f"Within the limit of {limit_text}."
+    else:
+        said = f"{'Above' if side == 'above' else 'Below'} the limit of {limit_text}."
+    return f"{said} {note}".strip()

@@ -1,0 +1,53 @@
+"""The public face of quality: measure frames, sets and masters; histograms; photon transfer."""
+
+from __future__ import annotations
+
+from calibstudio.imaging.photon_transfer import PhotonTransfer, photon_transfer
+from calibstudio.imaging.quality_context import FrameContext, MasterContext
+from calibstudio.imaging.quality_frame import measure_frame
+from calibstudio.imaging.quality_histogram import (
+    Histogram,
+    NoiseZones,
+    Profiles,
+    histogram,
+    noise_zones,
+    profiles,
+)
+from calibstudio.imaging.quality_levels import (
+    Clipped,
+    Level,
+    central_level,
+    clipped_statistics,
+    tile_noise,
+)
+from calibstudio.imaging.quality_master import measure_master
+from calibstudio.imaging.quality_sets import (
+    FrameSource,
+    SetAssessment,
+    find_outliers,
+    measure_set,
+)
+
+__all__ = [
+    "Clipped",
+    "FrameContext",
+    "FrameSource",
+    "Histogram",
+    "Level",
+    "MasterContext",
+    "NoiseZones",
+    "PhotonTransfer",
+    "Profiles",
+    "SetAssessment",
+    "central_level",
+    "clipped_statistics",
+    "find_outliers",
+    "histogram",
+    "measure_frame",
+    "measure_master",
+    "measure_set",
+    "noise_zones",
+    "photon_transfer",
+    "profiles",
+    "tile_noise",
+]

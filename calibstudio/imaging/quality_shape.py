@@ -1,0 +1,202 @@
+"""Large and linear structure of an image: gradient, corners, vignetting, row and column banding."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calibstudio.imaging.quality_levels import Image, clipped_statistics
+
+BINS = 32
+"""An image is looked at in so many bins down and across."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The large structure of one channel. NaN where the image is too small to say."""
+
+    plane_p2v: float
+    """Peak to valley over the frame of the plane part of a plane + even radial fit, in ADU."""
+    centre: float
+    """Level of the middle, in ADU."""
+    corners: tuple[float, float, float, float]
+    """Level of the 5 % boxes: top left, top right, bottom left, bottom right, in ADU."""
+
+    def percent_of(self, level: float, pedestal: float) -> float:
+        """Return the gradient in percent of the light (level less pedestal)."""
+        light = level - pedestal
+        return 100.0 * self.plane_p2v / light if light > 0 else float("nan")
+
+    def vignetting_pct(self, pedestal: float) -> float:
+        """Return 100 (1 - mean corner / centre), pedestal taken out."""
+        light = self.centre - pedestal
+        if not light > 0:
+            return float("nan")
+        return 100.0 * (1.0 - (float(np.mean(self.corners)) - pedestal) / light)
+
+
+def bin_levels(plane: Image, bins: int = BINS, *, step: float = 0.0) -> NDArray[np.float64]:
+    """Return clipped means of bins, shape (rows, columns) of at most (bins, bins); NaN if empty.
+
+    At most 24 x 24 pixels of each bin are looked at, evenly spread: with noise sigma a bin is
+    good to sigma / 24.
+    """
+    ny, nx = plane.shape
+    rows, columns = min(bins, ny), min(bins, nx)
+    if rows == 0 or columns == 0:
+        return np.empty((0, 0))
+    ys = _even_places(ny, rows)
+    xs = _even_places(nx, columns)
+    part = plane[np.ix_(ys.ravel(), xs.ravel())].astype(np.float32)
+    cells = part.reshape(rows, ys.shape[1], columns, xs.shape[1]).swapaxes(1, 2)
+    values = cells.reshape(rows * columns, -1)
+    return _clipped_means(values, step).reshape(rows, columns)
+
+
+def _even_places(length: int, bins: int) -> NDArray[np.int64]:
+    """Return for each bin the indices that are looked at: up to 24, in runs of two rows."""
+    width = length // bins
+    take = min(24, width)
+    inside = (np.arange(take) * width) // take
+    places: NDArray[np.int64] = (np.arange(bins) * length // bins)[:, None] + inside[None, :]
+    return places
+
+
+def _clipped_means(values: NDArray[np.float32], step: float) -> NDArray[np.float64]:
+    """Return per row the mean of the values within 5 sigma (MAD) of their median."""
+    good = np.isfinite(values)
+    if good.all():
+        middle = np.median(values, axis=1, keepdims=True)
+        spread = 1.4826 * np.median(np.abs(values - middle), axis=1, keepdims=True)
+        keep = np.abs(values - middle) <= 5.0 * np.maximum(spread, 0.5 * step)
+        total = np.where(keep, values - middle, 0).sum(axis=1, dtype=np.float64)
+        means: NDArray[np.float64] = middle[:, 0] + total / keep.sum(axis=1)
+        return means
+    return np.array([clipped_statistics(row, step=step).mean for row in values])
+
+
+def measure_shape(plane: Image, *, step: float = 0.0) -> Shape:
+    """Fit a plane and even radial terms to the bins of one channel.
+
+    Level = a + b x + c y + d r^2 + e r^4 with x and y from -1 to 1; the plane term's peak to
+    valley is 2 (|b| + |c|). Radial terms take up vignetting, so that it is not called a
+    gradient. Bins more than 5 sigma from the fit are left out once.
+    """
+    levels = bin_levels(plane, step=step)
+    rows, columns = levels.shape
+    if min(rows, columns) < 4:
+        nothing = float("nan")
+        return Shape(nothing, nothing, (nothing, nothing, nothing, nothing))
+    y, x = np.meshgrid(np.linspace(-1, 1, rows), np.linspace(-1, 1, columns), indexing="ij")
+    square = x * x + y * y
+    terms = np.stack([np.ones_like(x), x, y, square, square**2], axis=-1).reshape(-1, 5)
+    values = levels.ravel()
+    keep = np.isfinite(values)
+    fit = np.full(5, np.nan)
+    for _ in range(2):
+        if keep.sum() < 10:
+            break
+        fit = np.linalg.lstsq(terms[keep], values[keep], rcond=None)[0]
+        away = np.abs(values - terms @ fit)
+        spread = 1.4826 * float(np.median(away[keep]))
+        keep &= away <= max(5.0 * spread, 1e-9)
+    p2v = 2.0 * (abs(fit[1]) + abs(fit[2]))
+    return Shape(float(p2v), _box(plane, 0.5, 0.5), _corner_levels(plane))
+
+
+def _box(plane: Image, y: float, x: float, part: float = 0.05) -> float:
+    """Return the clipped mean of a box of 5 % of each side, placed from 0 (start) to 1 (end)."""
+    ny, nx = plane.shape
+    hy, hx = max(1, round(ny * part)), max(1, round(nx * part))
+    y0, x0 = round((ny - hy) * y), round((nx - hx) * x)
+    box = plane[y0 : y0 + hy, x0 : x0 + hx]
+    stride = max(1, int((box.size / 16384) ** 0.5))
+    return clipped_statistics(box[::stride, ::stride]).mean
+
+
+def _corner_levels(plane: Image) -> tuple[float, float, float, float]:
+    return _box(plane, 0, 0), _box(plane, 0, 1), _box(plane, 1, 0), _box(plane, 1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Banding:
+    """Structure of rows or of columns."""
+
+    ratio: float
+    """Scatter of line levels over what white pixel noise alone gives; 1 is none. NaN: too small."""
+    sigma_adu: float
+    """Scatter of line levels beyond white noise, in ADU."""
+    bad_lines: int
+    """Lines more than 5 sigma from their neighbours."""
+
+
+def line_structure(plane: Image, sigma: float, *, axis: int, step: float = 0.0) -> Banding:
+    """Measure banding along rows (axis 1) or columns (axis 0).
+
+    R = sigma_lines / (sigma_pixel / sqrt(n)), with n the pixels of a full line: the field's
+    R with clipped means in the place of medians (so without its factor 1.25, and without the
+    medians' steps of half an ADU). The level of a line is measured on 512 of its pixels, its
+    neighbourhood (15 lines) is subtracted, and what that smaller sample's noise adds is taken
+    out, so that R is that of full lines.
+    """
+    lines = plane if axis == 1 else plane.T
+    count, length = lines.shape
+    if count < 16 or length < 16 or not sigma > 0:
+        return Banding(float("nan"), float("nan"), 0)
+    sample = _sample_columns(lines, 512)
+    used = sample.shape[1]
+    profile = _line_levels(sample, step)
+    rough = profile - _smooth(profile, 15)
+    rough = rough[np.isfinite(rough)]
+    if rough.size < 16:
+        return Banding(float("nan"), float("nan"), 0)
+    found = clipped_statistics(rough)
+    variance = found.sigma**2 / (1.0 - 1.0 / 15.0)
+    beyond = max(variance - sigma**2 / used, 0.0)
+    ratio = float(np.sqrt(1.0 + beyond * length / sigma**2))
+    return Banding(ratio, float(np.sqrt(beyond)), found.n_all - found.n_kept)
+
+
+def _sample_columns(lines: Image, at_most: int) -> NDArray[np.float32]:
+    length = lines.shape[1]
+    if length <= at_most:
+        return lines.astype(np.float32)
+    runs = at_most // 16
+    starts = np.linspace(0, length - 16, runs).astype(int)
+    index = (starts[:, None] + np.arange(16)[None, :]).ravel()
+    return lines[:, index].astype(np.float32)
+
+
+def _line_levels(sample: NDArray[np.float32], step: float) -> NDArray[np.float64]:
+    """Return the level of each line: mean of what is left after its own column is taken out."""
+    with np.errstate(invalid="ignore"):
+        rest = sample - _nan_median(sample, axis=0)
+        rest = rest - _nan_median(rest, axis=1)
+        spread = 1.4826 * float(np.nanmedian(np.abs(rest[:: max(1, len(rest) // 512)])))
+        keep = np.abs(rest) <= 5.0 * max(spread, 0.5 * step)
+        base = _nan_median(sample - _nan_median(sample, axis=0), axis=1)
+        total = np.where(keep, rest, 0).sum(axis=1, dtype=np.float64)
+        levels: NDArray[np.float64] = base[:, 0] + total / np.maximum(keep.sum(axis=1), 1)
+    return levels
+
+
+def _nan_median(values: NDArray[Any], *, axis: int) -> NDArray[Any]:
+    medians: NDArray[Any] = np.median(values, axis=axis, keepdims=True)
+    return medians
+
+
+def _smooth(profile: NDArray[np.float64], window: int) -> NDArray[np.float64]:
+    """Return the running mean; at the ends the straight line through the end's window goes on."""
+    half = window // 2
+    padded = np.concatenate(
+        [
+            2 * profile[0] - profile[half:0:-1],
+            profile,
+            2 * profile[-1] - profile[-2 : -half - 2 : -1],
+        ]
+    )
+    smooth: NDArray[np.float64] = np.convolve(padded, np.ones(window) / window, mode="valid")
+    return smooth
