@@ -112,7 +112,7 @@ def _publish(temporary: Path, final: Path) -> bool:
         try:
             os.link(temporary, final)
         except OSError as error:
-            if error.errno not in _NO_LINKS or final.exists():
+            if error.errno not in _NO_LINKS:
                 raise
             _publish_without_links(temporary, final)
     except FileExistsError as error:
