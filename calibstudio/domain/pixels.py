@@ -171,7 +171,7 @@ class ArrayRows:
         """Fill ``buffer`` with the raw bytes of rows y0 to y1 (exclusive)."""
         if self._stored is Stored.OTHER:
             raise ValueError(f"{self._name} has no raw form")
-        buffer[:] = memoryview(self._pixels[y0:y1].view(np.uint8).reshape(-1))
+        buffer[:] = self._pixels[y0:y1].view(np.uint8).reshape(-1).data
 
     def close(self) -> None:
         """Nothing to let go of."""

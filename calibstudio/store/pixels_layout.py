@@ -1,0 +1,308 @@
+"""Where the images of a FITS file lie: structure only, no meaning (that is `store.headers`).
+
+Own parsing, because a stack of a hundred files asks for a hundred layouts and opening one with
+astropy takes longer than reading its pixels.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from calibstudio.domain.errors import FileProblemError
+from calibstudio.domain.wording import file_size
+
+BLOCK = 2880
+CARD = 80
+_MOST_HEADER_BLOCKS = 20_000
+"""57 MB of header: more is not a header."""
+_MOST_PIXELS = 1 << 36
+BITPIX_BYTES = {8: 1, 16: 2, 32: 4, 64: 8, -32: 4, -64: 8}
+
+ReadAt = Callable[[int, int], bytes]
+"""(offset, size) -> bytes, fewer at the end of the file."""
+
+_WANTED = frozenset(
+    ["SIMPLE", "XTENSION", "BITPIX", "NAXIS", "PCOUNT", "GCOUNT", "GROUPS", "BSCALE", "BZERO"]
+    + ["BLANK", "EXTNAME", "EXTVER", "ZIMAGE", "ZBITPIX", "ZNAXIS", "ZBLANK"]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageLayout:
+    """One HDU that holds an image."""
+
+    index: int
+    """HDU number, 0 for the primary."""
+    name: str
+    """As `image_names` gives it; empty for the primary."""
+    bitpix: int
+    axes: tuple[int, ...]
+    """NAXIS1, NAXIS2, ... as written."""
+    header_offset: int
+    data_offset: int
+    bscale: float = 1.0
+    bzero: float = 0.0
+    blank: int | None = None
+    compressed: bool = False
+    """Stored in tiles in a table (fpack)."""
+
+    def plane(self, file: str) -> tuple[int, int]:
+        """Return (ny, nx).
+
+        Raises
+        ------
+        FileProblemError
+            If the image has not two axes (further axes of length 1 are fine).
+        """
+        where = f"{file}[{self.name}]" if self.name else file
+        if len(self.axes) < 2 or any(n != 1 for n in self.axes[2:]):
+            size = " × ".join(str(n) for n in self.axes)
+            raise FileProblemError(
+                f"{where} is no flat picture: its axes are {size}.",
+                hint="Only pictures with rows and columns can be used; export one plane.",
+            )
+        nx, ny = self.axes[:2]
+        if nx < 1 or ny < 1:
+            raise FileProblemError(
+                f"{where} has no pixels: its size is {nx} × {ny}.", hint="Take it again."
+            )
+        return ny, nx
+
+
+def walk_images(read_at: ReadAt, size: int, file: str) -> list[ImageLayout]:
+    """Return every image of the file, in order.
+
+    Raises
+    ------
+    FileProblemError
+        If the file is empty, is not FITS, its header is broken, or it holds no image.
+    """
+    if size == 0:
+        raise FileProblemError(
+            f"{file} is empty (0 bytes).", hint="Copy it again from the camera or the archive."
+        )
+    start = read_at(0, 16)
+    if not start.startswith(b"SIMPLE  ="):
+        hint = "It is left out; look at what it really is."
+        if start.startswith(b"XISF0100"):
+            hint = "It is an XISF file; export it as FITS."
+        raise FileProblemError(f"{file} is not a FITS file.", hint=hint)
+    images = list(_hdus(read_at, size, file))
+    if not images:
+        raise FileProblemError(
+            f"{file} holds a header but no image.", hint="Choose files that hold pictures."
+        )
+    return _without_duplicates(images)
+
+
+def find_image(images: list[ImageLayout], image: str, file: str) -> ImageLayout:
+    """Return the image of this name; the first for an empty name.
+
+    Raises
+    ------
+    FileProblemError
+        If there is no image of this name.
+    """
+    if not image:
+        return images[0]
+    for layout in images:
+        if layout.name.upper() == image.upper() or image.upper() == f"HDU{layout.index}":
+            return layout
+    names = ", ".join(i.name or "the primary" for i in images)
+    raise FileProblemError(
+        f"{file} has no image named {image}.", hint=f"It has {names}." if names else ""
+    )
+
+
+def _hdus(read_at: ReadAt, size: int, file: str) -> Iterator[ImageLayout]:
+    """Walk over all HDUs; what follows a cut is not there, so it is not listed."""
+    offset, index = 0, 0
+    while offset < size:
+        cards, data_offset = _read_header(read_at, offset, file, first=index == 0)
+        if cards is None:
+            return
+        axes = _axes(cards, "NAXIS", file)
+        bitpix = _integer(cards, "BITPIX", file)
+        if bitpix not in BITPIX_BYTES:
+            raise FileProblemError(f"{file} is broken: BITPIX is {bitpix}.", hint="Copy it again.")
+        is_image = index == 0 or _text(cards, "XTENSION").startswith("IMAGE")
+        if cards.get("ZIMAGE") == "T":
+            yield _compressed(cards, index, offset, data_offset, file)
+        elif is_image and cards.get("GROUPS") != "T" and len(axes) >= 1 and math.prod(axes) > 0:
+            yield _plain(cards, index, bitpix, axes, offset, data_offset, file)
+        length = _data_bytes(cards, bitpix, axes, file)
+        offset = data_offset + -(-length // BLOCK) * BLOCK
+        index += 1
+
+
+def _plain(
+    cards: dict[str, str],
+    index: int,
+    bitpix: int,
+    axes: tuple[int, ...],
+    offset: int,
+    data_offset: int,
+    file: str,
+) -> ImageLayout:
+    return ImageLayout(
+        index=index,
+        name="" if index == 0 else (_text(cards, "EXTNAME") or f"HDU{index}"),
+        bitpix=bitpix,
+        axes=axes,
+        header_offset=offset,
+        data_offset=data_offset,
+        bscale=_number(cards, "BSCALE", 1.0, file),
+        bzero=_number(cards, "BZERO", 0.0, file),
+        blank=_integer(cards, "BLANK", file) if "BLANK" in cards and bitpix > 0 else None,
+    )
+
+
+def _compressed(
+    cards: dict[str, str], index: int, offset: int, data_offset: int, file: str
+) -> ImageLayout:
+    name = _text(cards, "EXTNAME")
+    bitpix = _integer(cards, "ZBITPIX", file)
+    blank = next((k for k in ("ZBLANK", "BLANK") if k in cards and bitpix > 0), None)
+    return ImageLayout(
+        index=index,
+        # fpack calls what was the primary so; it stays the primary.
+        name="" if name in ("", "COMPRESSED_IMAGE") and index == 1 else name or f"HDU{index}",
+        bitpix=bitpix,
+        axes=_axes(cards, "ZNAXIS", file),
+        header_offset=offset,
+        data_offset=data_offset,
+        bscale=_number(cards, "BSCALE", 1.0, file),
+        bzero=_number(cards, "BZERO", 0.0, file),
+        blank=None if blank is None else _integer(cards, blank, file),
+        compressed=True,
+    )
+
+
+def _without_duplicates(images: list[ImageLayout]) -> list[ImageLayout]:
+    """Give a second extension of the same name its HDU number, so that each can be asked for."""
+    seen: set[str] = set()
+    result = []
+    for layout in images:
+        if layout.name.upper() in seen:
+            layout = ImageLayout(
+                layout.index,
+                f"{layout.name or 'HDU'}{'_' if layout.name else ''}{layout.index}",
+                layout.bitpix,
+                layout.axes,
+                layout.header_offset,
+                layout.data_offset,
+                layout.bscale,
+                layout.bzero,
+                layout.blank,
+                layout.compressed,
+            )
+        seen.add(layout.name.upper())
+        result.append(layout)
+    return result
+
+
+def _read_header(
+    read_at: ReadAt, offset: int, file: str, *, first: bool
+) -> tuple[dict[str, str] | None, int]:
+    """Return the cards that matter, and where the data begins; no cards for junk at the end."""
+    cards: dict[str, str] = {}
+    for number in range(_MOST_HEADER_BLOCKS):
+        block = read_at(offset + number * BLOCK, BLOCK)
+        if number == 0 and not first and not block.startswith(b"XTENSION"):
+            return None, 0
+        for i in range(0, len(block) - CARD + 1, CARD):
+            key = block[i : i + 8].rstrip()
+            if key == b"END":
+                return cards, offset + (number + 1) * BLOCK
+            word = key.decode("ascii", "replace")
+            if word in _WANTED or word.startswith(("NAXIS", "ZNAXIS")):
+                value = block[i + 10 : i + CARD].decode("ascii", "replace")
+                if block[i + 8 : i + 9] == b"=":
+                    cards.setdefault(word, _value(value))
+        if len(block) < BLOCK:
+            break
+    raise FileProblemError(
+        f"{file} is cut off in its header: there is no END.", hint="Copy it again."
+    )
+
+
+def _value(text: str) -> str:
+    """Return the value of a card without its comment; strings without quotes and padding."""
+    text = text.strip()
+    if text.startswith("'"):
+        end = 1
+        while (end := text.find("'", end)) >= 0 and text[end : end + 2] == "''":
+            end += 2
+        return text[1 : end if end >= 0 else None].replace("''", "'").strip()
+    return text.split("/", 1)[0].strip()
+
+
+def _text(cards: dict[str, str], key: str) -> str:
+    return cards.get(key, "").strip()
+
+
+def _integer(cards: dict[str, str], key: str, file: str) -> int:
+    try:
+        value = float(cards[key].replace("D", "E"))
+        if not value.is_integer():
+            raise ValueError(cards[key])
+        # int() of the text where it can be: float loses the last digits of a 64-bit BLANK.
+        text = cards[key]
+        return int(text) if text.lstrip("+-").isdigit() else int(value)
+    except (KeyError, ValueError, OverflowError) as error:
+        said = f"says {cards[key]!r}" if key in cards else "is missing"
+        raise FileProblemError(
+            f"{file} is broken: {key} {said} in its header.", hint="Copy it again."
+        ) from error
+
+
+def _number(cards: dict[str, str], key: str, default: float, file: str) -> float:
+    try:
+        value = float(cards.get(key, str(default)).replace("D", "E") or default)
+    except ValueError as error:
+        raise FileProblemError(
+            f"{file} is broken: {key} says {cards[key]!r} in its header.", hint="Copy it again."
+        ) from error
+    return value if math.isfinite(value) else default
+
+
+def _axes(cards: dict[str, str], key: str, file: str) -> tuple[int, ...]:
+    count = _integer(cards, key, file)
+    if not 0 <= count <= 999:
+        raise FileProblemError(
+            f"{file} is broken: {key} is {count} in its header.", hint="Copy it again."
+        )
+    axes = tuple(_integer(cards, f"{key}{i + 1}", file) for i in range(count))
+    if any(n < 0 for n in axes) or math.prod(axes) > _MOST_PIXELS:
+        size = " × ".join(str(n) for n in axes)
+        raise FileProblemError(
+            f"{file} is broken: its header claims a size of {size} pixels.", hint="Copy it again."
+        )
+    return axes
+
+
+def _data_bytes(cards: dict[str, str], bitpix: int, axes: tuple[int, ...], file: str) -> int:
+    """Return the bytes of the data, without padding (FITS standard 4.0, section 4.4.1 and 6)."""
+    if not axes:
+        return 0
+    pcount = _integer(cards, "PCOUNT", file) if "PCOUNT" in cards else 0
+    gcount = _integer(cards, "GCOUNT", file) if "GCOUNT" in cards else 1
+    if pcount < 0 or gcount < 0:
+        raise FileProblemError(f"{file} is broken: PCOUNT or GCOUNT is negative.")
+    if axes[0] == 0 and cards.get("GROUPS") == "T":
+        axes = axes[1:]
+    return BITPIX_BYTES[bitpix] * gcount * (pcount + math.prod(axes))
+
+
+def check_complete(layout: ImageLayout, size: int, file: str) -> None:
+    """Raise `FileProblemError` when the file ends before the image does."""
+    wanted = BITPIX_BYTES[layout.bitpix] * math.prod(layout.axes)
+    there = max(0, size - layout.data_offset)
+    if not layout.compressed and there < wanted:
+        raise FileProblemError(
+            f"{file} is cut off: {file_size(there)} of {file_size(wanted)} of its pixels "
+            "are there.",
+            hint="Copy it again; it is left out until then.",
+        )
