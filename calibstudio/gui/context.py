@@ -1,0 +1,37 @@
+"""What every workspace is handed: the program's long-lived objects, made in `calibstudio.app`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from calibstudio.gui.equipment_state import EquipmentState
+from calibstudio.gui.jobs.runner import JobRunner
+from calibstudio.gui.problems import ProblemReporter
+from calibstudio.gui.settings_state import SettingsState
+from calibstudio.gui.theme import ThemeState
+from calibstudio.gui.toasts import Toasts
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GuiContext:
+    """Everything a workspace may use. Nothing here is global; tests build their own."""
+
+    theme: ThemeState
+    settings: SettingsState
+    """``settings.current`` is the value, ``settings.change(theme="night")`` writes it."""
+    camera_jobs: JobRunner
+    """One thread: every call to the camera, the wheel, the panel and the mount."""
+    background: JobRunner
+    """Reading, combining, measuring, writing, scanning. Never talks to a device."""
+    equipment: EquipmentState
+    problems: ProblemReporter
+    """``problems.report(error)``: the one way an error reaches the user."""
+    toasts: Toasts
+    """``toasts.say("Six masters imported.", "good")``."""
+    open_library: Callable[[], Any]
+    """Opens the master library; slow the first time, so only inside a job."""
+    data_folder: Path
+    """Where the program keeps what is neither a frame nor a setting."""

@@ -1,0 +1,320 @@
+"""What the equipment does now, read once a second in a thread of its own.
+
+Panels and the status bar listen to one signal with one immutable snapshot; nobody in the
+interface asks a driver.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import TypeVar
+
+from PySide6.QtCore import QObject, Signal, Slot
+
+from calibstudio.domain.equipment import (
+    CameraState,
+    CameraStatus,
+    CoverState,
+    MountStatus,
+    Observatory,
+    PanelStatus,
+)
+from calibstudio.domain.errors import CalibStudioError
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+class CoolingState(StrEnum):
+    """What the cooler is doing, judged from several readings."""
+
+    NONE = "no cooler"
+    OFF = "off"
+    RAMPING = "cooling"
+    SETTLED = "settled"
+    UNREACHABLE = "cannot hold"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class TemperatureReading:
+    """One point of the cooler's history."""
+
+    at: datetime
+    sensor_c: float
+    set_c: float | None
+    power_pct: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class EquipmentSnapshot:
+    """Everything that was read at one moment. ``None``: not there, or it did not answer."""
+
+    utc: datetime
+    """Observatory time."""
+    observatory: str = ""
+    is_simulated: bool = False
+    camera_name: str = ""
+    camera: CameraStatus | None = None
+    cooling: CoolingState = CoolingState.UNKNOWN
+    cooling_since: datetime | None = None
+    filter_name: str | None = None
+    """None: no wheel, or it is turning (see `filter_moving`)."""
+    filter_slot: int | None = None
+    filter_moving: bool = False
+    panel: PanelStatus | None = None
+    mount: MountStatus | None = None
+    sun_altitude_deg: float | None = None
+    problems: tuple[str, ...] = ()
+    """One sentence for each device that did not answer."""
+
+    @property
+    def camera_lost(self) -> bool:
+        """Whether the camera does not answer."""
+        return self.camera is None or self.camera.state is CameraState.LOST
+
+    @property
+    def cover(self) -> CoverState | None:
+        """Where the cover is; None when there is no panel or it does not answer."""
+        return None if self.panel is None else self.panel.cover
+
+    @property
+    def lamp_brightness(self) -> int | None:
+        """Brightness of the panel's lamp, 0 for off."""
+        return None if self.panel is None else self.panel.brightness
+
+
+class CoolingJudge:
+    """Says whether the sensor has settled, from the readings so far.
+
+    Settled: within 0.3 °C of the set point for 60 s, and moving less than 0.2 °C a minute.
+    Unreachable: power above 95 % for 3 min, more than 0.3 °C too warm, and no longer moving.
+    Times are observatory times, so a fast simulated clock is judged alike.
+    """
+
+    TOLERANCE_C = 0.3
+    WINDOW = timedelta(seconds=60)
+    PATIENCE = timedelta(seconds=180)
+    STILL_C_PER_MIN = 0.2
+
+    def __init__(self) -> None:
+        self.state = CoolingState.UNKNOWN
+        self.since: datetime | None = None
+        self._recent: deque[TemperatureReading] = deque()
+
+    def add(self, status: CameraStatus, *, can_cool: bool) -> CoolingState:
+        """Take one more reading and return the state that follows."""
+        state = self._judge(status, can_cool=can_cool)
+        if state is not self.state:
+            self.state, self.since = state, status.at
+        return state
+
+    def _judge(self, status: CameraStatus, *, can_cool: bool) -> CoolingState:
+        if not can_cool:
+            return CoolingState.NONE
+        if status.cooler_on is False:
+            self._recent.clear()
+            return CoolingState.OFF
+        if status.sensor_c is None or status.set_c is None:
+            return CoolingState.UNKNOWN
+        recent = self._recent
+        if recent and (recent[-1].set_c != status.set_c or recent[-1].at > status.at):
+            recent.clear()
+        recent.append(
+            TemperatureReading(status.at, status.sensor_c, status.set_c, status.cooler_power_pct)
+        )
+        while len(recent) > 1 and status.at - recent[1].at >= self.PATIENCE:
+            recent.popleft()
+        if self._within(status):
+            return CoolingState.SETTLED
+        return CoolingState.UNREACHABLE if self._stuck(status) else CoolingState.RAMPING
+
+    def _within(self, status: CameraStatus) -> bool:
+        window = [r for r in self._recent if status.at - r.at <= self.WINDOW]
+        if self.state is CoolingState.SETTLED:
+            # It stays settled until it has left the tolerance, not at every flicker of 0.1 °C.
+            return abs((status.sensor_c or 0.0) - (status.set_c or 0.0)) <= 2 * self.TOLERANCE_C
+        if status.at - self._recent[0].at < self.WINDOW:
+            return False
+        far = max(abs(r.sensor_c - (r.set_c or 0.0)) for r in window)
+        return far <= self.TOLERANCE_C and self._slope(window) < self.STILL_C_PER_MIN
+
+    def _stuck(self, status: CameraStatus) -> bool:
+        too_warm = (status.sensor_c or 0.0) - (status.set_c or 0.0) > self.TOLERANCE_C
+        full = all((r.power_pct or 0.0) > 95.0 for r in self._recent)
+        long_enough = status.at - self._recent[0].at >= self.PATIENCE
+        last = [r for r in self._recent if status.at - r.at <= self.WINDOW]
+        return too_warm and full and long_enough and self._slope(last) < self.STILL_C_PER_MIN
+
+    @staticmethod
+    def _slope(readings: list[TemperatureReading]) -> float:
+        """Change between the ends in °C a minute, without sign."""
+        if len(readings) < 2:
+            return 0.0
+        minutes = (readings[-1].at - readings[0].at).total_seconds() / 60
+        return abs(readings[-1].sensor_c - readings[0].sensor_c) / max(minutes, 1 / 60)
+
+
+@dataclass(slots=True)
+class _Poller:
+    """Reads every device of one observatory; lives in the polling thread."""
+
+    observatory: Observatory
+    cooling: CoolingJudge = field(default_factory=CoolingJudge)
+
+    def read(self) -> EquipmentSnapshot:
+        o = self.observatory
+        problems: list[str] = []
+        camera = _asked(o.camera.status, problems)
+        if camera is not None:
+            self.cooling.add(camera, can_cool=o.camera.info.can_cool)
+        slot = _asked(o.wheel.position, problems) if o.wheel is not None else None
+        names = o.wheel.filters if o.wheel is not None else ()
+        utc = o.clock.now()
+        return EquipmentSnapshot(
+            utc=utc,
+            observatory=o.name,
+            is_simulated=o.is_simulated,
+            camera_name=o.camera.info.name,
+            camera=camera,
+            cooling=self.cooling.state if camera is not None else CoolingState.UNKNOWN,
+            cooling_since=self.cooling.since,
+            filter_name=names[slot] if slot is not None and slot < len(names) else None,
+            filter_slot=slot,
+            filter_moving=o.wheel is not None and slot is None and not problems,
+            panel=_asked(o.panel.status, problems) if o.panel is not None else None,
+            mount=_asked(o.mount.status, problems) if o.mount is not None else None,
+            sun_altitude_deg=_sun_altitude(o, utc),
+            problems=tuple(problems),
+        )
+
+
+def _asked(question: Callable[[], T], problems: list[str]) -> T | None:
+    try:
+        return question()
+    except CalibStudioError as error:
+        problems.append(str(error))
+        return None
+
+
+def _sun_altitude(observatory: Observatory, utc: datetime) -> float | None:
+    if observatory.site is None:
+        return None
+    try:
+        from calibstudio.domain.sun import sun_altitude_deg
+    except ImportError:
+        return None
+    return float(sun_altitude_deg(utc, observatory.site))
+
+
+class EquipmentState(QObject):
+    """Holds the observatory and says once a second what it does.
+
+    Signals
+    -------
+    status_changed(EquipmentSnapshot)
+        Once a second while started, and once when it stops answering.
+    observatory_changed(Observatory)
+        Other equipment is connected now.
+    """
+
+    HISTORY = 7_200
+    """Readings of the temperature that are kept: two hours of one a second."""
+
+    status_changed = Signal(object)
+    observatory_changed = Signal(object)
+    _read = Signal(object, object)
+
+    def __init__(
+        self, observatory: Observatory, *, interval_s: float = 1.0, parent: QObject | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._observatory = observatory
+        self._interval_s = interval_s
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._snapshot = EquipmentSnapshot(
+            utc=datetime.now(UTC),
+            observatory=observatory.name,
+            is_simulated=observatory.is_simulated,
+            camera_name=observatory.camera.info.name,
+        )
+        self._history: deque[TemperatureReading] = deque(maxlen=self.HISTORY)
+        self._read.connect(self._on_read)
+
+    @property
+    def observatory(self) -> Observatory:
+        """The devices themselves. Only jobs of ``camera_jobs`` call them."""
+        return self._observatory
+
+    @property
+    def snapshot(self) -> EquipmentSnapshot:
+        """The newest reading."""
+        return self._snapshot
+
+    @property
+    def temperature_history(self) -> tuple[TemperatureReading, ...]:
+        """Readings of the sensor since it was connected, oldest first."""
+        return tuple(self._history)
+
+    def start(self) -> None:
+        """Begin to read. Called once the window is up."""
+        if self._thread is None:
+            self._stop = threading.Event()
+            self._thread = threading.Thread(
+                target=self._poll,
+                args=(self._observatory, self._stop),
+                daemon=True,
+                name="equipment status",
+            )
+            self._thread.start()
+
+    def stop(self, timeout_s: float = 2.0) -> None:
+        """Stop reading, and wait for the reading under way."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(timeout_s)
+            self._thread = None
+
+    def replace(self, observatory: Observatory) -> Observatory:
+        """Use other equipment from now on; returns the former, which the caller closes."""
+        running = self._thread is not None
+        self.stop()
+        former, self._observatory = self._observatory, observatory
+        self._history.clear()
+        self.observatory_changed.emit(observatory)
+        if running:
+            self.start()
+        return former
+
+    def _poll(self, observatory: Observatory, stop: threading.Event) -> None:
+        """Polling thread: read, hand over, wait."""
+        poller = _Poller(observatory)
+        while not stop.is_set():
+            try:
+                self._read.emit(observatory, poller.read())
+            except RuntimeError:
+                return  # the object on the Qt side is gone: the program ends
+            except Exception:
+                log.exception("reading the equipment failed unexpectedly")
+            stop.wait(self._interval_s)
+
+    @Slot(object, object)
+    def _on_read(self, observatory: Observatory, snapshot: EquipmentSnapshot) -> None:
+        if observatory is not self._observatory:
+            return
+        self._snapshot = snapshot
+        camera = snapshot.camera
+        if camera is not None and camera.sensor_c is not None:
+            self._history.append(
+                TemperatureReading(
+                    camera.at, camera.sensor_c, camera.set_c, camera.cooler_power_pct
+                )
+            )
+        self.status_changed.emit(snapshot)
