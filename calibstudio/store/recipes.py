@@ -23,7 +23,7 @@ FORMAT_VERSION = 1
 _SECTIONS = ("frames", "same", "stack", "flat", "coverage", "names")
 _NAME_FIELDS = frozenset(
     {"camera", "kind", "part", "apart", "night", "date", "utc", "hash"}
-    | {"filter", "exposure_s", "gain", "offset", "temp_c", "binning"}
+    | {"filter", "exposure", "gain", "offset", "temp", "binning"}
 )
 T = TypeVar("T")
 
