@@ -65,6 +65,10 @@ class FrameHeader:
     """Empty for a raw frame; otherwise what was done to it, in words."""
     images: tuple[str, ...] = ("",)
     """Names of the image HDUs, in order; ``""`` is the primary. Empty: no image in the file."""
+    damage: str = ""
+    """Why the file cannot be stacked although its header was read; empty for a whole file."""
+    site_longitude_deg: float | None = None
+    """East positive, as the header says it."""
     file_bytes: int = 0
     file_mtime_ns: int = 0
     origin: Mapping[str, str] = field(default_factory=lambda: _EMPTY)

@@ -1,0 +1,289 @@
+"""The header blocks of a file, and nothing else of it: FITS, plain or compressed, and XISF.
+
+What a file is, is told by its first bytes; its ending only helps to say what it is not.
+"""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import os
+import stat
+import zlib
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from calibstudio.domain.errors import FileProblemError
+from calibstudio.store.fits_cards import BLOCK, Cards, header_length, parse_cards
+
+FIRST_READ = 4 * BLOCK
+MAX_HEADER = 2000 * BLOCK
+"""Beyond 5.8 MB it is no header of a frame."""
+MAX_HDUS = 1000
+MAX_PIXELS = 1 << 40
+
+GZIP, BZIP2, XISF, FITS = b"\x1f\x8b", b"BZh", b"XISF0100", b"SIMPLE  ="
+
+
+@dataclass(frozen=True, slots=True)
+class Hdu:
+    """One header-data unit."""
+
+    cards: Cards
+    is_image: bool
+    """Whether it holds pixels with at least two axes (compressed images too)."""
+    name: str
+    shape: tuple[int, ...]
+    """(..., ny, nx); empty without pixels."""
+    bitpix: int
+    data_end: int
+    """Where its data ends in the (uncompressed) file, without padding."""
+
+
+@dataclass(frozen=True, slots=True)
+class FitsFile:
+    """All headers of a FITS file."""
+
+    hdus: tuple[Hdu, ...]
+    first_bytes: bytes
+    damage: str = ""
+    """What is wrong with the file, as a sentence without its name; empty when nothing is."""
+
+
+def first_bytes_kind(head: bytes) -> str:
+    """Say what a file is by its first bytes: ``fits``, ``gzip``, ``bzip2``, ``xisf`` or empty."""
+    if head.startswith(FITS):
+        return "fits"
+    if head.startswith(GZIP):
+        return "gzip"
+    if head.startswith(BZIP2):
+        return "bzip2"
+    if head.startswith(XISF):
+        return "xisf"
+    return ""
+
+
+def read_fits(path: Path, file: BinaryIO, size: int, wanted: frozenset[str] | None) -> FitsFile:
+    """Read all headers of an open FITS file, plain or compressed as a whole.
+
+    Parameters
+    ----------
+    path
+        For sentences.
+    file
+        Positioned at its start.
+    size
+        Bytes on disk.
+    wanted
+        Keywords to read; None for all.
+
+    Raises
+    ------
+    FileProblemError
+        If it is no FITS file, or its first header says nothing.
+    """
+    head = file.read(FIRST_READ)
+    kind = first_bytes_kind(head)
+    try:
+        if kind == "fits":
+            return _Walk(path, file, head, size, wanted).run()
+        file.seek(0)
+        if kind == "gzip":
+            stream = cast(BinaryIO, gzip.GzipFile(fileobj=file, mode="rb"))
+            full = _gzip_size(file, size)
+        elif kind == "bzip2":
+            stream, full = cast(BinaryIO, bz2.BZ2File(file, "rb")), None
+        else:
+            raise _no_fits(path, head)
+        inner = stream.read(FIRST_READ)
+        if first_bytes_kind(inner) != "fits":
+            raise _no_fits(path, inner)
+        return _Walk(path, stream, inner, full, wanted).run()
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise FileProblemError(
+            f"{path.name} is compressed, but broken: it cannot be unpacked.",
+            hint="Copy it again from where it came from.",
+        ) from error
+
+
+def _gzip_size(file: BinaryIO, size: int) -> int | None:
+    """Uncompressed size that the end of a gzip file claims; None where it cannot be told."""
+    if size < 18:
+        return None
+    file.seek(size - 4)
+    claimed = int.from_bytes(file.read(4), "little")
+    file.seek(0)
+    return claimed
+
+
+def _no_fits(path: Path, head: bytes) -> FileProblemError:
+    if not head:
+        return FileProblemError(f"{path.name} is empty.", hint="Copy or take it again.")
+    if head[:80].strip(b"\0") == b"":
+        return FileProblemError(
+            f"{path.name} holds only zeros: it was not written to its end.",
+            hint="Copy or take it again.",
+        )
+    text = head[:512]
+    if not any(b < 9 for b in text) and b"\n" in head:
+        return FileProblemError(
+            f"{path.name} is text, not a picture.", hint="Leave it out, or copy the frame again."
+        )
+    return FileProblemError(
+        f"{path.name} is neither FITS nor XISF.",
+        hint="Leave it out, or copy the frame again if it should be one.",
+    )
+
+
+class _Walk:
+    """Goes from header to header of one file."""
+
+    def __init__(
+        self,
+        path: Path,
+        file: BinaryIO,
+        head: bytes,
+        size: int | None,
+        wanted: frozenset[str] | None,
+    ) -> None:
+        self._path = path
+        self._file = file
+        self._head = head
+        self._size = size
+        self._wanted = wanted
+        self._is_plain = isinstance(file, (io.BufferedIOBase, io.RawIOBase)) and not isinstance(
+            file, (gzip.GzipFile, bz2.BZ2File)
+        )
+
+    def run(self) -> FitsFile:
+        hdus: list[Hdu] = []
+        start, buffer, damage = 0, self._head, ""
+        while len(hdus) < MAX_HDUS:
+            header = self._header(buffer)
+            if header is None:
+                if not hdus:
+                    raise FileProblemError(
+                        f"{self._path.name} ends inside its header.",
+                        hint="Copy or take it again.",
+                    )
+                break
+            cards_bytes, ended = header
+            hdu = _hdu(parse_cards(cards_bytes, self._wanted, ended=ended), start, len(hdus))
+            hdus.append(hdu)
+            damage = self._damage(hdu, ended)
+            if damage:
+                break
+            start = -(-hdu.data_end // BLOCK) * BLOCK
+            buffer = self._next(start, hdus)
+            if not buffer.startswith(b"XTENSION"):
+                break
+        return FitsFile(tuple(hdus), self._head, damage)
+
+    def _header(self, buffer: bytes) -> tuple[bytes, bool] | None:
+        """Return (bytes of cards, whether END was there), reading on where needed."""
+        while True:
+            found = header_length(buffer)
+            if found is not None:
+                return buffer[: found[0]], found[1]
+            more = self._file.read(FIRST_READ) if len(buffer) < MAX_HEADER else b""
+            if not more:
+                whole = len(buffer) // 80 * 80
+                return (buffer[:whole], False) if whole >= 4 * 80 else None
+            buffer += more
+
+    def _damage(self, hdu: Hdu, ended: bool) -> str:
+        if not ended:
+            return "Its header has no END: it was not written to its end."
+        if any(n < 0 for n in hdu.shape) or prod(hdu.shape) > MAX_PIXELS:
+            sizes = " × ".join(str(n) for n in reversed(hdu.shape))
+            return f"Its header claims {sizes} pixels, which cannot be."
+        if self._size is None or hdu.data_end <= self._size:
+            return ""
+        if self._is_plain:
+            return f"It is cut off: {self._size} of {hdu.data_end} bytes are there."
+        # The size at the end of a gzip file is that of its last part alone: unpack to be sure.
+        self._file.seek(hdu.data_end - 1)
+        self._size = None
+        return "" if self._file.read(1) else "It is cut off: not all pixels are in it."
+
+    def _next(self, start: int, hdus: list[Hdu]) -> bytes:
+        """First bytes of the next header; empty at the end of the file.
+
+        Of a compressed file with pixels, what follows them is only looked at when the file says
+        that something does: unpacking pixels to find nothing would cost more than all headers.
+        """
+        if self._size is not None and start >= self._size:
+            return b""
+        if self._size is None and hdus[-1].is_image:
+            return b""
+        self._file.seek(start)
+        return self._file.read(FIRST_READ)
+
+
+def _hdu(cards: Cards, start: int, index: int) -> Hdu:
+    """Understand what data follows a header."""
+    n_axes = _size(cards, "NAXIS")
+    axes = [_size(cards, f"NAXIS{i + 1}") for i in range(min(n_axes, 999))]
+    bitpix = _size(cards, "BITPIX")
+    is_groups = bool(axes) and axes[0] == 0 and cards.get("GROUPS") is True
+    counted = axes[1:] if is_groups else axes
+    pixels = prod(counted) if counted else 0
+    groups = _size(cards, "GCOUNT", 1) if index or is_groups else 1
+    extra = _size(cards, "PCOUNT") if index or is_groups else 0
+    data = abs(bitpix) // 8 * groups * (extra + pixels) if axes else 0
+    shape: tuple[int, ...] = ()
+    if cards.get("ZIMAGE") is True:
+        shape = tuple(_size(cards, f"ZNAXIS{i}") for i in range(_size(cards, "ZNAXIS"), 0, -1))
+        bitpix = _size(cards, "ZBITPIX", bitpix)
+    elif (index == 0 or cards.get("XTENSION") == "IMAGE") and not is_groups:
+        shape = tuple(reversed(axes))
+    is_image = len(shape) >= 2 and all(n > 0 for n in shape)
+    name = cards.get("EXTNAME")
+    return Hdu(
+        cards,
+        is_image,
+        name if isinstance(name, str) and index else "",
+        shape if is_image or any(n < 0 for n in shape) else (),
+        bitpix,
+        start + cards.n_bytes + max(0, data),
+    )
+
+
+def _size(cards: Cards, keyword: str, default: int = 0) -> int:
+    value = cards.get(keyword)
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return int(value)
+    return value if isinstance(value, int) else default
+
+
+def open_for_headers(path: Path) -> tuple[BinaryIO, os.stat_result]:
+    """Open a file and say its size and time.
+
+    Raises
+    ------
+    FileProblemError
+        If it is gone, may not be read, or is no file.
+    """
+    try:
+        status = path.stat()
+        if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
+            raise FileProblemError(f"{path.name} is no file.", hint="Leave it out.")
+        file = path.open("rb", buffering=0)
+    except FileNotFoundError as error:
+        raise FileProblemError(
+            f"{path.name} is not there any more.", hint="Scan the folder again."
+        ) from error
+    except IsADirectoryError as error:
+        raise FileProblemError(f"{path.name} is a folder.", hint="Name the files in it.") from error
+    except PermissionError as error:
+        raise FileProblemError(
+            f"{path.name} may not be read by this user.", hint="Change its permissions."
+        ) from error
+    except OSError as error:
+        raise FileProblemError(
+            f"{path.name} cannot be read ({error.strerror}).", hint="Check the disk."
+        ) from error
+    return cast(BinaryIO, file), status

@@ -1,0 +1,244 @@
+"""What the names of a file and its folders say: it fills gaps, and never overrules a header."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+from pathlib import PurePath
+
+from calibstudio.domain.kinds import FrameKind
+
+FOLDERS = 3
+"""So many folders above the file are asked, the nearest first."""
+
+_SPLIT = re.compile(r"[^A-Za-z0-9+.\-]+|(?<=[a-z])(?=[A-Z])|(?<=[A-Za-z])-(?=[A-Za-z])")
+_BIAS = frozenset({"BIAS", "BIASES", "SUPERBIAS", "ZERO", "ZEROS", "BIASFRAME"})
+_DARK = frozenset({"DARK", "DARKS", "DARKFRAME", "SUPERDARK"})
+_FLAT = frozenset(
+    [
+        "FLAT",
+        "FLATS",
+        "SKYFLAT",
+        "SKYFLATS",
+        "DOMEFLAT",
+        "DOMEFLATS",
+        "FLATFIELD",
+        "TWILIGHT",
+        "SUPERFLAT",
+    ]
+)
+_DARK_FLAT = frozenset({"DARKFLAT", "DARKFLATS", "FLATDARK", "FLATDARKS"})
+_LIGHT = frozenset({"LIGHT", "LIGHTS", "LIGHTFRAME"})
+_NUMBERED = re.compile(r"^([A-Za-z]+?)[-_.]?\d*$")
+
+_SEP = r"(?:^|[_\s,;()\[\]-])"
+_END = r"(?=$|[_\s,;()\[\]-]|\.(?!\d))"
+_EXPOSURE = re.compile(
+    rf"{_SEP}(?:(?:exp|exposure|exptime)[_-]?)?(\d+(?:\.\d+)?)\s?(s|sec|secs|ms){_END}", re.I
+)
+_EXPOSURE_KEY = re.compile(rf"{_SEP}(?:exposure|exptime)[_-](\d+(?:\.\d+)?){_END}", re.I)
+_GAIN = re.compile(rf"{_SEP}gain[_-]?(\d+(?:\.\d+)?){_END}", re.I)
+_OFFSET = re.compile(rf"{_SEP}offset[_-]?(\d+){_END}", re.I)
+_TEMP = re.compile(rf"(?:^|[_\s,;()\[\]])(-?\d+(?:\.\d+)?)\s?°?C{_END}")
+_BIN = re.compile(rf"{_SEP}(?:b|bin|binning)[_-]?(\d)(?:x(\d))?{_END}|{_SEP}(\d)x(\d){_END}", re.I)
+_FILTER_KEY = re.compile(rf"{_SEP}filter[_-]([A-Za-z0-9+]+){_END}", re.I)
+_DATE = re.compile(r"(?<!\d)(20\d\d)-(\d\d)-(\d\d)(?!\d)")
+_FILTERS = {
+    word.lower()
+    for word in [
+        "Ha",
+        "Halpha",
+        "H-alpha",
+        "OIII",
+        "O3",
+        "SII",
+        "S2",
+        "Hb",
+        "Hbeta",
+        "H-beta",
+        "NII",
+        "Lum",
+        "Luminance",
+        "Red",
+        "Green",
+        "Blue",
+        "HaOIII",
+        "UHC",
+        "L-eXtreme",
+        "L-Ultimate",
+        "L-Pro",
+        "L-eNhance",
+        "Sloan-g",
+        "Sloan-r",
+        "Sloan-i",
+        "IRCUT",
+    ]
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PathWords:
+    """What names say. ``None``: they do not."""
+
+    kind: str | None = None
+    is_master: bool = False
+    exposure_s: float | None = None
+    gain: float | None = None
+    offset: float | None = None
+    temp_c: float | None = None
+    binning: tuple[int, int] | None = None
+    filter: str | None = None
+    day: date | None = None
+    """A date written in a name; whether it is the night's or the morning's is not known."""
+    kind_in: str = ""
+    """``file name`` or ``folder``: where the kind was found."""
+    filter_in: str = ""
+
+
+def read_path(path: PurePath) -> PathWords:
+    """Read the words of a file's name and of the folders just above it."""
+    stem = _stem(path.name)
+    of_file = _name_words(stem)
+    of_folders = _folder_words(path.parent)
+    own_kind = of_file.kind is not None
+    own_filter = of_file.filter is not None
+    return PathWords(
+        kind=of_file.kind if own_kind else of_folders.kind,
+        is_master=stem.lower().startswith("master") or (not own_kind and of_folders.is_master),
+        exposure_s=_first(of_file.exposure_s, of_folders.exposure_s),
+        gain=_first(of_file.gain, of_folders.gain),
+        offset=_first(of_file.offset, of_folders.offset),
+        temp_c=_first(of_file.temp_c, of_folders.temp_c),
+        binning=of_file.binning or of_folders.binning,
+        filter=of_file.filter if own_filter else of_folders.filter,
+        day=of_file.day or of_folders.day,
+        kind_in="file name" if own_kind else "folder",
+        filter_in="file name" if own_filter else "folder",
+    )
+
+
+def _first(a: float | None, b: float | None) -> float | None:
+    return b if a is None else a
+
+
+@lru_cache(maxsize=4096)
+def _folder_words(folder: PurePath) -> PathWords:
+    """Merge what the nearest folders say; the nearest wins."""
+    merged = PathWords()
+    for name in [p for p in (folder, *folder.parents) if p.name][:FOLDERS]:
+        words = _name_words(name.name, is_folder=True)
+        merged = PathWords(
+            kind=merged.kind or words.kind,
+            # Only the folder that also says the kind may say that it holds masters.
+            is_master=merged.is_master or (merged.kind is None and words.is_master),
+            exposure_s=_first(merged.exposure_s, words.exposure_s),
+            gain=_first(merged.gain, words.gain),
+            offset=_first(merged.offset, words.offset),
+            temp_c=_first(merged.temp_c, words.temp_c),
+            binning=merged.binning or words.binning,
+            filter=merged.filter or words.filter,
+            day=merged.day or words.day,
+        )
+    return merged
+
+
+def _name_words(name: str, *, is_folder: bool = False) -> PathWords:
+    kind, is_master = _kind(name, is_folder)
+    return PathWords(
+        kind=kind,
+        is_master=is_master,
+        exposure_s=_exposure(name),
+        gain=_number(_GAIN, name),
+        offset=_number(_OFFSET, name),
+        temp_c=_number(_TEMP, name),
+        binning=_binning(name),
+        filter=_filter(name),
+        day=_day(name),
+    )
+
+
+@lru_cache(maxsize=65536)
+def _token_kind(token: str) -> str | None:
+    word = token.upper()
+    if word in _DARK_FLAT:
+        return FrameKind.DARK_FLAT
+    if word in _BIAS:
+        return FrameKind.BIAS
+    if word in _DARK:
+        return FrameKind.DARK
+    if word in _FLAT:
+        return FrameKind.FLAT
+    if word in _LIGHT:
+        return FrameKind.LIGHT
+    return None
+
+
+def _kind(name: str, is_folder: bool) -> tuple[str | None, bool]:
+    tokens = [m[1] for t in _SPLIT.split(name) if t and (m := _NUMBERED.match(t.split(".")[0]))]
+    kinds = [k for t in tokens if (k := _token_kind(t.removeprefix("master"))) is not None]
+    is_master = any(t.lower().startswith("master") for t in tokens)
+    found = set(kinds)
+    if {FrameKind.DARK, FrameKind.FLAT} <= found or FrameKind.DARK_FLAT in found:
+        return FrameKind.DARK_FLAT, is_master
+    if kinds:
+        return kinds[0], is_master
+    # `offset_30` in a file name is a setting; a folder called Offset holds biases.
+    if is_folder and [t.upper() for t in tokens] in (["OFFSET"], ["OFFSETS"]):
+        return FrameKind.BIAS, is_master
+    return None, is_master
+
+
+def _exposure(name: str) -> float | None:
+    match = _EXPOSURE.search(name)
+    if match is not None:
+        return float(match[1]) / (1000.0 if match[2].lower() == "ms" else 1.0)
+    return _number(_EXPOSURE_KEY, name)
+
+
+def _number(pattern: re.Pattern[str], name: str) -> float | None:
+    match = pattern.search(name)
+    return None if match is None else float(match[1])
+
+
+def _binning(name: str) -> tuple[int, int] | None:
+    match = _BIN.search(name)
+    if match is None:
+        return None
+    x = int(match[1] or match[3])
+    y = int(match[2] or match[4] or x)
+    return (x, y) if x and y else None
+
+
+def _filter(name: str) -> str | None:
+    match = _FILTER_KEY.search(name)
+    if match is not None:
+        return str(match[1])
+    for token in re.split(r"[_\s,;()\[\]]+", name):
+        for part in (token, *token.split("-")):
+            if part.lower() in _FILTERS:
+                return part
+    return None
+
+
+def _day(name: str) -> date | None:
+    match = _DATE.search(name)
+    if match is None:
+        return None
+    try:
+        return date(int(match[1]), int(match[2]), int(match[3]))
+    except ValueError:
+        return None
+
+
+def _stem(name: str) -> str:
+    """The name without the endings of pictures and compression."""
+    while True:
+        stem, dot, ending = name.rpartition(".")
+        if not dot or ending.lower() not in _ENDINGS:
+            return name
+        name = stem
+
+
+_ENDINGS = frozenset(["fit", "fits", "fts", "fz", "gz", "bz2", "xisf"])
