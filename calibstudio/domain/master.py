@@ -73,6 +73,9 @@ class MasterRecord:
     software: str = ""
     added_utc: datetime | None = None
     """When it entered this library (not in the file)."""
+    values: Mapping[str, HeaderValue] = field(default_factory=dict)
+    """What its inputs say, by JSON word: the common value, or the mean where they vary."""
+    dark_subtracted: bool = False
 
     @property
     def verdict(self) -> Verdict:

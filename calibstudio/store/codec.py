@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -143,44 +142,6 @@ def finding_of(row: Iterable[Any]) -> Finding:
     """Make a finding of its fields in order."""
     verdict, title, what, cause, cure, metric = row
     return Finding(Verdict(verdict), title, what, cause, cure, metric)
-
-
-_READABLE = str.maketrans(
-    {
-        "\u202f": " ",
-        "\u00a0": " ",
-        "\u2009": " ",
-        "\u2212": "-",
-        "\u2013": "-",
-        "\u2014": "-",
-        "\u2018": "'",
-        "\u2019": "'",
-        "\u201c": '"',
-        "\u201d": '"',
-        "\u2026": "...",
-        "\u00d7": "x",
-        "\u00b5": "u",
-        "\u03bc": "u",
-        "\u00b0": "",
-        "\u00df": "ss",
-        "\u03b1": "a",
-        "\u03b2": "b",
-        "\u03b3": "g",
-        "\u00b2": "^2",
-    }
-)
-
-
-def readable_ascii(text: str) -> str:
-    """Write text with ASCII alone, for people: FITS cards can hold nothing else.
-
-    Accents go, the product's typography becomes its plain form, and what is left over becomes a
-    question mark. Control characters become spaces.
-    """
-    plain = unicodedata.normalize("NFKD", text.translate(_READABLE))
-    plain = "".join(c for c in plain if not unicodedata.combining(c))
-    plain = plain.encode("ascii", "replace").decode("ascii")
-    return re.sub(r"[\x00-\x1f\x7f]", " ", plain)
 
 
 def exact_ascii(text: str) -> str:

@@ -17,7 +17,6 @@ from calibstudio.store.codec import (
     from_microseconds,
     key_from_json,
     key_to_json,
-    readable_ascii,
     to_microseconds,
     utc_text,
     utc_time,
@@ -81,20 +80,6 @@ def test_a_file_name_with_undecodable_bytes_survives() -> None:
     name = b"bias\xff\\x41.fits".decode("utf-8", "surrogateescape")
 
     assert from_exact_ascii(exact_ascii(name)) == name
-
-
-@given(st.text())
-def test_readable_text_is_printable_ascii(text: str) -> None:
-    written = readable_ascii(text)
-
-    assert written.isascii()
-    assert written == "" or written.isprintable()
-
-
-def test_readable_text_keeps_the_meaning_of_our_typography() -> None:
-    assert readable_ascii("−10.0\u202f°C, 6248 × 4176, Hα, é, 3 µs") == (
-        "-10.0 C, 6248 x 4176, Ha, e, 3 us"
-    )
 
 
 @given(st.datetimes(timezones=st.just(UTC)))

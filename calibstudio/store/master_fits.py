@@ -1,0 +1,436 @@
+"""Master files: written so that any FITS program opens them, and read back from the file alone.
+
+One sensor: the image is in the primary HDU, with ``UNC``, ``CNT`` and where made ``BPM`` behind
+it. Several detectors: one image extension each under the input's EXTNAME, with ``X_UNC``,
+``X_CNT``, ``X_BPM``. ``INPUTS`` names every frame offered; ``QC`` and ``FINDINGS`` hold the
+measurements in full. No wall-clock time is written: the same content gives the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from math import isnan, nan
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calibstudio.domain.errors import FileProblemError
+from calibstudio.domain.master import InputRecord, MasterRecord
+from calibstudio.domain.quality import Assessment, Metric, Verdict
+from calibstudio.store.card_writer import ascii_text
+from calibstudio.store.codec import (
+    exact_ascii,
+    finding_of,
+    from_exact_ascii,
+    key_from_json,
+    utc_text,
+    utc_time,
+)
+from calibstudio.store.header_bytes import read_fits
+from calibstudio.store.master_cards import (
+    Card,
+    Combined,
+    MasterContent,
+    master_cards,
+    normval_cards,
+    used_from,
+    values_from,
+)
+from calibstudio.store.pixels import read_image
+from calibstudio.store.publish import publish_file, sha256_of
+
+_PLANES = ("UNC", "CNT", "BPM")
+_TABLES = ("INPUTS", "QC", "FINDINGS")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Detector:
+    """The planes of one detector, all of one shape (ny, nx)."""
+
+    name: str
+    """EXTNAME; empty for the only sensor, whose image is in the primary HDU."""
+    image: NDArray[np.float32]
+    unc: NDArray[np.float32]
+    cnt: NDArray[np.uint16]
+    bpm: NDArray[np.uint8] | None = None
+    """1 where the pixel must not be used; None when there is no such pixel."""
+    normval: tuple[float, ...] = ()
+    """What the image was divided by: empty, one, or one for each place of the 2x2 cell."""
+    cards: tuple[Card, ...] = ()
+    """Cards of this extension's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Where a master is, and whether it was there before."""
+
+    path: Path
+    new: bool
+
+
+def write_master(path: Path, content: MasterContent, detectors: Sequence[Detector]) -> Written:
+    """Write a master, or find that it is already there with the same bytes.
+
+    Raises
+    ------
+    WriteProblemError
+        The disk is full, there is no permission, or the name is taken by other content.
+    ValueError
+        Without detectors, or with planes of different shapes (a programming error).
+    """
+    if not detectors or any(
+        plane.shape != d.image.shape for d in detectors for plane in (d.unc, d.cnt)
+    ):
+        raise ValueError("a master needs detectors whose planes have one shape")
+    return Written(path, publish_file(path, lambda part: _write(part, content, detectors)))
+
+
+def _write(path: Path, content: MasterContent, detectors: Sequence[Detector]) -> None:
+    from astropy.io import fits
+
+    single = len(detectors) == 1 and not detectors[0].name
+    hdus: list[Any] = [fits.PrimaryHDU(detectors[0].image if single else None)]
+    primary_cards = master_cards(content)
+    if single:
+        primary_cards += [*normval_cards(detectors[0].normval), *detectors[0].cards]
+    _append(hdus[0].header, primary_cards)
+    for sentence in content.history:
+        hdus[0].header.add_history(ascii_text(sentence))
+    for detector in detectors:
+        hdus += _detector_hdus(detector, content.unit, with_image=not single)
+    hdus.append(_inputs_table(content.inputs))
+    hdus += _quality_tables(content.assessment)
+    for hdu in hdus:
+        # astropy would write the time of day into these comments.
+        hdu.add_checksum(when="of this HDU")
+    fits.HDUList(hdus).writeto(path, checksum=False)
+
+
+def _append(header: Any, cards: Sequence[Card]) -> None:
+    """Add cards; a keyword that is there already is left as it is, the first one wins."""
+    for keyword, value, comment in cards:
+        if keyword not in header:
+            room = 80 - 33 if not isinstance(value, str) else max(0, 80 - 15 - len(value))
+            header.append((keyword, value, comment[:room]), end=True)
+
+
+def _image(data: NDArray[Any], name: str) -> Any:
+    """Make an image extension. astropy's own ``name`` would be in capitals; names stay as read."""
+    from astropy.io import fits
+
+    hdu = fits.ImageHDU(data)
+    hdu.header["EXTNAME"] = name
+    return hdu
+
+
+def _detector_hdus(detector: Detector, unit: str, *, with_image: bool) -> list[Any]:
+    prefix = f"{detector.name}_" if detector.name else ""
+    hdus = []
+    if with_image:
+        image = _image(detector.image, detector.name)
+        _append(image.header, [("BUNIT", unit, "unit of the pixels")])
+        _append(image.header, [*normval_cards(detector.normval), *detector.cards])
+        hdus.append(image)
+    unc = _image(detector.unc, f"{prefix}UNC")
+    _append(unc.header, [("BUNIT", unit, "1 sigma of the pixel of the master")])
+    count_type = np.int16 if int(detector.cnt.max(initial=0)) < 2**15 else np.int32
+    cnt = _image(detector.cnt.astype(count_type), f"{prefix}CNT")
+    _append(cnt.header, [("BUNIT", "count", "values kept")])
+    hdus += [unc, cnt]
+    if detector.bpm is not None:
+        bpm = _image(detector.bpm, f"{prefix}BPM")
+        _append(bpm.header, [("BPM1", "no signal: 1 in the image", "meaning of 1")])
+        hdus.append(bpm)
+    return hdus
+
+
+def _table(name: str, columns: Sequence[tuple[str, str, str | None, Sequence[Any]]]) -> Any:
+    """Make a table of (name, format, unit, values); ``A`` columns get the width they need."""
+    from astropy.io import fits
+
+    made = []
+    for title, form, unit, values in columns:
+        if form == "A":
+            texts = [exact_ascii(str(v)) for v in values]
+            width = max([1, *(len(t) for t in texts)])
+            made.append(fits.Column(title, f"{width}A", array=np.array(texts, dtype=f"S{width}")))
+        else:
+            made.append(fits.Column(title, form, unit=unit, array=np.array(values)))
+    return fits.BinTableHDU.from_columns(made, name=name)
+
+
+def _inputs_table(inputs: Sequence[InputRecord]) -> Any:
+    def numbers(name: str) -> list[float]:
+        return [nan if (v := getattr(r, name)) is None else float(v) for r in inputs]
+
+    times = ["" if r.observed_utc is None else utc_text(r.observed_utc) for r in inputs]
+    return _table(
+        "INPUTS",
+        [
+            ("FILE", "A", None, [r.file for r in inputs]),
+            ("SHA256", "A", None, [r.sha256 for r in inputs]),
+            ("DATE-OBS", "A", None, times),
+            ("EXPTIME", "D", "s", numbers("exposure_s")),
+            ("CCD-TEMP", "D", "deg C", numbers("sensor_temp_c")),
+            ("LEVEL", "D", "adu", numbers("level_adu")),
+            ("SCALE", "D", None, numbers("scale")),
+            ("REJFRAC", "D", None, numbers("rejected_fraction")),
+            ("USED", "L", None, [r.used for r in inputs]),
+            ("REASON", "A", None, [r.reason for r in inputs]),
+        ],
+    )
+
+
+def _quality_tables(assessment: Assessment) -> list[Any]:
+    metrics, findings = assessment.metrics, assessment.findings
+    tables = []
+    if metrics:
+        columns: list[tuple[str, str, str | None, Sequence[Any]]] = [
+            ("NAME", "A", None, [m.name for m in metrics]),
+            ("LABEL", "A", None, [m.label for m in metrics]),
+            ("VALUE", "D", None, [nan if m.value is None else m.value for m in metrics]),
+            ("UNIT", "A", None, [m.unit for m in metrics]),
+            ("VERDICT", "A", None, [m.verdict or "" for m in metrics]),
+            ("WHY", "A", None, [m.why for m in metrics]),
+            ("WARN", "D", None, [nan if m.warn is None else m.warn for m in metrics]),
+            ("BAD", "D", None, [nan if m.bad is None else m.bad for m in metrics]),
+            ("DECIMALS", "J", None, [-1 if m.decimals is None else m.decimals for m in metrics]),
+        ]
+        tables.append(_table("QC", columns))
+    if findings:
+        words = ("verdict", "title", "what", "cause", "cure", "metric")
+        texts = [(w.upper(), "A", None, [getattr(f, w) for f in findings]) for w in words]
+        tables.append(_table("FINDINGS", texts))
+    return tables
+
+
+@dataclass(frozen=True)
+class MasterFile:
+    """A master file: its record at once, its planes when they are asked for."""
+
+    record: MasterRecord
+    inputs: tuple[InputRecord, ...]
+    detectors: tuple[str, ...]
+    """EXTNAMEs of the images; ``("",)`` for one sensor."""
+    combined: Combined
+    history: tuple[str, ...]
+    planes: tuple[str, ...]
+    """EXTNAMEs of all image HDUs, the primary as an empty name."""
+    normval: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    """By detector: what the image was divided by."""
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+        return self.record.path
+
+    def image(self, detector: str | None = None) -> NDArray[np.float32]:
+        """Return the image of a detector (the first by default), shape (ny, nx), float32."""
+        name = self.detectors[0] if detector is None else detector
+        return np.asarray(read_image(self.path, name), dtype=np.float32)
+
+    def plane(self, which: str, detector: str | None = None) -> NDArray[Any] | None:
+        """Return ``UNC``, ``CNT`` or ``BPM`` of a detector; None when the file has none."""
+        name = self.detectors[0] if detector is None else detector
+        full = f"{name}_{which}" if name else which
+        return read_image(self.path, full) if full in self.planes else None
+
+    @cached_property
+    def verdict_words(self) -> str:
+        """The verdict and the sentence that decides it."""
+        finding = self.record.assessment.worst_finding
+        return self.record.verdict.value + (f": {finding.what}" if finding else "")
+
+
+def read_master(path: Path, *, sha256: str | None = None) -> MasterFile:
+    """Read a master's record from its file alone.
+
+    Parameters
+    ----------
+    path
+        A master that `write_master` made.
+    sha256
+        Of the whole file, where the caller knows it; otherwise the file is read through.
+
+    Raises
+    ------
+    FileProblemError
+        The file cannot be read, is damaged, or is no master of this program.
+    """
+    from astropy.io import fits
+
+    try:
+        _check_whole(path)
+        digest = sha256 or sha256_of(path)
+        with fits.open(path, memmap=False, lazy_load_hdus=True) as hdus:
+            return _read(path, digest, hdus)
+    except FileProblemError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, IndexError, EOFError) as error:
+        if isinstance(error, FileNotFoundError):
+            raise FileProblemError(
+                f"{path} is not there.", hint="It may have been moved; look for it."
+            ) from error
+        raise FileProblemError(
+            f"{path} cannot be read as a master: {error}.",
+            hint="Restore it from a backup, or build it again.",
+        ) from error
+
+
+def _check_whole(path: Path) -> None:
+    """Refuse a file that ends too early; astropy would only warn."""
+    with path.open("rb") as file:
+        damage = read_fits(path, file, path.stat().st_size, None).damage
+    if damage:
+        raise FileProblemError(
+            f"{path} is damaged. {damage}", hint="Restore it from a backup, or build it again."
+        )
+
+
+def _read(path: Path, digest: str, hdus: Any) -> MasterFile:
+    header = hdus[0].header
+    cards = dict(header)
+    if not str(cards.get("CAL_SOFT", "")).startswith("CalibStudio") or "GROUPKEY" not in cards:
+        raise FileProblemError(
+            f"{path} is not a master that CalibStudio made.",
+            hint="Masters of other programs cannot be filed yet; stack their frames again.",
+        )
+    images = [h for h in hdus if h.is_image and h.header.get("NAXIS", 0) >= 2]
+    planes = tuple(str(h.header.get("EXTNAME", "")) for h in images)
+    detectors = tuple(name for name in planes if not _is_plane(name, planes))
+    inputs = _inputs_from(hdus["INPUTS"].data)
+    first = images[0].header
+    key = key_from_json(cards["GROUPKEY"])
+    values = values_from(cards, key, (int(first["NAXIS2"]), int(first["NAXIS1"])))
+    starts = [r.observed_utc for r in inputs if r.used and r.observed_utc is not None]
+    record = MasterRecord(
+        sha256=digest,
+        path=path,
+        kind=str(cards["IMAGETYP"]).lower().removeprefix("master ").strip(),
+        key=key,
+        n_frames=int(cards["NFRAMES"]),
+        n_combined=int(cards["NCOMBINE"]),
+        unit=str(cards["BUNIT"]),
+        bias_subtracted=bool(cards["BIASSUB"]),
+        dark_subtracted=bool(cards["DARKSUB"]),
+        observed_first_utc=min(starts, default=None),
+        observed_last_utc=max(starts, default=None),
+        assessment=_assessment_from(hdus),
+        used=used_from(cards),
+        recipe=str(cards["RECIPE"]),
+        software=str(cards["CAL_SOFT"]),
+        values=values,
+    )
+    return MasterFile(
+        record,
+        inputs,
+        detectors,
+        Combined(
+            str(cards["COMBTYPE"]),
+            str(cards["REJTYPE"]),
+            cards.get("REJLOW"),
+            cards.get("REJHIGH"),
+            str(cards["NORMTYPE"]),
+        ),
+        tuple(str(line) for line in header.get("HISTORY", [])),
+        planes,
+        {
+            name: _normval_from(dict(hdu.header))
+            for name, hdu in zip(planes, images, strict=True)
+            if name in detectors
+        },
+    )
+
+
+def _is_plane(name: str, names: tuple[str, ...]) -> bool:
+    """Whether an image is UNC, CNT or BPM of another image of the file."""
+    for plane in _PLANES:
+        if name == plane and "" in names:
+            return True
+        if name.endswith(f"_{plane}") and name[: -len(plane) - 1] in names:
+            return True
+    return False
+
+
+def _normval_from(cards: Mapping[str, Any]) -> tuple[float, ...]:
+    if "NORMVAL" in cards:
+        return (float(cards["NORMVAL"]),)
+    return tuple(float(cards[k]) for i in range(1, 5) if (k := f"NORMVAL{i}") in cards)
+
+
+def _inputs_from(table: Any) -> tuple[InputRecord, ...]:
+    def number(value: Any) -> float | None:
+        return None if isnan(float(value)) else float(value)
+
+    return tuple(
+        InputRecord(
+            file=from_exact_ascii(str(row["FILE"])),
+            sha256=str(row["SHA256"]),
+            observed_utc=utc_time(str(row["DATE-OBS"])) if str(row["DATE-OBS"]) else None,
+            exposure_s=number(row["EXPTIME"]),
+            sensor_temp_c=number(row["CCD-TEMP"]),
+            level_adu=number(row["LEVEL"]),
+            scale=number(row["SCALE"]),
+            rejected_fraction=number(row["REJFRAC"]),
+            used=bool(row["USED"]),
+            reason=from_exact_ascii(str(row["REASON"])),
+        )
+        for row in table
+    )
+
+
+def _assessment_from(hdus: Any) -> Assessment:
+    metrics, findings = [], []
+    names = {h.name for h in hdus}
+    if "QC" in names:
+        for row in hdus["QC"].data:
+            texts = {k: from_exact_ascii(str(row[k])) for k in ("NAME", "LABEL", "UNIT", "WHY")}
+            numbers = [float(row[k]) for k in ("VALUE", "WARN", "BAD")]
+            value, warn, bad = (None if isnan(n) else n for n in numbers)
+            decimals = None if int(row["DECIMALS"]) < 0 else int(row["DECIMALS"])
+            verdict = str(row["VERDICT"])
+            metrics.append(
+                Metric(
+                    texts["NAME"],
+                    texts["LABEL"],
+                    value,
+                    texts["UNIT"],
+                    Verdict(verdict) if verdict else None,
+                    texts["WHY"],
+                    warn,
+                    bad,
+                    decimals,
+                )
+            )
+    if "FINDINGS" in names:
+        findings = [
+            finding_of(from_exact_ascii(str(cell)) for cell in row) for row in hdus["FINDINGS"].data
+        ]
+    return Assessment(tuple(metrics), tuple(findings))
+
+
+def header_of(path: Path) -> tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...]:
+    """Return all headers for display: (EXTNAME, ((keyword, value, comment), ...)) of each HDU.
+
+    Raises
+    ------
+    FileProblemError
+        If the file cannot be read.
+    """
+    from astropy.io import fits
+
+    try:
+        with fits.open(path, memmap=False) as hdus:
+            return tuple(
+                (
+                    "" if i == 0 else str(hdu.name),
+                    tuple((c.keyword, str(c.value), c.comment) for c in hdu.header.cards),
+                )
+                for i, hdu in enumerate(hdus)
+            )
+    except OSError as error:
+        raise FileProblemError(f"{path} cannot be read: {error}.") from error
