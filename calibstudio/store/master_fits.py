@@ -30,6 +30,7 @@ from calibstudio.store.codec import (
     utc_text,
     utc_time,
 )
+from calibstudio.store.fits_cards import BLOCK
 from calibstudio.store.header_bytes import read_fits
 from calibstudio.store.master_cards import (
     Card,
@@ -283,9 +284,11 @@ def read_master(path: Path, *, sha256: str | None = None) -> MasterFile:
 
 def _check_whole(path: Path) -> None:
     """Refuse a file that ends too early; astropy would only warn."""
+    size = path.stat().st_size
     with path.open("rb") as file:
-        damage = read_fits(path, file, path.stat().st_size, None).damage
-    if damage:
+        damage = read_fits(path, file, size, None).damage
+    if damage or size % BLOCK:
+        damage = damage or f"It is cut off: {size} bytes are no whole number of FITS blocks."
         raise FileProblemError(
             f"{path} is damaged. {damage}", hint="Restore it from a backup, or build it again."
         )
