@@ -57,8 +57,10 @@ def _beyond(value: float, above: float | None, below: float | None) -> bool:
 class Thresholds:
     """Limits by metric name; a rig keeps its own copy, starting from these.
 
-    The numbers are those of the field (sources in brackets): WARN begins where the "ok" column
-    ends, BAD at the "fail" column. Limits in units of noise are multiplied by the frame's own.
+    The numbers are those of the field (sources in brackets). WARN begins where its "ok" column
+    ends, or at its "warn" column where sound frames of real cameras stand beyond "ok" (an alarm
+    that is always on says nothing); BAD at the "fail" column. Limits in units of noise are
+    multiplied by the frame's own.
     """
 
     saturated: Limit = Limit(warn_above=0.1, bad_above=5.0)
@@ -67,13 +69,22 @@ class Thresholds:
     """The same in bias and dark frames, where hot pixels saturate without harm."""
     zeros: Limit = Limit(warn_above=1e-3, bad_above=0.1)
     """Percent of pixels at the converter's zero: 1e-5 and 1e-3 of all."""
-    gradient_noise: Limit = Limit(warn_above=0.5, bad_above=2.0)
-    """Bias and darks: plane over the frame, peak to valley, in units of the pixel noise."""
-    gradient: Limit = Limit(warn_above=3.0, bad_above=10.0)
-    """Flats: plane over the frame, peak to valley, percent of the level (5 %: LSST's scatter)."""
+    gradient_noise: Limit = Limit(warn_above=2.0, bad_above=6.0)
+    """Bias and darks: plane over the frame, peak to valley, in units of the pixel noise. Sound
+    CCD biases have up to 1.4."""
+    gradient: Limit = Limit(warn_above=3.5, bad_above=10.0)
+    """Flats: plane over the frame, peak to valley, percent of the light (scatter 5 %: LSST)."""
+    colour_difference_noise: Limit = Limit(warn_above=0.5, bad_above=3.0)
+    """Bias and darks of colour sensors: between channels, in units of the pixel noise."""
     row_structure: Limit = Limit(warn_above=2.0, bad_above=10.0)
-    """Scatter of row medians over what white noise alone gives."""
-    column_structure: Limit = Limit(warn_above=2.0, bad_above=10.0)
+    """Flats: scatter of row levels over what white noise alone gives."""
+    column_structure: Limit = Limit(warn_above=5.0, bad_above=20.0)
+    """Flats: the same of columns, whose fixed pattern is in every frame of the sensor."""
+    row_structure_covered: Limit = Limit(warn_above=10.0, bad_above=30.0)
+    """Bias and darks: row noise of a tenth of the pixel noise, usual in CMOS cameras, gives a
+    ratio of 8 in rows of 6000 pixels."""
+    noise_of_read: Limit = Limit(warn_above=1.5, bad_above=3.0, warn_below=0.7, bad_below=0.3)
+    """Bias: noise of one frame, fixed pattern included, in units of the known read noise."""
     temperature_error: Limit = Limit(warn_above=0.5, bad_above=3.0)
     """Sensor from its set point, °C [BANZAI 0.5]."""
     temperature_spread: Limit = Limit(warn_above=1.0, bad_above=3.0)
@@ -88,8 +99,6 @@ class Thresholds:
     """Root mean square over median of the temporal noise of pixels."""
     level_of_range: Limit = Limit(warn_above=70.0, bad_above=90.0, warn_below=20.0, bad_below=5.0)
     """Flats: level above bias in percent of the usable range."""
-    level_error: Limit = Limit(warn_above=10.0, bad_above=25.0)
-    """Flats with a target: percent away from it; the tolerance asked for replaces `warn_above`."""
     snr: Limit = Limit(warn_below=100.0, bad_below=50.0)
     """Flats: signal to noise of one pixel of one frame [BANZAI needs 50]."""
     master_snr: Limit = Limit(warn_below=500.0, bad_below=200.0)
@@ -103,7 +112,9 @@ class Thresholds:
     gain_error: Limit = Limit(warn_above=10.0, bad_above=20.0)
     """Percent between measured and written e-/ADU [LSST 5]."""
     bias_drift: Limit = Limit(warn_above=0.5, bad_above=1.0)
-    """Slope over the set or largest jump, in units of the read noise."""
+    """Slope over the set, in units of the read noise."""
+    level_jump: Limit = Limit(warn_above=0.5, bad_above=1.0)
+    """Largest step between consecutive biases, in units of the read noise."""
     level_drift: Limit = Limit(warn_above=10.0, bad_above=30.0)
     """Flats: spread of the levels, percent; harmless once frames are normalised."""
     shape_drift: Limit = Limit(warn_above=0.3, bad_above=1.0)
@@ -112,8 +123,8 @@ class Thresholds:
     """Frame-to-frame scatter of dark levels, in standard errors of a level."""
     dark_proportion: Limit = Limit(warn_above=1.1, bad_above=1.5, warn_below=0.9, bad_below=0.5)
     """Ratio of dark rates of two exposures; 1 when the dark signal is proportional to time."""
-    glow_noise: Limit = Limit(warn_above=3.0)
-    """Amp glow above the median, in units of the frame's noise."""
+    glow_noise: Limit = Limit(warn_above=5.0)
+    """Amp glow above the median, in units of the noise of one frame."""
     duplicates: Limit = Limit(warn_above=0.0, bad_above=0.0)
     """Frames that are copies of another."""
     outliers: Limit = Limit(warn_above=0.0)
@@ -127,7 +138,15 @@ class Thresholds:
     uncertainty_excess: Limit = Limit(warn_above=1.5, bad_above=4.0)
     """Median UNC over what the noise of the inputs and their number give."""
     dust: Limit = Limit(warn_above=20.0)
-    """New or deep dust shadows, counted."""
+    """Dust shadows in one master, counted: harmless while they stay where they are."""
+    new_dust: Limit = Limit(warn_above=0.0, bad_above=3.0)
+    """Shadows that are not in the master before, counted."""
+    changed_pixels: Limit = Limit(warn_above=1.0, bad_above=5.0)
+    """Percent of pixels 6 sigma from the master before [BANZAI 5 %]."""
+    new_hot_pixels: Limit = Limit(warn_above=10.0, bad_above=50.0)
+    """Percent of the hot pixels that are not in the master before."""
+    vignetting_change: Limit = Limit(warn_above=2.0, bad_above=10.0)
+    """Percent points from the master before."""
     dust_depth_pct: float = 0.5
     """Depth from which a shadow counts, percent of the light."""
     hot_sigma: float = 5.0

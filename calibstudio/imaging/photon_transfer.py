@@ -102,13 +102,13 @@ def _one_tile(
     light_a, light_b = clipped_statistics(fa).mean - bias, clipped_statistics(fb).mean - bias
     if not (light_a > 0 and light_b > 0):
         return float("nan"), float("nan"), float("nan")
+    # With the second flat scaled by s the difference has the variance
+    # S / g (1 + s) + R^2 (1 + s^2); brought here to that of two equal flats, 2 S / g + 2 R^2.
     scale = light_a / light_b
-    # Scaling the second flat scales its shot noise: the variance of the difference is then
-    # (1 + scale) / 2 of that of two equal flats, to first order.
-    difference = (fa - bias) - (fb - bias) * scale
-    of_flats = clipped_statistics(difference).sigma ** 2 * 2.0 / (1.0 + scale)
     of_biases = clipped_statistics(ba - bb).sigma ** 2
-    return light_a, of_flats, of_biases
+    difference = (fa - bias) - (fb - bias) * scale
+    of_photons = clipped_statistics(difference).sigma ** 2 - of_biases * (1.0 + scale**2) / 2.0
+    return light_a, of_photons * 2.0 / (1.0 + scale) + of_biases, of_biases
 
 
 def _solve(numbers: NDArray[np.float64], step: float) -> PhotonTransfer:

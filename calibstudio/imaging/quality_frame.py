@@ -2,23 +2,46 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
+from numpy.typing import NDArray
 
 from calibstudio.domain.kinds import FrameKind
-from calibstudio.domain.quality import Assessment
+from calibstudio.domain.quality import Assessment, Verdict
 from calibstudio.domain.thresholds import DEFAULT_THRESHOLDS, Limit, Thresholds
 from calibstudio.domain.verdicts import Judge
-from calibstudio.imaging.quality_context import COVERED, FrameContext
+from calibstudio.imaging.quality_context import COVERED, DARK_LIKE, FrameContext
+from calibstudio.imaging.quality_defects import cold_pixels, hot_pixels
 from calibstudio.imaging.quality_levels import (
     Image,
+    Level,
     adu_quantum,
     central_level,
     channels,
     tile_noise,
 )
-from calibstudio.imaging.quality_shape import line_structure, measure_shape
+from calibstudio.imaging.quality_shape import (
+    Banding,
+    Shape,
+    bin_levels,
+    line_structure,
+    measure_shape,
+)
 
-NAN = float("nan")
+TOO_SMALL = "the image is too small"
+
+
+@dataclass(frozen=True, slots=True)
+class _Plane:
+    """One colour channel of a frame and what was measured on it."""
+
+    name: str
+    pixels: Image
+    level: float
+    noise: float
+    shape: Shape
+    bins: NDArray[np.float64]
 
 
 def measure_frame(
@@ -35,6 +58,11 @@ def measure_frame(
     thresholds
         Limits of WARN and BAD.
 
+    Returns
+    -------
+    Assessment
+        One image never raises because of its values: what cannot be measured says why.
+
     Raises
     ------
     ValueError
@@ -42,64 +70,276 @@ def measure_frame(
 
     Notes
     -----
-    Minimum, maximum, mean, saturated and zero pixels count every pixel. Level, noise, shape,
-    banding and hot pixels are measured on even samples (see the functions they come from),
-    which makes the whole cheap enough to be done to every frame of a 60 megapixel camera.
+    Minimum, maximum, mean, saturated, zero, hot and cold pixels count every pixel. Level, noise,
+    gradient and banding are measured on even samples (see the functions they come from), so
+    that every frame of a 60 megapixel camera can be judged between two exposures.
     """
     judge = Judge(context.kind)
     level = central_level(data, context.bayer)
     if not np.isfinite(level.value_adu):
-        _nothing_to_measure(judge, "the image has no pixels with a value")
+        _nothing_to_measure(judge)
         return judge.result()
     step = adu_quantum(data)
-    planes = channels(data, context.bayer)
-    judge.add("level", level.value_adu, note="Of the brightest channel." * (len(planes) > 1))
-    if len(planes) > 1:
-        for name, value in level.per_channel.items():
-            judge.add(f"level_{name.lower()}", value)
-    noise = {n: _noise(p, step, len(planes)) for n, p in planes.items()}
-    _extremes(judge, data, context, thresholds)
-    worst = max(noise, key=lambda n: -1.0 if np.isnan(noise[n]) else noise[n])
-    judge.add("noise", noise[worst], note="the image is too small")
+    planes = _measure_planes(data, context, level, step)
+    _add_levels(judge, level, context)
+    _add_extremes(judge, data, context, thresholds)
+    _add_noise(judge, planes, context, thresholds)
+    _add_gradient(judge, planes, context, thresholds)
+    _add_banding(judge, planes, context, thresholds, step)
+    _add_temperature(judge, context, thresholds)
+    if context.kind in DARK_LIKE:
+        _add_hot_pixels(judge, data, planes, context, thresholds, step)
+    if context.kind == FrameKind.FLAT:
+        _add_flat(judge, planes, context, thresholds, data)
     return judge.result()
 
 
-def _noise(plane: Image, step: float, n_channels: int) -> float:
-    """Tile noise with the converter's rounding (step^2 / 12) taken out."""
-    sigma = tile_noise(plane, at_most=max(16, 100 // n_channels), step=step)
-    return float(np.sqrt(max(sigma**2 - step**2 / 12.0, 0.0))) if np.isfinite(sigma) else NAN
+def _measure_planes(data: Image, context: FrameContext, level: Level, step: float) -> list[_Plane]:
+    split = channels(data, context.bayer)
+    tiles = max(16, 64 // len(split))
+    planes = []
+    for name, pixels in split.items():
+        sigma = tile_noise(pixels, at_most=tiles, step=step)
+        # The rounding to codes adds step^2 / 12, which is the converter's and not the pixel's.
+        sigma = float(np.sqrt(max(sigma**2 - step**2 / 12.0, 0.0)))
+        bins = bin_levels(pixels, step=step, side=16 if len(split) == 1 else 8)
+        shape = measure_shape(pixels, levels=bins)
+        planes.append(_Plane(name, pixels, level.per_channel[name], sigma, shape, bins))
+    return planes
 
 
-def _extremes(judge: Judge, data: Image, context: FrameContext, limits: Thresholds) -> None:
-    if data.dtype.kind == "f":
+def _add_levels(judge: Judge, level: Level, context: FrameContext) -> None:
+    many = len(level.per_channel) > 1
+    note = f"Of channel {level.channel}, the brightest." if many else ""
+    limit = None
+    if context.kind == FrameKind.FLAT and context.target_adu is not None:
+        low, high = (context.target_adu * (1 + s * context.tolerance) for s in (-1, 1))
+        limit = Limit(bad_above=high, bad_below=low)
+    judge.add("level", level.value_adu, limit, note=note)
+    if many:
+        for name, value in level.per_channel.items():
+            judge.add(f"level_{name.lower()}", value, note=TOO_SMALL)
+
+
+def _add_extremes(judge: Judge, data: Image, context: FrameContext, limits: Thresholds) -> None:
+    values: Image = data
+    if data.dtype.kind == "f" and not np.isfinite(data).all():
         values = data[np.isfinite(data)]
-        missing = 100.0 * (1.0 - values.size / data.size)
-        if missing:
-            judge.add("not_finite", missing)
-    else:
-        values = data
+        judge.add("not_finite", 100.0 * (1.0 - values.size / data.size), Limit(warn_above=0.0))
     lowest, highest = float(values.min()), float(values.max())
-    total = values.sum(dtype=np.float64 if values.dtype.kind == "f" else np.int64)
+    total = values.sum(dtype=np.float64 if data.dtype.kind == "f" else np.int64)
     judge.add("mean", float(total) / values.size)
     judge.add("minimum", lowest)
     judge.add("maximum", highest)
-    top = context.saturation_limit_adu()
-    if top is None and data.dtype.kind == "u":
-        top = float(np.iinfo(data.dtype).max)
+    top, said = _top(data, highest, context)
     if top is None:
         judge.missing("saturated", "needs the largest value of the camera")
     else:
         edge = limits.saturation_guard * top
         count = 0 if highest < edge else int(np.count_nonzero(values >= edge))
         limit = limits.saturated_cold if context.kind in COVERED else limits.saturated
-        judge.add("saturated", 100.0 * count / values.size, limit)
+        judge.add("saturated", 100.0 * count / values.size, limit, note=said)
     count = 0 if lowest > 0 else int(np.count_nonzero(values <= 0))
     judge.add("zeros", 100.0 * count / values.size, limits.zeros)
+    if lowest == highest and values.size > 1:
+        judge.find(
+            Verdict.BAD,
+            "blank frame",
+            f"All pixels have the same value, {highest:.0f} ADU.",
+            cause="the camera or its driver sent no picture.",
+            cure="Take it again; reconnect the camera when it stays.",
+            metric="noise",
+        )
 
 
-def _nothing_to_measure(judge: Judge, why: str) -> None:
-    for name in ("level", "mean", "noise", "minimum", "maximum", "saturated", "zeros"):
-        judge.missing(name, why)
+def _top(data: Image, highest: float, context: FrameContext) -> tuple[float | None, str]:
+    """Return the level that saturates, and a note where it had to be assumed."""
+    known = context.saturation_limit_adu()
+    if known is not None:
+        return known, ""
+    if data.dtype.kind != "u" or data.dtype.itemsize > 2:
+        return None, ""
+    top = float(np.iinfo(data.dtype).max)
+    # A frame whose largest value is exactly a converter's end is at that end.
+    for bits in (10, 12, 14):
+        if data.dtype.itemsize == 2 and highest == 2**bits - 1:
+            top = highest
+    return top, f"The largest value of the camera is not known; {top:.0f} is assumed."
 
 
-__all__ = ["FrameKind", "Limit", "line_structure", "measure_frame", "measure_shape"]
+def _add_noise(
+    judge: Judge, planes: list[_Plane], context: FrameContext, limits: Thresholds
+) -> None:
+    worst = max(planes, key=lambda p: -1.0 if np.isnan(p.noise) else p.noise)
+    limit = None
+    note = TOO_SMALL if np.isnan(worst.noise) else "Fixed pattern included."
+    if context.kind == FrameKind.BIAS and context.read_noise_adu is not None:
+        limit = limits.noise_of_read.scaled(context.read_noise_adu)
+    judge.add("noise", worst.noise, limit, note=note, where=_where(planes, worst))
+
+
+def _add_gradient(
+    judge: Judge, planes: list[_Plane], context: FrameContext, limits: Thresholds
+) -> None:
+    if context.kind == FrameKind.FLAT:
+        pedestal, said = _pedestal(context)
+        percents = [p.shape.percent_of(p.level, pedestal) for p in planes]
+        k = int(np.argmax(np.nan_to_num(percents, nan=-1.0)))
+        note = TOO_SMALL if np.isnan(planes[k].shape.plane_p2v) else said
+        judge.add(
+            "gradient", percents[k], limits.gradient, unit="%", note=note,
+            where=_where(planes, planes[k]),
+        )  # fmt: skip
+        return
+    worst = max(planes, key=lambda p: np.nan_to_num(p.shape.plane_p2v, nan=-1.0))
+    limit = None
+    if context.kind in COVERED and worst.noise > 0:
+        limit = limits.gradient_noise.scaled(worst.noise)
+    note = TOO_SMALL if np.isnan(worst.shape.plane_p2v) else ""
+    where = _where(planes, worst)
+    judge.add("gradient", worst.shape.plane_p2v, limit, note=note, where=where)
+    if context.kind in COVERED and len(planes) > 1:
+        levels = [float(np.nanmean(p.bins)) if p.bins.size else np.nan for p in planes]
+        spread = float(np.ptp(levels))
+        limit = limits.colour_difference_noise.scaled(worst.noise) if worst.noise > 0 else None
+        judge.add("colour_difference", spread, limit)
+
+
+def _add_banding(
+    judge: Judge, planes: list[_Plane], context: FrameContext, limits: Thresholds, step: float
+) -> None:
+    covered = context.kind in COVERED
+    pixels = (1 << 19) // len(planes)
+    for axis, name in ((1, "row_structure"), (0, "column_structure")):
+        found = [
+            (line_structure(p.pixels, p.noise, axis=axis, step=step, pixels=pixels), p)
+            for p in planes
+        ]
+        worst, plane = max(found, key=lambda f: np.nan_to_num(f[0].ratio, nan=-1.0))
+        limit = limits.limit(name)
+        note = "" if axis == 1 else "The fixed pattern of columns is in it."
+        if covered:
+            limit = limits.row_structure_covered if axis == 1 else None
+        if np.isnan(worst.ratio):
+            note = TOO_SMALL if plane.noise > 0 else "the image has no noise"
+        judge.add(name, worst.ratio, limit, note=note, where=_where(planes, plane))
+        _add_bad_lines(judge, axis, [f[0] for f in found])
+
+
+def _add_bad_lines(judge: Judge, axis: int, found: list[Banding]) -> None:
+    if all(np.isfinite(b.ratio) for b in found):
+        judge.add("bad_rows" if axis == 1 else "bad_columns", sum(b.bad_lines for b in found))
+
+
+def _add_temperature(judge: Judge, context: FrameContext, limits: Thresholds) -> None:
+    if context.cooled is False:
+        judge.missing("temperature_error", "the camera has no cooler")
+    elif context.set_temp_c is None:
+        judge.missing("temperature_error", "no set temperature is written")
+    elif context.sensor_temp_c is None:
+        judge.missing("temperature_error", "no sensor temperature is written")
+    else:
+        away = abs(context.sensor_temp_c - context.set_temp_c)
+        note = f"Sensor {context.sensor_temp_c:.1f}, set {context.set_temp_c:.1f}."
+        judge.add(
+            "temperature_error", away, limits.temperature_error, note=note.replace("-", "\u2212")
+        )
+
+
+def _add_hot_pixels(
+    judge: Judge,
+    data: Image,
+    planes: list[_Plane],
+    context: FrameContext,
+    limits: Thresholds,
+    step: float,
+) -> None:
+    if any(np.isnan(p.noise) or p.bins.size == 0 for p in planes):
+        judge.missing("hot_pixels", TOO_SMALL)
+        return
+    floor = 0.0
+    note = "Above 5 sigma; the rate is not known without e\u207b/ADU and exposure."
+    if context.egain_e_per_adu and context.exposure_s:
+        floor = limits.hot_rate_e_per_s * context.exposure_s / context.egain_e_per_adu
+        note = f"Above 5 sigma and {limits.hot_rate_e_per_s:g} e\u207b/s."
+    found = hot_pixels(
+        data,
+        [p.bins for p in planes],
+        [max(p.noise, 0.5 * step) for p in planes],
+        sigmas=limits.hot_sigma,
+        at_least_adu=floor,
+    )
+    judge.add("hot_pixels", 100.0 * found.fraction, limits.hot_pixels, note=note)
+    judge.add("hot_pixel_count", found.count)
+
+
+def _add_flat(
+    judge: Judge, planes: list[_Plane], context: FrameContext, limits: Thresholds, data: Image
+) -> None:
+    pedestal, said = _pedestal(context)
+    brightest = max(planes, key=lambda p: np.nan_to_num(p.level, nan=-np.inf))
+    light = brightest.level - pedestal
+    top, assumed = _top(data, float(data.max()), context)
+    if top is None or top <= pedestal:
+        judge.missing("level_of_range", "needs the largest value of the camera")
+    else:
+        share = 100.0 * light / (top - pedestal)
+        limit = limits.level_of_range if context.target_adu is None else None
+        judge.add("level_of_range", share, limit, note=f"{said} {assumed}".strip())
+    _add_snr(judge, brightest, light, context, limits)
+    # Colours of the light differ; vignetting is that of the brightest channel.
+    shape = brightest.shape
+    judge.add("vignetting", shape.vignetting_pct(pedestal), limits.vignetting, note=said)
+    centre = shape.centre - pedestal
+    if centre > 0:
+        corners = [100.0 * (c - pedestal) / centre for c in shape.corners]
+        judge.add("corner_darkest", min(corners), note="Of the light in the centre.")
+        judge.add("corner_brightest", max(corners), note="Of the light in the centre.")
+    if any(p.bins.size == 0 for p in planes):
+        judge.missing("cold_pixels", TOO_SMALL)
+        return
+    cold = cold_pixels(data, [p.bins for p in planes], limits.cold_response, pedestal=pedestal)
+    note = f"Below {100 * limits.cold_response:.0f}{chr(0x202F)}% of the light around them."
+    judge.add("cold_pixels", 100.0 * cold / data.size, limits.cold_pixels, note=note)
+
+
+def _add_snr(
+    judge: Judge, plane: _Plane, light: float, context: FrameContext, limits: Thresholds
+) -> None:
+    """S/N = g S / sqrt(g S + RN^2) where gain is known, else from the scatter of the pixels."""
+    gain = context.egain_e_per_adu
+    if light <= 0:
+        judge.missing("snr", "there is no light above the bias")
+    elif gain:
+        electrons = gain * light
+        read = context.read_noise_e or 0.0
+        note = "Photons and read-out." if context.read_noise_e else "Photons alone."
+        judge.add("snr", electrons / np.sqrt(electrons + read**2), limits.snr, note=note)
+    elif plane.noise > 0:
+        note = "From the scatter of the pixels: e\u207b/ADU is not known."
+        judge.add("snr", light / plane.noise, limits.snr, note=note)
+    else:
+        judge.missing("snr", "needs e\u207b/ADU")
+
+
+def _pedestal(context: FrameContext) -> tuple[float, str]:
+    if context.bias_level_adu is not None:
+        return context.bias_level_adu, ""
+    return 0.0, "The bias level is not known; it is not taken out."
+
+
+def _where(planes: list[_Plane], plane: _Plane) -> str:
+    return f"channel {plane.name}" if len(planes) > 1 else ""
+
+
+def _nothing_to_measure(judge: Judge) -> None:
+    for name in ("level", "mean", "noise", "minimum", "maximum", "saturated", "zeros", "gradient"):
+        judge.missing(name, "the image has no pixels with a value")
+    judge.find(
+        Verdict.BAD,
+        "no pixels",
+        "The image has no pixels with a value.",
+        cause="the file is empty or broken.",
+        cure="Take it again, or leave it out.",
+        metric="level",
+    )

@@ -64,9 +64,9 @@ def central_level(data: Image, bayer: str | None = None) -> Level:
     -------
     Level
         Median of the medians of tiles of the central region (half of the height and of the
-        width), per channel. At most 64 tiles of 64 x 64 pixels per channel, evenly spread,
-        are looked at: with noise sigma the level is good to about 0.004 sigma. The percentile
-        is taken from an even sample of at most 2^18 pixels per channel of the whole frame.
+        width), per channel. At most 64 tiles of 64 x 64 pixels (32 per channel of a colour
+        sensor), evenly spread, are looked at: with noise sigma the level is good to about
+        0.005 sigma. The percentile is taken from an even sample of 2^18 pixels of the frame.
 
     Raises
     ------
@@ -76,9 +76,10 @@ def central_level(data: Image, bayer: str | None = None) -> Level:
     _check(data)
     levels: dict[str, float] = {}
     highest = float("nan")
-    for name, plane in channels(data, bayer).items():
-        levels[name] = _median_of_tiles(central(plane))
-        highest = float(np.fmax(highest, _percentile(thin(plane, 1 << 18), 99.9)))
+    planes = channels(data, bayer)
+    for name, plane in planes.items():
+        levels[name] = _median_of_tiles(central(plane), 64 if len(planes) == 1 else 32)
+        highest = float(np.fmax(highest, _percentile(thin(plane, (1 << 18) // len(planes)), 99.9)))
     brightest = max(levels, key=lambda n: -np.inf if np.isnan(levels[n]) else levels[n])
     return Level(levels[brightest], levels, highest, brightest)
 
@@ -136,8 +137,8 @@ def thin(plane: Image, at_most: int) -> NDArray[Any]:
     return part[:, index].ravel()
 
 
-def _median_of_tiles(plane: Image) -> float:
-    cut = tiles(plane, at_most=64)
+def _median_of_tiles(plane: Image, at_most: int) -> float:
+    cut = tiles(plane, at_most=at_most)
     if cut.size == 0:
         return float("nan")
     flat = cut.reshape(len(cut), -1)

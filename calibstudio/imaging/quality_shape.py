@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,28 +37,30 @@ class Shape:
         return 100.0 * (1.0 - (float(np.mean(self.corners)) - pedestal) / light)
 
 
-def bin_levels(plane: Image, bins: int = BINS, *, step: float = 0.0) -> NDArray[np.float64]:
+def bin_levels(
+    plane: Image, bins: int = BINS, *, step: float = 0.0, side: int = 16
+) -> NDArray[np.float64]:
     """Return clipped means of bins, shape (rows, columns) of at most (bins, bins); NaN if empty.
 
-    At most 24 x 24 pixels of each bin are looked at, evenly spread: with noise sigma a bin is
-    good to sigma / 24.
+    At most ``side`` x ``side`` pixels of each bin are looked at, evenly spread: with noise sigma
+    a bin is good to sigma / side.
     """
     ny, nx = plane.shape
     rows, columns = min(bins, ny), min(bins, nx)
     if rows == 0 or columns == 0:
         return np.empty((0, 0))
-    ys = _even_places(ny, rows)
-    xs = _even_places(nx, columns)
+    ys = _even_places(ny, rows, side)
+    xs = _even_places(nx, columns, side)
     part = plane[np.ix_(ys.ravel(), xs.ravel())].astype(np.float32)
     cells = part.reshape(rows, ys.shape[1], columns, xs.shape[1]).swapaxes(1, 2)
     values = cells.reshape(rows * columns, -1)
     return _clipped_means(values, step).reshape(rows, columns)
 
 
-def _even_places(length: int, bins: int) -> NDArray[np.int64]:
-    """Return for each bin the indices that are looked at: up to 24, in runs of two rows."""
+def _even_places(length: int, bins: int, side: int) -> NDArray[np.int64]:
+    """Return for each bin the indices that are looked at."""
     width = length // bins
-    take = min(24, width)
+    take = min(side, width)
     inside = (np.arange(take) * width) // take
     places: NDArray[np.int64] = (np.arange(bins) * length // bins)[:, None] + inside[None, :]
     return places
@@ -78,14 +79,16 @@ def _clipped_means(values: NDArray[np.float32], step: float) -> NDArray[np.float
     return np.array([clipped_statistics(row, step=step).mean for row in values])
 
 
-def measure_shape(plane: Image, *, step: float = 0.0) -> Shape:
+def measure_shape(
+    plane: Image, *, step: float = 0.0, levels: NDArray[np.float64] | None = None
+) -> Shape:
     """Fit a plane and even radial terms to the bins of one channel.
 
     Level = a + b x + c y + d r^2 + e r^4 with x and y from -1 to 1; the plane term's peak to
     valley is 2 (|b| + |c|). Radial terms take up vignetting, so that it is not called a
     gradient. Bins more than 5 sigma from the fit are left out once.
     """
-    levels = bin_levels(plane, step=step)
+    levels = bin_levels(plane, step=step) if levels is None else levels
     rows, columns = levels.shape
     if min(rows, columns) < 4:
         nothing = float("nan")
@@ -133,29 +136,30 @@ class Banding:
     """Lines more than 5 sigma from their neighbours."""
 
 
-def line_structure(plane: Image, sigma: float, *, axis: int, step: float = 0.0) -> Banding:
-    """Measure banding along rows (axis 1) or columns (axis 0).
+def line_structure(
+    plane: Image, sigma: float, *, axis: int, step: float = 0.0, pixels: int = 1 << 19
+) -> Banding:
+    """Measure banding along rows (axis 1) or columns (axis 0) of one channel.
 
     R = sigma_lines / (sigma_pixel / sqrt(n)), with n the pixels of a full line: the field's
     R with clipped means in the place of medians (so without its factor 1.25, and without the
-    medians' steps of half an ADU). The level of a line is measured on 512 of its pixels, its
-    neighbourhood (15 lines) is subtracted, and what that smaller sample's noise adds is taken
-    out, so that R is that of full lines.
+    medians' steps of half an ADU). The level of a line is measured on a sample of at most so
+    many ``pixels`` of the frame, its neighbourhood (15 lines) is subtracted, and what the noise
+    of that smaller sample adds is taken out, so that R is that of full lines.
     """
     lines = plane if axis == 1 else plane.T
     count, length = lines.shape
-    if count < 16 or length < 16 or not sigma > 0:
+    if count < 32 or length < 32 or not sigma > 0:
         return Banding(float("nan"), float("nan"), 0)
-    sample = _sample_columns(lines, 512)
-    used = sample.shape[1]
+    sample = _sample_columns(lines, max(64, pixels // count))
     profile = _line_levels(sample, step)
     rough = profile - _smooth(profile, 15)
     rough = rough[np.isfinite(rough)]
-    if rough.size < 16:
+    if rough.size < 32:
         return Banding(float("nan"), float("nan"), 0)
     found = clipped_statistics(rough)
     variance = found.sigma**2 / (1.0 - 1.0 / 15.0)
-    beyond = max(variance - sigma**2 / used, 0.0)
+    beyond = max(variance - sigma**2 / sample.shape[1], 0.0)
     ratio = float(np.sqrt(1.0 + beyond * length / sigma**2))
     return Banding(ratio, float(np.sqrt(beyond)), found.n_all - found.n_kept)
 
@@ -163,29 +167,29 @@ def line_structure(plane: Image, sigma: float, *, axis: int, step: float = 0.0) 
 def _sample_columns(lines: Image, at_most: int) -> NDArray[np.float32]:
     length = lines.shape[1]
     if length <= at_most:
-        return lines.astype(np.float32)
-    runs = at_most // 16
-    starts = np.linspace(0, length - 16, runs).astype(int)
+        return np.ascontiguousarray(lines, dtype=np.float32)
+    starts = np.linspace(0, length - 16, at_most // 16).astype(int)
     index = (starts[:, None] + np.arange(16)[None, :]).ravel()
-    return lines[:, index].astype(np.float32)
+    return np.ascontiguousarray(lines[:, index], dtype=np.float32)
 
 
 def _line_levels(sample: NDArray[np.float32], step: float) -> NDArray[np.float64]:
-    """Return the level of each line: mean of what is left after its own column is taken out."""
-    with np.errstate(invalid="ignore"):
-        rest = sample - _nan_median(sample, axis=0)
-        rest = rest - _nan_median(rest, axis=1)
-        spread = 1.4826 * float(np.nanmedian(np.abs(rest[:: max(1, len(rest) // 512)])))
-        keep = np.abs(rest) <= 5.0 * max(spread, 0.5 * step)
-        base = _nan_median(sample - _nan_median(sample, axis=0), axis=1)
-        total = np.where(keep, rest, 0).sum(axis=1, dtype=np.float64)
-        levels: NDArray[np.float64] = base[:, 0] + total / np.maximum(keep.sum(axis=1), 1)
+    """Return the level of each line: the clipped mean after its columns are brought together.
+
+    NaN for a line with a pixel without a value.
+    """
+    some = sample[:: max(1, len(sample) // 256)]
+    rest = sample - np.median(some[np.isfinite(some).all(axis=1)], axis=0)[None, :]
+    middle = np.median(rest, axis=1, keepdims=True)
+    rest -= middle
+    size = np.abs(rest)
+    some = size[:: max(1, len(size) // 256)]
+    spread = 1.4826 * float(np.median(some[np.isfinite(some)]))
+    keep = size <= 5.0 * max(spread, 0.5 * step)
+    rest *= keep
+    total = rest.sum(axis=1, dtype=np.float64)
+    levels: NDArray[np.float64] = middle[:, 0] + total / np.maximum(keep.sum(axis=1), 1)
     return levels
-
-
-def _nan_median(values: NDArray[Any], *, axis: int) -> NDArray[Any]:
-    medians: NDArray[Any] = np.median(values, axis=axis, keepdims=True)
-    return medians
 
 
 def _smooth(profile: NDArray[np.float64], window: int) -> NDArray[np.float64]:
