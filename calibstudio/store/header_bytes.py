@@ -28,6 +28,10 @@ MAX_PIXELS = 1 << 40
 GZIP, BZIP2, XISF, FITS = b"\x1f\x8b", b"BZh", b"XISF0100", b"SIMPLE  ="
 
 
+class NotAFrameError(FileProblemError):
+    """By its first bytes the file is neither FITS nor XISF."""
+
+
 @dataclass(frozen=True, slots=True)
 class Hdu:
     """One header-data unit."""
@@ -119,20 +123,20 @@ def _gzip_size(file: BinaryIO, size: int) -> int | None:
     return claimed
 
 
-def _no_fits(path: Path, head: bytes) -> FileProblemError:
+def _no_fits(path: Path, head: bytes) -> NotAFrameError:
     if not head:
-        return FileProblemError(f"{path.name} is empty.", hint="Copy or take it again.")
+        return NotAFrameError(f"{path.name} is empty.", hint="Copy or take it again.")
     if head[:80].strip(b"\0") == b"":
-        return FileProblemError(
+        return NotAFrameError(
             f"{path.name} holds only zeros: it was not written to its end.",
             hint="Copy or take it again.",
         )
     text = head[:512]
     if not any(b < 9 for b in text) and b"\n" in head:
-        return FileProblemError(
+        return NotAFrameError(
             f"{path.name} is text, not a picture.", hint="Leave it out, or copy the frame again."
         )
-    return FileProblemError(
+    return NotAFrameError(
         f"{path.name} is neither FITS nor XISF.",
         hint="Leave it out, or copy the frame again if it should be one.",
     )

@@ -82,6 +82,14 @@ def finish_header(
     return with_night(header, site)
 
 
+def is_for_cache(header: FrameHeader) -> bool:
+    """Whether a header says the same wherever the telescope stands (local time does not)."""
+    return all(word not in header.origin.get("observed_utc", "") for word in words.DATE_LOCAL) and (
+        header.observed_utc is not None
+        or not any(w in n for n in header.notes for w in words.DATE_LOCAL)
+    )
+
+
 def read_raw_header(path: Path, *, site_zone: str | None = None) -> ReadHeader:
     """Read a header without night and corrections: what may be kept in a cache.
 
