@@ -37,6 +37,7 @@ def stylesheet(t: Tokens, sizes: Sizes) -> str:
     # Side by side steppers, 44 wide, in touch mode; a narrow pair one above the other otherwise.
     values |= {
         "control": sizes.control - 2,
+        "tool": sizes.toolbar - 2,
         "row": sizes.table_row,
         "list": sizes.list_row,
         "head": sizes.table_header - 1,
@@ -108,6 +109,7 @@ QWidget[border~="left"] { border-left: 1px solid $line; }
 QWidget[border~="right"] { border-right: 1px solid $line; }
 QWidget[border~="top"] { border-top: 1px solid $line; }
 QWidget[border~="bottom"] { border-bottom: 1px solid $line; }
+QWidget[border="strong"] { border: 1px solid $line2; border-radius: 6px; }
 QWidget[border="all"] { border: 1px solid $line; border-radius: 6px; }
 
 QLabel { background: transparent; border: none; }
@@ -163,6 +165,7 @@ QLineEdit, QAbstractSpinBox, QComboBox, QPlainTextEdit, QTextEdit {
   background: $bg; color: $text; border: 1px solid $edge; border-radius: 4px; padding: 0 8px;
 }
 QLineEdit, QAbstractSpinBox, QComboBox { min-height: ${control}px; }
+QLineEdit[compact="true"] { min-height: ${tool}px; max-height: ${tool}px; font-size: 13px; }
 QPlainTextEdit, QTextEdit { padding: 4px 6px; }
 QLineEdit:focus, QAbstractSpinBox:focus, QComboBox:focus, QComboBox:on,
 QPlainTextEdit:focus, QTextEdit:focus { border: 2px solid $focus; padding: 0 7px; }

@@ -1,0 +1,101 @@
+"""Background work of which only the newest matters: what a view shows next.
+
+Not a job: nobody waits for it by name, and a newer question makes an older one pointless. It has
+a thread of its own, so that a picture never waits behind a stack.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from PySide6.QtCore import QObject, Signal, Slot
+
+log = logging.getLogger(__name__)
+
+
+class NewestWorker(QObject):
+    """Runs one piece of work at a time; what waits is replaced by what is asked later.
+
+    Signals
+    -------
+    done(object)
+        Result of a piece of work that ran, in the GUI thread.
+    failed(Exception)
+        It raised.
+    """
+
+    done = Signal(object)
+    failed = Signal(object)
+    _ended = Signal(object, object)
+
+    def __init__(self, name: str, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix=name)
+        self._lock = threading.Lock()
+        self._waiting: Callable[[], Any] | None = None
+        self._running = False
+        self._closed = False
+        self.replaced = 0
+        """How many questions were never answered, because a newer one came."""
+        self._ended.connect(self._on_ended)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether an answer is still to come."""
+        with self._lock:
+            return self._running or self._waiting is not None
+
+    def ask(self, work: Callable[[], Any]) -> None:
+        """Run this next. Called in the GUI thread; `done` or `failed` follows."""
+        with self._lock:
+            if self._closed:
+                return
+            if self._waiting is not None:
+                self.replaced += 1
+            self._waiting = work
+            if self._running:
+                return
+            self._running = True
+        self._executor.submit(self._run)
+
+    def close(self) -> None:
+        """Forget what waits, and wait for what runs."""
+        with self._lock:
+            self._closed = True
+            self._waiting = None
+        self._executor.shutdown(wait=True)
+
+    def _run(self) -> None:
+        """Worker thread. Touches no widget, lets no exception escape."""
+        while True:
+            with self._lock:
+                work, self._waiting = self._waiting, None
+                if work is None:
+                    self._running = False
+                    return
+            value: Any = None
+            error: Exception | None = None
+            try:
+                value = work()
+            except Exception as problem:
+                log.warning("a picture could not be made", exc_info=True)
+                error = problem
+            del work
+            try:
+                self._ended.emit(value, error)
+            except RuntimeError:
+                return  # the view is gone
+            value = error = None
+
+    @Slot(object, object)
+    def _on_ended(self, value: Any, error: Exception | None) -> None:
+        if self._closed:
+            return
+        if error is None:
+            self.done.emit(value)
+        else:
+            self.failed.emit(error)
