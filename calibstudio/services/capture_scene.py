@@ -1,0 +1,334 @@
+"""What must be so before a frame is exposed: temperature, filter, cover, lamp; and putting it back.
+
+Nothing is believed that can be read back: the wheel's slot, the cover's state, the lamp's
+brightness. What no device can say, the operator is asked.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from calibstudio.domain.capture import ActivityKind, Answer, QuestionKind
+from calibstudio.domain.equipment import CoverState, FlatPanel
+from calibstudio.domain.errors import CalibStudioError, Cancelled, DeviceError
+from calibstudio.domain.jobs import CancelToken
+from calibstudio.domain.plan import (
+    CHANGE_FILTER_S,
+    LAMP_SETTLE_S,
+    MOVE_COVER_S,
+    CaptureStep,
+    LightSource,
+)
+from calibstudio.domain.wording import number, quantity, temperature
+from calibstudio.services.capture_run import SequenceRun, SequenceStopped, StepEnded
+from calibstudio.services.cooling import CoolerPhase, CoolingResult, CoolingState, away_c, cool_to
+
+log = logging.getLogger(__name__)
+
+RESTORE_LIMIT_S = 4.0
+"""Real seconds that putting things back may take after a cancel: the program ends in five."""
+COVER_ANSWERS = {Answer.YES: "It is covered", Answer.STOP: "Stop"}
+OPEN_ANSWERS = {Answer.YES: "It is open", Answer.STOP: "Stop"}
+COOLER_ANSWERS = {
+    Answer.YES: "Use it",
+    Answer.RETRY: "Wait longer",
+    Answer.SKIP: "Skip this step",
+    Answer.STOP: "Stop",
+}
+
+
+class Scene:
+    """Moves the devices around the camera, and remembers how they were."""
+
+    def __init__(self, run: SequenceRun) -> None:
+        self._run = run
+        around = run.around
+        self._observatory = around.observatory
+        self._panel: FlatPanel | None = around.observatory.panel
+        self._cover_before: CoverState | None = None
+        self._slot_before: int | None = None
+        self._lamp_was_used = False
+        self._covered_by_hand = False
+        self._set_temp_c: float | None = None
+        self._accepted_temp: dict[float, float] = {}
+        self.brightness: int | None = None
+        """Panel brightness now, read back; None without a panel."""
+        self.cover: CoverState | None = None
+        """Where the cover is now, read back; None without one."""
+
+    # Remembering and putting back -----------------------------------------------------------
+
+    def remember(self) -> None:
+        """Read how everything is before anything moves."""
+        if self._panel is not None:
+            status = self._panel.status()
+            self._cover_before = status.cover if self._panel.info.has_cover else None
+            self.brightness, self.cover = status.brightness, self._cover_before
+        if self._observatory.wheel is not None:
+            self._slot_before = self._observatory.wheel.position()
+
+    def restore(self) -> list[str]:
+        """Lamp off, cover and filter as they were. Returns what could not be done, in sentences.
+
+        Never raises: it runs while something else may be on its way up.
+        """
+        problems: list[str] = []
+        with _time_limit(RESTORE_LIMIT_S if self._run.around.ctx.token.cancelled else None) as ok:
+            for what, action in (
+                ("The lamp could not be switched off", self._lamp_off_again),
+                ("The cover could not be put back", self._cover_as_before),
+                ("The filter could not be put back", self._filter_as_before),
+            ):
+                try:
+                    action(ok)
+                except Cancelled:
+                    problems.append(f"{what} in time.")
+                except CalibStudioError as error:
+                    problems.append(f"{what}: {error}")
+        for problem in problems:
+            log.warning("%s", problem)
+        return problems
+
+    def _lamp_off_again(self, cancel: CancelToken) -> None:
+        if self._panel is not None and self._lamp_was_used:
+            self._panel.set_brightness(0, cancel)
+            self.brightness = 0
+
+    def _cover_as_before(self, cancel: CancelToken) -> None:
+        before = self._cover_before
+        if self._panel is None or before not in (CoverState.OPEN, CoverState.CLOSED):
+            return
+        if self._panel.status().cover is not before:
+            self._panel.move_cover(open_it=before is CoverState.OPEN, cancel=cancel)
+
+    def _filter_as_before(self, cancel: CancelToken) -> None:
+        wheel = self._observatory.wheel
+        if wheel is not None and self._slot_before is not None:
+            if wheel.position() == self._slot_before or self._run.around.ctx.token.cancelled:
+                return
+            wheel.move(self._slot_before, cancel)
+
+    # Setting ----------------------------------------------------------------------------------
+
+    def prepare(self, step: CaptureStep, brightness: int | None) -> None:
+        """Bring everything to where this step wants it.
+
+        Raises
+        ------
+        StepEnded, SequenceStopped, Cancelled, DeviceError
+        """
+        self.to_temperature(step)
+        if step.filter is not None:
+            self.to_filter(step.filter)
+        if step.kind.needs_light:
+            self.light(step, brightness)
+        else:
+            self.darken()
+
+    def filter_name(self, step: CaptureStep) -> str | None:
+        """Return the name of the filter now in the beam."""
+        wheel = self._observatory.wheel
+        if wheel is None:
+            return step.filter
+        slot = wheel.position()
+        if slot is None or not 0 <= slot < len(wheel.filters):
+            return step.filter
+        return wheel.filters[slot]
+
+    def to_filter(self, name: str) -> None:
+        """Turn the wheel and read it back."""
+        wheel = self._observatory.wheel
+        if wheel is None:
+            return
+        if name not in wheel.filters:
+            known = ", ".join(wheel.filters)
+            raise StepEnded(f"The wheel has no filter {name}.", hint=f"It has {known}.")
+        slot = wheel.filters.index(name)
+        if wheel.position() != slot:
+            self._run.activity(ActivityKind.MOVING, f"Turning to filter {name}", CHANGE_FILTER_S)
+            wheel.move(slot, self._run.around.ctx.token)
+        if wheel.position() != slot:
+            raise DeviceError(
+                f"The filter wheel is not at {name} after it was turned there.",
+                hint="Look whether the wheel is stuck, then retry.",
+            )
+
+    def darken(self) -> None:
+        """Lamp off and sensor covered, by a device or by the operator's word."""
+        self.set_lamp(0)
+        panel = self._panel
+        if panel is not None and panel.info.has_cover:
+            self._move_cover(open_it=False)
+        elif not self._run.around.info.has_shutter and not self._covered_by_hand:
+            self._run.ask(
+                QuestionKind.COVER,
+                "Is the telescope covered? This camera has no shutter.",
+                "Put the cap on, and switch lights off.",
+                COVER_ANSWERS,
+            )
+            self._covered_by_hand = True
+
+    def light(self, step: CaptureStep, brightness: int | None) -> None:
+        """Light on the sensor: panel before the telescope and lit, or the way free for a lamp."""
+        panel = self._panel
+        if panel is not None and panel.info.has_cover:
+            # The lamp of such a panel sits in its cover.
+            self._move_cover(open_it=step.light is not LightSource.PANEL)
+        elif self._covered_by_hand:
+            where = "panel" if step.light is LightSource.PANEL else "lamp"
+            self._run.ask(
+                QuestionKind.OPEN,
+                f"Is the cap off and the {where} before the telescope?",
+                "It was covered for the frames before.",
+                OPEN_ANSWERS,
+            )
+            self._covered_by_hand = False
+        if step.light is LightSource.PANEL:
+            self.set_lamp(brightness if brightness is not None else 0)
+        else:
+            self.set_lamp(0)
+
+    @property
+    def can_darken_alone(self) -> bool:
+        """Whether the sensor can be covered without the operator."""
+        has_cover = self._panel is not None and self._panel.info.has_cover
+        return has_cover or self._run.around.info.has_shutter or self._covered_by_hand
+
+    def set_lamp(self, brightness: int) -> None:
+        """Set the panel's lamp and read it back."""
+        panel = self._panel
+        if panel is None or not panel.info.has_lamp:
+            if brightness > 0:
+                raise StepEnded("No panel is connected.", hint="Connect it, or choose a lamp.")
+            return
+        if panel.status().brightness == brightness:
+            self.brightness = brightness
+            return
+        if brightness > 0:
+            text = f"Panel to {number(brightness)} of {number(panel.info.max_brightness)}"
+            self._run.activity(ActivityKind.MOVING, text, LAMP_SETTLE_S)
+            self._lamp_was_used = True
+        panel.set_brightness(brightness, self._run.around.ctx.token)
+        self.brightness = panel.status().brightness
+        if self.brightness != brightness:
+            raise DeviceError(
+                f"{panel.info.name} was set to {number(brightness)} and says "
+                f"{number(self.brightness)}.",
+                hint="Switch the panel off and on, then retry.",
+            )
+
+    def _move_cover(self, *, open_it: bool) -> None:
+        panel = self._panel
+        if panel is None:
+            return
+        wanted = CoverState.OPEN if open_it else CoverState.CLOSED
+        self.cover = panel.status().cover
+        if self.cover is wanted:
+            return
+        text = "Opening the cover" if open_it else "Closing the cover"
+        self._run.activity(ActivityKind.MOVING, text, MOVE_COVER_S)
+        panel.move_cover(open_it=open_it, cancel=self._run.around.ctx.token)
+        self.cover = panel.status().cover
+        if self.cover is not wanted:
+            raise DeviceError(
+                f"The cover of {panel.info.name} should be {wanted} and is {self.cover}.",
+                hint="Look whether something blocks it, then retry.",
+            )
+
+    # Temperature ----------------------------------------------------------------------------
+
+    def to_temperature(self, step: CaptureStep) -> None:
+        """Wait until the sensor is stable at the step's temperature.
+
+        Asks what to do when the cooler cannot hold it. Does nothing where it was just stable.
+        """
+        target_c = step.settings.set_temp_c
+        if target_c is None:
+            return
+        target_c = self._accepted_temp.get(target_c, target_c)
+        if self._set_temp_c == target_c and self.is_at_temperature(step):
+            return
+        while True:
+            result = self._cool(target_c)
+            if result.phase is not CoolerPhase.UNREACHABLE:
+                self._set_temp_c = target_c
+                if result.phase is not CoolerPhase.STABLE:
+                    self._run.note(
+                        f"Did not wait for {temperature(target_c)}; every frame is judged."
+                    )
+                return
+            holds = result.holds_c if result.holds_c is not None else target_c
+            if self._ask_about_cooler(target_c, holds, result.power_pct) is Answer.YES:
+                self._accepted_temp[target_c] = holds
+                target_c = holds
+
+    def is_at_temperature(self, step: CaptureStep) -> bool:
+        """Whether the sensor is within the tolerance of the step's temperature right now."""
+        wanted = step.settings.set_temp_c
+        if wanted is None:
+            return True
+        status = self._observatory.camera.status()
+        self._run.sensor_c = status.sensor_c
+        away = away_c(status, self._accepted_temp.get(wanted, wanted))
+        limit = self._run.around.thresholds.temperature_error.warn_above
+        return away is None or away <= (0.5 if limit is None else limit)
+
+    def set_temp_c(self, step: CaptureStep) -> float | None:
+        """Return the temperature the step is judged by: what was asked, or agreed on instead."""
+        wanted = step.settings.set_temp_c
+        return None if wanted is None else self._accepted_temp.get(wanted, wanted)
+
+    def _cool(self, target_c: float) -> CoolingResult:
+        around = self._run.around
+
+        def told(state: CoolingState) -> None:
+            self._run.sensor_c = state.sensor_c
+            self._run.activity(ActivityKind.COOLING, state.text, state.seconds_to_go, can_skip=True)
+
+        def skipped() -> bool:
+            return around.control.take_skip() or around.control.stopping
+
+        around.control.take_skip()
+        result = cool_to(
+            around.observatory.camera,
+            around.observatory.clock,
+            around.ctx.token,
+            target_c,
+            rules=around.cooling,
+            on_state=told,
+            skip=skipped,
+        )
+        if around.control.stopping:
+            raise SequenceStopped
+        return result
+
+    def _ask_about_cooler(self, target_c: float, holds_c: float, power: float | None) -> Answer:
+        at = "full power" if power is None else quantity(power, "%")
+        reserve = quantity(100 * self._run.around.cooling.reserve, "%")
+        answers = {**COOLER_ANSWERS, Answer.YES: f"Use {temperature(holds_c)}"}
+        return self._run.ask(
+            QuestionKind.COOLER,
+            f"Cooler at {at}. It cannot hold {temperature(target_c)} tonight; "
+            f"{temperature(holds_c)} leaves {reserve} in reserve.",
+            "Darks serve lights of the same temperature only.",
+            answers,
+        )
+
+
+@contextmanager
+def _time_limit(seconds: float | None) -> Iterator[CancelToken]:
+    """Give a token that cancels itself after so many real seconds; never without a limit."""
+    token = CancelToken()
+    if seconds is None:
+        yield token
+        return
+    timer = threading.Timer(seconds, token.cancel)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield token
+    finally:
+        timer.cancel()
