@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 
 from calibstudio.domain.errors import UsageError
+from calibstudio.domain.kinds import FrameKind
 from calibstudio.domain.quality import Verdict
 
 
@@ -18,6 +19,12 @@ class Limit:
     warn_below: float | None = None
     bad_below: float | None = None
 
+    @property
+    def is_two_sided(self) -> bool:
+        """Whether values may be too low as well as too high."""
+        has_above = self.warn_above is not None or self.bad_above is not None
+        return has_above and (self.warn_below is not None or self.bad_below is not None)
+
     def judge(self, value: float) -> Verdict:
         """Return the verdict on a measured value (not NaN)."""
         if _beyond(value, self.bad_above, self.bad_below):
@@ -28,10 +35,9 @@ class Limit:
 
     def side(self, value: float) -> tuple[float | None, float | None, str]:
         """Return (warn, bad, ``above`` or ``below``) for the side of the value that decides."""
+        low = self.warn_below if self.warn_below is not None else self.bad_below
         has_above = self.warn_above is not None or self.bad_above is not None
-        has_below = self.warn_below is not None or self.bad_below is not None
-        low_edge = self.warn_below if self.warn_below is not None else self.bad_below
-        if has_below and (not has_above or (low_edge is not None and value < low_edge)):
+        if low is not None and (not has_above or value < low):
             return self.warn_below, self.bad_below, "below"
         return self.warn_above, self.bad_above, "above"
 
@@ -70,8 +76,11 @@ class Thresholds:
     zeros: Limit = Limit(warn_above=1e-3, bad_above=0.1)
     """Percent of pixels at the converter's zero: 1e-5 and 1e-3 of all."""
     gradient_noise: Limit = Limit(warn_above=2.0, bad_above=6.0)
-    """Bias and darks: plane over the frame, peak to valley, in units of the pixel noise. Sound
-    CCD biases have up to 1.4."""
+    """Bias: plane over the frame, peak to valley, in units of the pixel noise. Sound CCDs have
+    up to 1.4."""
+    gradient_noise_dark: Limit = Limit(warn_above=2.0, bad_above=20.0)
+    """The same of darks, where glow makes a gradient without any light: one sign alone is WARN,
+    with a second it is BAD."""
     gradient: Limit = Limit(warn_above=3.5, bad_above=10.0)
     """Flats: plane over the frame, peak to valley, percent of the light (scatter 5 %: LSST)."""
     colour_difference_noise: Limit = Limit(warn_above=0.5, bad_above=3.0)
@@ -133,12 +142,14 @@ class Thresholds:
     """Robust sigmas from the group's median that make a frame an outlier."""
     low_count: Limit = Limit(warn_above=1.0, bad_above=10.0)
     """Percent of pixels with fewer kept values than half of the frames."""
-    frames_of_wanted: Limit = Limit(warn_below=75.0, bad_below=25.0)
-    """Percent of the frames asked for."""
+    frames_of_wanted: Limit = Limit(warn_below=50.0)
+    """Percent of the frames asked for: a small master is noisy, not wrong."""
     uncertainty_excess: Limit = Limit(warn_above=1.5, bad_above=4.0)
     """Median UNC over what the noise of the inputs and their number give."""
     dust: Limit = Limit(warn_above=20.0)
     """Dust shadows in one master, counted: harmless while they stay where they are."""
+    bright_spots: Limit = Limit(warn_above=10.0)
+    """Stars left in a master flat, counted; dust rims give a few in any flat."""
     new_dust: Limit = Limit(warn_above=0.0, bad_above=3.0)
     """Shadows that are not in the master before, counted."""
     changed_pixels: Limit = Limit(warn_above=1.0, bad_above=5.0)
@@ -161,6 +172,10 @@ class Thresholds:
         """Return the limit of a metric, or None when it is informative."""
         value = getattr(self, name, None)
         return value if isinstance(value, Limit) else None
+
+    def covered_gradient(self, kind: str) -> Limit:
+        """Return the limit of the gradient of a bias, dark or dark flat, in units of noise."""
+        return self.gradient_noise if kind == FrameKind.BIAS else self.gradient_noise_dark
 
     def to_dict(self) -> dict[str, object]:
         """Return plain values for a settings file; only what differs from the defaults."""

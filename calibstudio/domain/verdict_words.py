@@ -94,6 +94,7 @@ METRICS: dict[str, Words] = {
     "rejected": Words("Rejected values", PERCENT, 2),
     "dust": Words("Dust shadows", "", 0),
     "dust_depth": Words("Deepest dust shadow", PERCENT, 1),
+    "bright_spots": Words("Bright spots", "", 0),
     # a master against the one before it
     "changed_pixels": Words("Pixels that changed", PERCENT),
     "new_dust": Words("New dust shadows", "", 0),
@@ -139,7 +140,7 @@ ADVICE: dict[str, Advice] = {
     ),
     "gradient": Advice(
         "light leak",
-        "light reaches the covered sensor from one side, or the bias slopes.",
+        "light reaches the covered sensor from one side; or the sensor's own glow.",
         LEAK_CURE,
     ),
     "gradient:bias": Advice(
@@ -327,6 +328,11 @@ ADVICE: dict[str, Advice] = {
         "dust",
         "dust on the sensor window or the filter.",
         "Clean them; until then take flats every night.",
+    ),
+    "bright_spots": Advice(
+        "stars in the flat",
+        "stars of the twilight sky that rejection did not remove, or dust that moved.",
+        "Take more twilight flats and move the telescope between them.",
     ),
     "changed_pixels": Advice(
         "changed since the last master",

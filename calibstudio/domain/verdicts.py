@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from calibstudio.domain.quality import Assessment, Finding, Metric, Verdict
 from calibstudio.domain.thresholds import Limit
 from calibstudio.domain.verdict_words import advice, words
-from calibstudio.domain.wording import NARROW, quantity, significant
+from calibstudio.domain.wording import EN_DASH, NARROW, quantity, significant
 
 
 def quantity_text(value: float, unit: str, decimals: int | None) -> str:
@@ -34,6 +34,7 @@ class Judge:
         limit: Limit | None = None,
         *,
         note: str = "",
+        missing: str = "the values are not finite",
         unit: str | None = None,
         where: str = "",
         title: str | None = None,
@@ -42,13 +43,13 @@ class Judge:
     ) -> Verdict | None:
         """Add a metric; with a limit it is judged, and WARN or BAD becomes a finding.
 
-        A value that is not a number counts as not measured, with ``note`` as the reason.
+        A value that is not a number counts as not measured, with ``missing`` as the reason.
         ``where`` (``channel R``, ``column 512``) is added to the finding's sentence.
         """
         entry = words(name)
         unit = entry.unit if unit is None else unit
         if not math.isfinite(value):
-            self.missing(name, note or "the values are not finite")
+            self.missing(name, missing)
             return None
         if limit is None:
             self.metrics.append(
@@ -61,6 +62,8 @@ class Judge:
         edge = broken if broken is not None else bad
         limit_text = "" if edge is None else quantity_text(edge, unit, entry.decimals)
         why = _why(verdict, limit_text, side, note)
+        if verdict is Verdict.GOOD and limit.is_two_sided:
+            why = f"Within {_range_text(limit, unit, entry.decimals)}. {note}".strip()
         self.metrics.append(
             Metric(name, entry.label, value, unit, verdict, why, warn, bad, entry.decimals)
         )
@@ -102,6 +105,14 @@ class Judge:
     def result(self) -> Assessment:
         """Return what was collected."""
         return Assessment(tuple(self.metrics), tuple(self.findings))
+
+
+def _range_text(limit: Limit, unit: str, decimals: int | None) -> str:
+    """Write what is good: ``20 % – 70 %``."""
+    low = limit.warn_below if limit.warn_below is not None else limit.bad_below
+    high = limit.warn_above if limit.warn_above is not None else limit.bad_above
+    ends = [quantity_text(end, unit, decimals) for end in (low, high) if end is not None]
+    return f" {EN_DASH} ".join(ends)
 
 
 def _why(verdict: Verdict, limit_text: str, side: str, note: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,13 +13,15 @@ from calibstudio.imaging.quality_levels import (
     adu_quantum,
     channels,
     clipped_statistics,
+    noises_of_tiles,
     tiles,
 )
+from calibstudio.imaging.quality_samples import Tiles, difference_variance, tile_means
 
 
 @dataclass(frozen=True, slots=True)
 class PhotonTransfer:
-    """What a pair of flats and a pair of biases say about a camera. NaN: not measurable."""
+    """What pairs of flats and of biases say about a camera. NaN: not measurable."""
 
     egain_e_per_adu: float
     egain_error: float
@@ -60,79 +63,87 @@ def photon_transfer(
     -----
     g = [(F1 + F2) - (B1 + B2)] / [var(F1 - F2) - var(B1 - B2)] with the second flat scaled to
     the level of the first (Janesick, Photon Transfer, 2007; as in PixInsight's
-    BasicCCDParameters), on tiles of 64 x 64 pixels of a channel. A difference takes out the
-    fixed pattern; the quantisation q^2/12 of each frame cancels between the two variances of
-    the gain and is taken out of the read noise. The estimate is the ratio of the tiles' clipped
-    means, its error that of the mean over tiles; a variance of n values is good to
-    sqrt(2 / n), so 100 tiles give the gain to about 0.3 %.
+    BasicCCDParameters), on up to 256 tiles of 64 x 64 pixels of a channel. A difference takes
+    out the fixed pattern; the quantisation step^2 / 12 of each frame cancels between the two
+    variances of the gain and is taken out of the read noise. A variance of n values is good to
+    sqrt(2 / n), so 256 tiles give the gain to about 0.15 %; the error quoted is that of the
+    mean over tiles.
     """
-    if len({flat_a.shape, flat_b.shape, bias_a.shape, bias_b.shape}) != 1:
+    images = (flat_a, flat_b, bias_a, bias_b)
+    if len({image.shape for image in images}) != 1:
         raise ValueError("photon transfer needs four images of one shape")
-    parts = [
-        _tile_numbers(fa, fb, ba, bb, saturation_adu)
-        for fa, fb, ba, bb in zip(
-            *(channels(image, bayer).values() for image in (flat_a, flat_b, bias_a, bias_b)),
-            strict=True,
-        )
+    cut = [
+        np.concatenate([tiles(plane, at_most=256) for plane in channels(image, bayer).values()])
+        for image in images
     ]
-    numbers = np.concatenate(parts)
-    return _solve(numbers, adu_quantum(bias_a))
+    step = adu_quantum(bias_a)
+    return transfer_of_tiles([cut[:2]], [cut[2:]], step=step, saturation_adu=saturation_adu)
 
 
-def _tile_numbers(
-    flat_a: Image, flat_b: Image, bias_a: Image, bias_b: Image, saturation_adu: float | None
+def transfer_of_tiles(
+    flat_pairs: Sequence[Sequence[Tiles]],
+    bias_pairs: Sequence[Sequence[Tiles]],
+    *,
+    step: float,
+    saturation_adu: float | None = None,
+) -> PhotonTransfer:
+    """Do the same on tiles that are cut already, for any number of pairs of each."""
+    of_biases = np.mean([difference_variance(a, b, step=step) for a, b in bias_pairs], axis=0)
+    bias_level = np.mean(
+        [(tile_means(a, step) + tile_means(b, step)) / 2.0 for a, b in bias_pairs], axis=0
+    )
+    numbers = [
+        _pair_numbers(a, b, of_biases, bias_level, step, saturation_adu) for a, b in flat_pairs
+    ]
+    return _solve(np.concatenate(numbers), of_biases, step)
+
+
+def _pair_numbers(
+    flat_a: Tiles,
+    flat_b: Tiles,
+    of_biases: NDArray[np.float64],
+    bias_level: NDArray[np.float64],
+    step: float,
+    saturation_adu: float | None,
 ) -> NDArray[np.float64]:
-    """Return for each usable tile: signal, variance of the flat and of the bias difference."""
-    cut = [tiles(image, at_most=256) for image in (flat_a, flat_b, bias_a, bias_b)]
-    rows = []
-    for fa, fb, ba, bb in zip(*cut, strict=True):
-        if saturation_adu is not None and max(fa.max(), fb.max()) >= 0.98 * saturation_adu:
-            continue
-        rows.append(_one_tile(*(part.astype(np.float64) for part in (fa, fb, ba, bb))))
-    return np.array(rows, dtype=np.float64).reshape(-1, 3)
-
-
-def _one_tile(
-    fa: NDArray[np.float64],
-    fb: NDArray[np.float64],
-    ba: NDArray[np.float64],
-    bb: NDArray[np.float64],
-) -> tuple[float, float, float]:
-    bias = (clipped_statistics(ba).mean + clipped_statistics(bb).mean) / 2.0
-    light_a, light_b = clipped_statistics(fa).mean - bias, clipped_statistics(fb).mean - bias
-    if not (light_a > 0 and light_b > 0):
-        return float("nan"), float("nan"), float("nan")
+    """Return signal and photon variance of the difference for each usable tile, shape (n, 2)."""
+    light_a = tile_means(flat_a, step) - bias_level
+    light_b = tile_means(flat_b, step) - bias_level
+    usable = (light_a > 0) & (light_b > 0)
+    if saturation_adu is not None:
+        highest = np.maximum(flat_a.max(axis=(1, 2)), flat_b.max(axis=(1, 2)))
+        usable &= highest < 0.98 * saturation_adu
+    if not usable.any():
+        return np.empty((0, 2))
+    scale = (light_a[usable] / light_b[usable])[:, None, None]
+    level = bias_level[usable][:, None, None]
+    difference = (flat_a[usable] - level) - (flat_b[usable] - level) * scale
+    variance = noises_of_tiles(difference, step=step) ** 2
     # With the second flat scaled by s the difference has the variance
-    # S / g (1 + s) + R^2 (1 + s^2); brought here to that of two equal flats, 2 S / g + 2 R^2.
-    scale = light_a / light_b
-    of_biases = clipped_statistics(ba - bb).sigma ** 2
-    difference = (fa - bias) - (fb - bias) * scale
-    of_photons = clipped_statistics(difference).sigma ** 2 - of_biases * (1.0 + scale**2) / 2.0
-    return light_a, of_photons * 2.0 / (1.0 + scale) + of_biases, of_biases
+    # S / g (1 + s) + R^2 (1 + s^2); brought here to 2 S / g, that of two equal flats.
+    ratio = scale[:, 0, 0]
+    of_photons = variance - of_biases[usable] * (1.0 + ratio**2) / 2.0
+    return np.stack([light_a[usable], of_photons * 2.0 / (1.0 + ratio)], axis=1)
 
 
-def _solve(numbers: NDArray[np.float64], step: float) -> PhotonTransfer:
-    numbers = numbers[np.isfinite(numbers).all(axis=1)]
+def _solve(
+    numbers: NDArray[np.float64], of_biases: NDArray[np.float64], step: float
+) -> PhotonTransfer:
     nan = float("nan")
+    bias = clipped_statistics(of_biases)
+    read_adu = float(np.sqrt(max(bias.mean / 2.0 - step**2 / 12.0, 0.0)))
     if not len(numbers):
-        return PhotonTransfer(nan, nan, nan, nan, nan, nan, 0)
-    signal, of_flats, of_biases = numbers.T
-    # Tiles have different levels (vignetting): compare each variance with its own signal.
-    per_tile = (of_flats - of_biases) / (2.0 * signal)
-    inverse = clipped_statistics(per_tile)
-    bias_noise = clipped_statistics(of_biases)
-    read_adu = float(np.sqrt(max(bias_noise.mean / 2.0 - step**2 / 12.0, 0.0)))
+        return PhotonTransfer(nan, nan, read_adu, nan, nan, nan, 0)
+    signal, of_photons = numbers.T
+    # Tiles have different levels (vignetting): each variance is compared with its own signal.
+    inverse = clipped_statistics(of_photons / (2.0 * signal))
+    level = float(signal.mean())
     if not inverse.mean > 0:
-        return PhotonTransfer(nan, nan, read_adu, nan, nan, float(signal.mean()), len(numbers))
+        return PhotonTransfer(nan, nan, read_adu, nan, nan, level, len(numbers))
     gain = 1.0 / inverse.mean
-    count = inverse.n_kept
-    gain_error = gain * (inverse.sigma / inverse.mean) / count**0.5 if count > 1 else nan
-    read_error = (
-        read_adu * 0.5 * bias_noise.sigma / bias_noise.mean / bias_noise.n_kept**0.5
-        if bias_noise.n_kept > 1 and bias_noise.mean > 0
-        else nan
-    )
+    gain_error = gain * inverse.sigma / inverse.mean / max(inverse.n_kept, 1) ** 0.5
+    read_error = nan
+    if read_adu > 0 and bias.n_kept > 1:
+        read_error = bias.sigma / bias.n_kept**0.5 / (4.0 * read_adu)
     total = float(np.hypot(gain * read_error, read_adu * gain_error))
-    return PhotonTransfer(
-        gain, gain_error, read_adu, read_adu * gain, total, float(signal.mean()), len(numbers)
-    )
+    return PhotonTransfer(gain, gain_error, read_adu, read_adu * gain, total, level, len(numbers))

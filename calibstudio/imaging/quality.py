@@ -21,10 +21,10 @@ from calibstudio.imaging.quality_levels import (
     tile_noise,
 )
 from calibstudio.imaging.quality_master import measure_master
+from calibstudio.imaging.quality_outliers import find_outliers
 from calibstudio.imaging.quality_sets import (
     FrameSource,
     SetAssessment,
-    find_outliers,
     measure_set,
 )
 

@@ -138,8 +138,11 @@ def dust_shadows(
     depth_pct: float = 0.5,
     sigmas: float = 5.0,
     levels: NDArray[np.float64] | None = None,
+    bright: bool = False,
 ) -> list[Spot]:
     """Find shadows in a flat, or in the ratio of two flats, deepest first.
+
+    ``bright`` finds spots brighter than their surroundings instead: stars in a sky flat.
 
     Parameters
     ----------
@@ -153,8 +156,8 @@ def dust_shadows(
     Notes
     -----
     The image is averaged in blocks of about 1/400 of its long side (at least 4 pixels, as
-    shadows are 10 to 100 pixels wide); blocks that touch are one shadow; single blocks at the
-    limit of the noise do not count.
+    shadows are 10 to 100 pixels wide); blocks that touch are one shadow. Single blocks, spots at
+    the edge of the image and lines (4 times longer than wide) are no shadows.
     """
     ny, nx = ratio.shape
     side = max(4, round(max(ny, nx) / 400))
@@ -167,11 +170,15 @@ def dust_shadows(
         large = _interpolated(bin_levels(ratio) if levels is None else levels, (by, bx))
         relative = small / large - 1.0
         noise = sigma / side / np.abs(large)
+        if bright:
+            relative = -relative
         # Around a shadow the bins are darker too: take out what is left of large structure.
         relative -= np.nanmedian(relative)
         spread = 1.4826 * np.nanmedian(np.abs(relative))
         edge = np.maximum(depth_pct / 100.0, sigmas * np.maximum(noise, spread))
         mask = relative < -edge
+    mask[[0, -1], :] = False
+    mask[:, [0, -1]] = False
     spots = [
         Spot(
             int(x[k] * side + side // 2),
@@ -181,9 +188,15 @@ def dust_shadows(
         )
         for y, x in _regions(mask, at_most=500)
         for k in [int(np.argmin(relative[y, x]))]
-        if len(y) >= 2
+        if len(y) >= 2 and _is_compact(y, x, mask.shape)
     ]
     return sorted(spots, key=lambda s: -s.depth_pct)
+
+
+def _is_compact(y: NDArray[np.int64], x: NDArray[np.int64], shape: tuple[int, ...]) -> bool:
+    high, wide = int(np.ptp(y)) + 1, int(np.ptp(x)) + 1
+    at_edge = y.min() <= 1 or x.min() <= 1 or y.max() >= shape[0] - 2 or x.max() >= shape[1] - 2
+    return not at_edge and max(high, wide) <= 4 * min(high, wide)
 
 
 def _interpolated(levels: NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np.float64]:

@@ -30,6 +30,7 @@ from calibstudio.imaging.quality_shape import (
 )
 
 TOO_SMALL = "the image is too small"
+NO_LIGHT = "there is no light above the bias"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +119,7 @@ def _add_levels(judge: Judge, level: Level, context: FrameContext) -> None:
     judge.add("level", level.value_adu, limit, note=note)
     if many:
         for name, value in level.per_channel.items():
-            judge.add(f"level_{name.lower()}", value, note=TOO_SMALL)
+            judge.add(f"level_{name.lower()}", value, missing=TOO_SMALL)
 
 
 def _add_extremes(judge: Judge, data: Image, context: FrameContext, limits: Thresholds) -> None:
@@ -172,10 +173,12 @@ def _add_noise(
 ) -> None:
     worst = max(planes, key=lambda p: -1.0 if np.isnan(p.noise) else p.noise)
     limit = None
-    note = TOO_SMALL if np.isnan(worst.noise) else "Fixed pattern included."
+    note = "Fixed pattern included."
     if context.kind == FrameKind.BIAS and context.read_noise_adu is not None:
         limit = limits.noise_of_read.scaled(context.read_noise_adu)
-    judge.add("noise", worst.noise, limit, note=note, where=_where(planes, worst))
+    judge.add(
+        "noise", worst.noise, limit, note=note, missing=TOO_SMALL, where=_where(planes, worst)
+    )
 
 
 def _add_gradient(
@@ -185,24 +188,40 @@ def _add_gradient(
         pedestal, said = _pedestal(context)
         percents = [p.shape.percent_of(p.level, pedestal) for p in planes]
         k = int(np.argmax(np.nan_to_num(percents, nan=-1.0)))
-        note = TOO_SMALL if np.isnan(planes[k].shape.plane_p2v) else said
+        lost = TOO_SMALL if np.isnan(planes[k].shape.plane_p2v) else NO_LIGHT
         judge.add(
-            "gradient", percents[k], limits.gradient, unit="%", note=note,
+            "gradient", percents[k], limits.gradient, unit="%", note=said, missing=lost,
             where=_where(planes, planes[k]),
         )  # fmt: skip
         return
     worst = max(planes, key=lambda p: np.nan_to_num(p.shape.plane_p2v, nan=-1.0))
     limit = None
     if context.kind in COVERED and worst.noise > 0:
-        limit = limits.gradient_noise.scaled(worst.noise)
-    note = TOO_SMALL if np.isnan(worst.shape.plane_p2v) else ""
-    where = _where(planes, worst)
-    judge.add("gradient", worst.shape.plane_p2v, limit, note=note, where=where)
+        limit = limits.covered_gradient(context.kind).scaled(worst.noise)
+    judge.add(
+        "gradient", worst.shape.plane_p2v, limit, missing=TOO_SMALL, where=_where(planes, worst)
+    )
     if context.kind in COVERED and len(planes) > 1:
         levels = [float(np.nanmean(p.bins)) if p.bins.size else np.nan for p in planes]
         spread = float(np.ptp(levels))
         limit = limits.colour_difference_noise.scaled(worst.noise) if worst.noise > 0 else None
         judge.add("colour_difference", spread, limit)
+        find_light_leak(judge)
+
+
+def find_light_leak(judge: Judge) -> None:
+    """Say BAD where two signs of light agree: a gradient, and a difference of the colours."""
+    signs = [f for f in judge.findings if f.metric in ("gradient", "colour_difference")]
+    if len(signs) < 2 or any(f.verdict is Verdict.BAD for f in signs):
+        return
+    judge.find(
+        Verdict.BAD,
+        "light leak",
+        " ".join(f.what for f in signs),
+        cause="light on a sensor that should be covered: its slope and its colour agree.",
+        cure=signs[0].cure,
+        metric="gradient",
+    )
 
 
 def _add_banding(
@@ -220,9 +239,9 @@ def _add_banding(
         note = "" if axis == 1 else "The fixed pattern of columns is in it."
         if covered:
             limit = limits.row_structure_covered if axis == 1 else None
-        if np.isnan(worst.ratio):
-            note = TOO_SMALL if plane.noise > 0 else "the image has no noise"
-        judge.add(name, worst.ratio, limit, note=note, where=_where(planes, plane))
+        lost = TOO_SMALL if plane.noise > 0 else "the image has no noise"
+        where = _where(planes, plane)
+        judge.add(name, worst.ratio, limit, note=note, missing=lost, where=where)
         _add_bad_lines(judge, axis, [f[0] for f in found])
 
 
@@ -289,7 +308,9 @@ def _add_flat(
     _add_snr(judge, brightest, light, context, limits)
     # Colours of the light differ; vignetting is that of the brightest channel.
     shape = brightest.shape
-    judge.add("vignetting", shape.vignetting_pct(pedestal), limits.vignetting, note=said)
+    vignetting = shape.vignetting_pct(pedestal)
+    lost = TOO_SMALL if np.isnan(shape.centre) else NO_LIGHT
+    judge.add("vignetting", vignetting, limits.vignetting, note=said, missing=lost)
     centre = shape.centre - pedestal
     if centre > 0:
         corners = [100.0 * (c - pedestal) / centre for c in shape.corners]
@@ -309,7 +330,7 @@ def _add_snr(
     """S/N = g S / sqrt(g S + RN^2) where gain is known, else from the scatter of the pixels."""
     gain = context.egain_e_per_adu
     if light <= 0:
-        judge.missing("snr", "there is no light above the bias")
+        judge.missing("snr", NO_LIGHT)
     elif gain:
         electrons = gain * light
         read = context.read_noise_e or 0.0

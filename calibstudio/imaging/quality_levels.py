@@ -207,7 +207,11 @@ def tile_noises(
     plane: Image, *, at_most: int = 144, side: int = TILE, step: float = 0.0
 ) -> NDArray[np.float64]:
     """Return the clipped standard deviation of each tile that could be measured."""
-    cut = tiles(plane, at_most=at_most, side=side)
+    return noises_of_tiles(tiles(plane, at_most=at_most, side=side), step=step)
+
+
+def noises_of_tiles(cut: NDArray[Any], *, step: float = 0.0) -> NDArray[np.float64]:
+    """Return the same of tiles that are cut already, shape (n, height, width)."""
     if cut.size == 0:
         return np.empty(0)
     count, hy, hx = cut.shape

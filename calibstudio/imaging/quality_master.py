@@ -2,13 +2,72 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Callable
+from dataclasses import dataclass
 
-from calibstudio.domain.quality import Assessment
-from calibstudio.domain.thresholds import DEFAULT_THRESHOLDS, Thresholds
+import numpy as np
+from numpy.typing import NDArray
+
+from calibstudio.domain.kinds import FrameKind
+from calibstudio.domain.quality import Assessment, Verdict
+from calibstudio.domain.thresholds import DEFAULT_THRESHOLDS, Limit, Thresholds
 from calibstudio.domain.verdicts import Judge
-from calibstudio.imaging.quality_context import MasterContext
-from calibstudio.imaging.quality_levels import Image, central_level, channels, tile_noise
+from calibstudio.imaging.quality_context import COVERED, DARK_LIKE, MasterContext
+from calibstudio.imaging.quality_defects import cold_pixels, dust_shadows, hot_pixels
+from calibstudio.imaging.quality_levels import (
+    Image,
+    Level,
+    central_level,
+    channels,
+    thin,
+    tile_noise,
+    tiles,
+)
+from calibstudio.imaging.quality_shape import bin_levels, line_structure, measure_shape
+
+TOO_SMALL = "the image is too small"
+NO_PLANE = "the master has no {} plane"
+E = "e\u207b"
+
+
+@dataclass(frozen=True, slots=True)
+class _Master:
+    """A master while it is measured."""
+
+    kind: str
+    image: Image
+    unc: Image | None
+    cnt: Image | None
+    context: MasterContext
+    level: Level
+    planes: dict[str, Image]
+    bins: list[NDArray[np.float64]]
+    noise: float
+    """Scatter of neighbouring pixels, the sensor's own pattern included."""
+    unc_median: float
+    """NaN without UNC."""
+
+    @property
+    def unit(self) -> str:
+        """Unit of the values as it is written."""
+        return {"adu": "ADU", "adu/s": "ADU/s"}.get(self.context.unit, self.context.unit)
+
+    @property
+    def per_adu(self) -> float:
+        """Values of the master that are one ADU of a frame: 1, or 1 / exposure for a rate."""
+        if self.context.unit == "adu/s" and self.context.exposure_s:
+            return 1.0 / self.context.exposure_s
+        return 1.0
+
+    @property
+    def frame_noise(self) -> float:
+        """Noise of one input frame in the master's unit; NaN when nothing tells it."""
+        context = self.context
+        if context.input_noise_adu is not None:
+            return context.input_noise_adu * self.per_adu
+        if np.isfinite(self.unc_median) and self.unc_median > 0:
+            return self.unc_median * float(np.sqrt(context.n_frames))
+        return self.noise
 
 
 def measure_master(
@@ -28,16 +87,333 @@ def measure_master(
     kind
         Without ``master ``.
     image, unc, cnt
-        Planes of the master, shape (ny, nx); UNC and CNT may be missing.
+        Planes of the master, shape (ny, nx), NaN where there is no value; UNC and CNT may be
+        missing.
     context
         What is known beside the planes.
     bias
         Master bias of the same setting, raw ADU, where there is one: a dark then says its dark
         current.
+
+    Raises
+    ------
+    ValueError
+        When a plane has another shape than the image.
     """
+    for plane in (unc, cnt, bias):
+        if plane is not None and plane.shape != image.shape:
+            raise ValueError(f"a plane of shape {plane.shape} for an image of {image.shape}")
     judge = Judge(kind)
     level = central_level(image, context.bayer)
-    judge.add("level", level.value_adu, note="the image has no pixels with a value")
-    noises = [tile_noise(p, at_most=64) for p in channels(image, context.bayer).values()]
-    judge.add("noise", float(np.max(noises)), note="the image is too small")
+    if not np.isfinite(level.value_adu):
+        return _nothing(judge)
+    master = _prepare(kind, image, unc, cnt, context, level)
+    _add_basics(judge, master, thresholds)
+    _add_counts(judge, master, thresholds)
+    _add_uncertainty(judge, master, thresholds)
+    _add_structure(judge, master, thresholds)
+    if kind == FrameKind.FLAT:
+        _add_flat(judge, master, thresholds)
+    elif kind in COVERED:
+        _add_covered(judge, master, thresholds)
+    if kind in DARK_LIKE:
+        _add_dark(judge, master, bias, thresholds)
     return judge.result()
+
+
+def _nothing(judge: Judge) -> Assessment:
+    judge.missing("level", "the image has no pixels with a value")
+    judge.find(
+        Verdict.BAD,
+        "no pixels",
+        "The master has no pixels with a value.",
+        cause="no frame could be used.",
+        cure="Look at the inputs and stack again.",
+        metric="level",
+    )
+    return judge.result()
+
+
+def _prepare(
+    kind: str,
+    image: Image,
+    unc: Image | None,
+    cnt: Image | None,
+    context: MasterContext,
+    level: Level,
+) -> _Master:
+    planes = channels(image, context.bayer)
+    noises = [tile_noise(p, at_most=max(16, 64 // len(planes))) for p in planes.values()]
+    median = float("nan")
+    if unc is not None:
+        sample = thin(unc, 1 << 20)
+        known = sample[np.isfinite(sample)]
+        median = float(np.median(known)) if known.size else median
+    bins = [bin_levels(p) for p in planes.values()]
+    noise = float(np.max(noises))
+    return _Master(kind, image, unc, cnt, context, level, planes, bins, noise, median)
+
+
+def _add_basics(judge: Judge, m: _Master, limits: Thresholds) -> None:
+    note = f"Of channel {m.level.channel}, the brightest." if len(m.planes) > 1 else ""
+    judge.add("level", m.level.value_adu, unit=m.unit, note=note)
+    if len(m.planes) > 1:
+        for name, value in m.level.per_channel.items():
+            judge.add(f"level_{name.lower()}", value, unit=m.unit)
+    good = np.isfinite(m.image) if m.image.dtype.kind == "f" else None
+    values = m.image if good is None or good.all() else m.image[good]
+    judge.add("minimum", float(values.min()), unit=m.unit)
+    judge.add("maximum", float(values.max()), unit=m.unit)
+    missing = 100.0 * (1.0 - values.size / m.image.size)
+    judge.add("not_finite", missing, Limit(warn_above=1.0, bad_above=10.0))
+    note = "Scatter of neighbouring pixels, the sensor's own pattern included."
+    judge.add("noise", m.noise, unit=m.unit, note=note, missing=TOO_SMALL)
+    if values.size > 1 and float(values.min()) == float(values.max()):
+        judge.find(
+            Verdict.BAD,
+            "blank master",
+            f"All pixels have the same value, {float(values.min()):g} {m.unit}.".replace(" .", "."),
+            cause="the inputs were blank.",
+            cure="Look at the inputs and take them again.",
+            metric="noise",
+        )
+
+
+def _add_counts(judge: Judge, m: _Master, limits: Thresholds) -> None:
+    context = m.context
+    judge.add("n_frames", context.n_frames)
+    if context.n_wanted:
+        share = 100.0 * context.n_frames / context.n_wanted
+        note = f"{context.n_frames} of {context.n_wanted}."
+        judge.add("frames_of_wanted", share, limits.frames_of_wanted, note=note)
+    if context.rejected_fraction is not None:
+        judge.add("rejected", 100.0 * context.rejected_fraction)
+    if m.cnt is None:
+        judge.missing("low_count", NO_PLANE.format("CNT"))
+        return
+    least = context.n_frames / 2.0
+    share = 100.0 * float(np.count_nonzero(m.cnt < least)) / m.cnt.size
+    note = f"Fewer than half of {context.n_frames}."
+    judge.add("low_count", share, limits.low_count, note=note)
+
+
+def _add_uncertainty(judge: Judge, m: _Master, limits: Thresholds) -> None:
+    if m.unc is None:
+        judge.missing("unc_median", NO_PLANE.format("UNC"))
+        return
+    judge.add("unc_median", m.unc_median, unit=m.unit, missing="UNC has no values")
+    expected = _expected_unc(m)
+    if expected is None:
+        judge.missing("uncertainty_excess", f"needs the noise of one frame, or {E}/ADU")
+    elif m.unc_median == m.unc_median:
+        excess = m.unc_median / expected
+        judge.add("uncertainty_excess", excess, limits.uncertainty_excess)
+
+
+def _expected_unc(m: _Master) -> float | None:
+    """Return what UNC should be: noise of one frame over sqrt(N); None when it is not known."""
+    context = m.context
+    root = float(np.sqrt(max(context.n_frames, 1)))
+    gain = context.egain_e_per_adu
+    if m.kind == FrameKind.FLAT:
+        light = _input_light(context)
+        if not gain or light is None or light <= 0:
+            return None
+        electrons = gain * light
+        relative = np.sqrt(electrons + (context.read_noise_e or 0.0) ** 2) / electrons
+        return float(relative * abs(m.level.value_adu) / root)
+    if context.input_noise_adu is not None:
+        return context.input_noise_adu * m.per_adu / root
+    if m.kind == FrameKind.BIAS and gain and context.read_noise_e:
+        return context.read_noise_e / gain / root
+    return None
+
+
+def _input_light(context: MasterContext) -> float | None:
+    """Return the light of the median input, ADU above the bias; None when not known."""
+    if not context.input_levels_adu:
+        return None
+    level = float(np.median(context.input_levels_adu))
+    if not context.inputs_have_bias:
+        return level
+    return None if context.bias_level_adu is None else level - context.bias_level_adu
+
+
+def _add_structure(judge: Judge, m: _Master, limits: Thresholds) -> None:
+    shapes = [measure_shape(p, levels=b) for p, b in zip(m.planes.values(), m.bins, strict=True)]
+    if m.kind == FrameKind.FLAT:
+        pedestal = _pedestal(m)
+        percents = [
+            s.percent_of(v, pedestal)
+            for s, v in zip(shapes, m.level.per_channel.values(), strict=True)
+        ]
+        worst = float(np.max(percents))
+        judge.add("gradient", worst, limits.gradient, unit="%", missing=TOO_SMALL)
+    else:
+        worst = max(s.plane_p2v for s in shapes)
+        noise = m.frame_noise
+        limit = None
+        if noise > 0 and m.kind in COVERED:
+            limit = limits.covered_gradient(m.kind).scaled(noise)
+        judge.add("gradient", worst, limit, unit=m.unit, missing=TOO_SMALL)
+    for axis, name in ((1, "row_structure"), (0, "column_structure")):
+        found = [line_structure(p, m.noise, axis=axis) for p in m.planes.values()]
+        ratio = float(np.max([b.ratio for b in found]))
+        limit = limits.limit(name) if m.kind == FrameKind.FLAT else None
+        note = "The sensor's own pattern is in it."
+        judge.add(name, ratio, limit, note=note, missing=TOO_SMALL)
+        if ratio == ratio:
+            judge.add("bad_rows" if axis else "bad_columns", sum(b.bad_lines for b in found))
+
+
+def _pedestal(m: _Master) -> float:
+    if m.context.bias_subtracted or m.context.unit == "":
+        return 0.0
+    return m.context.bias_level_adu or 0.0
+
+
+def _add_covered(judge: Judge, m: _Master, limits: Thresholds) -> None:
+    """Hot pixels, and pixels below their neighbourhood."""
+    context = m.context
+    noise = m.frame_noise
+    if not noise > 0 or any(b.size == 0 for b in m.bins):
+        judge.missing("hot_pixels", "needs the noise of one frame")
+        return
+    floor, note = 0.0, "Above 5 sigma of one frame."
+    if m.kind in DARK_LIKE and context.egain_e_per_adu and context.exposure_s:
+        rate = limits.hot_rate_e_per_s
+        floor = rate * context.exposure_s / context.egain_e_per_adu * m.per_adu
+        note = f"Above 5 sigma of one frame and {rate:g} {E}/s."
+    noises = [noise] * len(m.planes)
+    found = hot_pixels(m.image, m.bins, noises, sigmas=limits.hot_sigma, at_least_adu=floor)
+    judge.add("hot_pixels", 100.0 * found.fraction, limits.hot_pixels, note=note)
+    judge.add("hot_pixel_count", found.count)
+    mirrored = -m.image.astype(np.float32)
+    cold = hot_pixels(mirrored, [-b for b in m.bins], noises, sigmas=limits.hot_sigma)
+    note = "Below the pixels around them by 5 sigma of one frame."
+    judge.add("cold_pixels", 100.0 * cold.fraction, limits.cold_pixels, note=note)
+
+
+def _add_dark(judge: Judge, m: _Master, bias: Image | None, limits: Thresholds) -> None:
+    context = m.context
+    signal, why = _dark_signal(m, bias)
+    name = "dark_current" if context.egain_e_per_adu else "dark_rate_adu"
+    if signal is None:
+        judge.missing(name, why)
+    elif context.unit != "adu/s" and not context.exposure_s:
+        judge.missing(name, "needs the exposure")
+    else:
+        rate = signal if context.unit == "adu/s" else signal / (context.exposure_s or 1.0)
+        judge.add("dark_rate_adu", rate)
+        if context.egain_e_per_adu:
+            judge.add("dark_current", rate * context.egain_e_per_adu)
+        else:
+            judge.missing("dark_current", f"needs {E}/ADU")
+        _find_below_bias(judge, signal, m)
+    glow = [float(np.nanpercentile(b, 99.9) - np.nanmedian(b)) for b in m.bins if b.size >= 64]
+    if not glow:
+        judge.missing("glow", TOO_SMALL)
+        return
+    limit = limits.glow_noise.scaled(m.frame_noise) if m.frame_noise > 0 else None
+    judge.add("glow", max(glow), limit, unit=m.unit)
+
+
+def _dark_signal(m: _Master, bias: Image | None) -> tuple[float | None, str]:
+    """Return the dark level above the bias in the master's unit, or why it is not known."""
+    if m.context.bias_subtracted:
+        return m.level.value_adu, ""
+    if bias is not None:
+        cut, under = tiles(m.image, at_most=144), tiles(bias, at_most=144)
+        with np.errstate(invalid="ignore"):
+            difference = cut.astype(np.float32) - under
+        known = difference[np.isfinite(difference)]
+        if known.size:
+            return float(np.median(known)), ""
+    if m.context.bias_level_adu is not None:
+        return m.level.value_adu - m.context.bias_level_adu, ""
+    return None, "needs a master bias of the same settings"
+
+
+def _find_below_bias(judge: Judge, signal: float, m: _Master) -> None:
+    edge = 0.1 * m.frame_noise
+    if not signal < -edge:
+        return
+    judge.find(
+        Verdict.WARN,
+        "dark below bias",
+        f"Dark level {-signal:.1f} {m.unit} below the bias, limit {edge:.1f} {m.unit}.",
+        cause="the camera holds its black level, or the bias has another offset or gain.",
+        cure="Use darks of the lights' own exposure without a bias.",
+        metric="dark_rate_adu",
+    )
+
+
+def _add_flat(judge: Judge, m: _Master, limits: Thresholds) -> None:
+    pedestal = _pedestal(m)
+    name = m.level.channel
+    shape = measure_shape(m.planes[name], levels=m.bins[list(m.planes).index(name)])
+    vignetting = shape.vignetting_pct(pedestal)
+    judge.add("vignetting", vignetting, limits.vignetting, missing=TOO_SMALL)
+    _add_input_levels(judge, m, limits)
+    _add_snr(judge, m, limits)
+    if any(b.size == 0 for b in m.bins):
+        judge.missing("cold_pixels", TOO_SMALL)
+        return
+    count: Callable[[float], int] = lambda part: cold_pixels(  # noqa: E731
+        m.image, m.bins, part, pedestal=pedestal
+    )
+    cold = 100.0 * count(limits.cold_response) / m.image.size
+    judge.add("cold_pixels", cold, limits.cold_pixels)
+    judge.add("dead_pixels", count(limits.dead_response))
+    _add_spots(judge, m, pedestal, limits)
+
+
+def _add_input_levels(judge: Judge, m: _Master, limits: Thresholds) -> None:
+    context = m.context
+    light = _input_light(context)
+    top = context.max_adu
+    if light is None:
+        judge.missing("level_of_range", "needs the bias level and the levels of the inputs")
+    elif top is None:
+        judge.missing("level_of_range", "needs the largest value of the camera")
+    else:
+        share = 100.0 * light / (top - (context.bias_level_adu or 0.0))
+        judge.add("level_of_range", share, limits.level_of_range, note="Of the median input.")
+
+
+def _add_snr(judge: Judge, m: _Master, limits: Thresholds) -> None:
+    """S/N of a pixel: level over UNC where there is UNC, else sqrt(N) of what photons give."""
+    context = m.context
+    light = m.level.value_adu - _pedestal(m)
+    if m.unc_median > 0:
+        judge.add("master_snr", light / m.unc_median, limits.master_snr, note="Level over UNC.")
+        return
+    electrons = (_input_light(context) or 0.0) * (context.egain_e_per_adu or 0.0)
+    if electrons <= 0:
+        judge.missing("master_snr", f"needs UNC, or {E}/ADU and the levels of the inputs")
+        return
+    one = electrons / np.sqrt(electrons + (context.read_noise_e or 0.0) ** 2)
+    value = float(one * np.sqrt(context.n_frames))
+    judge.add("master_snr", value, limits.master_snr, note="From photons and read-out.")
+
+
+def _add_spots(judge: Judge, m: _Master, pedestal: float, limits: Thresholds) -> None:
+    """Dust shadows, and spots of light that are stars, in the brightest channel."""
+    plane = m.planes[m.level.channel]
+    if min(plane.shape) < 128:
+        judge.missing("dust", TOO_SMALL)
+        return
+    light = plane - np.float32(pedestal)
+    scale = 1 if len(m.planes) == 1 else 2
+    shadows = dust_shadows(light, m.noise, depth_pct=limits.dust_depth_pct)
+    where = ""
+    if shadows:
+        first = shadows[0]
+        where = (
+            f"deepest at x {first.x * scale}, y {first.y * scale}, {first.width * scale} px wide"
+        )
+    judge.add("dust", len(shadows), limits.dust, where=where, note=where[:1].upper() + where[1:])
+    if shadows:
+        judge.add("dust_depth", shadows[0].depth_pct)
+    stars = dust_shadows(light, m.noise, depth_pct=limits.dust_depth_pct, bright=True)
+    judge.add("bright_spots", len(stars), limits.bright_spots)

@@ -10,12 +10,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from calibstudio.domain.errors import CalibStudioError
 from calibstudio.domain.jobs import JobContext
-from calibstudio.domain.quality import Assessment
+from calibstudio.domain.kinds import FrameKind
+from calibstudio.domain.quality import Assessment, Verdict
 from calibstudio.domain.thresholds import DEFAULT_THRESHOLDS, Thresholds
 from calibstudio.domain.verdicts import Judge
-from calibstudio.imaging.quality_context import FrameContext
-from calibstudio.imaging.quality_levels import central_level
+from calibstudio.imaging.quality_context import COVERED, DARK_LIKE, FrameContext
+from calibstudio.imaging.quality_outliers import find_copies, find_outliers, odd_shapes
+from calibstudio.imaging.quality_samples import Sample, take_sample, tiles_per_frame
+from calibstudio.imaging.quality_set_metrics import (
+    SetData,
+    add_dark,
+    add_drift,
+    add_flat,
+    add_noise,
+    add_temperature,
+)
 
 FrameSource = NDArray[Any] | Callable[[], NDArray[Any]]
 """Pixels of a frame, or a function that reads them; only one frame is held at a time."""
@@ -48,40 +59,155 @@ def measure_set(
     kind
         ``bias``, ``dark``, ``dark flat``, ``flat`` or another word.
     frames
-        Arrays of one shape, or functions that read them.
+        Arrays of one shape, or functions that read them. A function may raise
+        `CalibStudioError`: that frame is then an outlier with the error as its reason.
     contexts
         One for each frame.
     names
         File names, for the sentences; ``frame 1`` and so on when not given.
     biases
-        Bias frames of the same setting, where there are some: gives darks their dark current
+        Bias frames of the same setting, where there are some: give darks their dark current
         and flats their photon transfer.
+
+    Returns
+    -------
+    SetAssessment
+        Measured on the frames that belong; the others are in `outliers`.
+
+    Raises
+    ------
+    Cancelled
+        When ``ctx`` is asked to stop.
+
+    Notes
+    -----
+    Of each frame the same evenly spread tiles are kept (up to 128 of 64 x 64 pixels), so that a
+    set of any size needs the memory of one frame and about 35 MB.
     """
-    levels = []
+    names = list(names) or [f"frame {i + 1}" for i in range(len(frames))]
+    at_most = tiles_per_frame(len(frames) + len(biases))
+    bayer = contexts[0].bayer if contexts else None
+    samples, outliers = _sample_all(frames, names, bayer, at_most, ctx)
+    bias_samples, _ = _sample_all(biases, ["bias"] * len(biases), bayer, at_most, None)
+    outliers.update(odd_shapes(samples))
+    copies = find_copies(samples, names)
+    outliers.update(copies)
+    outliers.update(_unlike(kind, samples, outliers, contexts, thresholds))
+    judge = Judge(kind)
+    _add_belonging(judge, len(frames), names, copies, outliers, thresholds)
+    kept = [i for i in range(len(frames)) if i not in outliers]
+    good = [s for i in kept if (s := samples[i]) is not None]
+    if good:
+        shape = good[0].shape
+        data = SetData(
+            kind,
+            good,
+            [contexts[i] for i in kept],
+            [s for s in bias_samples if s is not None and s.shape == shape],
+        )
+        _add_metrics(judge, data, thresholds)
+    else:
+        judge.missing("level", "no frame of the set can be read")
+    result = judge.result()
+    return SetAssessment(result.metrics, result.findings, dict(sorted(outliers.items())))
+
+
+def _add_metrics(judge: Judge, data: SetData, thresholds: Thresholds) -> None:
+    add_noise(judge, data, thresholds)
+    add_drift(judge, data, thresholds)
+    add_temperature(judge, data, thresholds)
+    if data.kind in DARK_LIKE:
+        add_dark(judge, data, thresholds)
+    if data.kind == FrameKind.FLAT:
+        add_flat(judge, data, thresholds)
+
+
+def _sample_all(
+    frames: Sequence[FrameSource],
+    names: Sequence[str],
+    bayer: str | None,
+    at_most: int,
+    ctx: JobContext | None,
+) -> tuple[list[Sample | None], dict[int, str]]:
+    samples: list[Sample | None] = []
+    broken: dict[int, str] = {}
     for i, source in enumerate(frames):
         if ctx is not None:
-            ctx.progress(i / max(1, len(frames)), "Measuring the set")
-        pixels = source() if callable(source) else source
-        levels.append(central_level(pixels, contexts[i].bayer).value_adu)
-    judge = Judge(kind)
-    finite = np.array([v for v in levels if np.isfinite(v)])
-    judge.add("level", float(np.median(finite)) if finite.size else float("nan"))
-    result = judge.result()
-    outliers = find_outliers(levels, what="Level", unit="ADU", sigmas=thresholds.outlier_sigma)
-    return SetAssessment(result.metrics, result.findings, outliers)
+            ctx.progress(i / len(frames), f"Measuring {names[i]}")
+        try:
+            pixels = source() if callable(source) else source
+        except CalibStudioError as error:
+            broken[i] = str(error)
+            samples.append(None)
+            continue
+        if pixels.ndim != 2 or pixels.size == 0:
+            broken[i] = "It holds no picture."
+            samples.append(None)
+            continue
+        samples.append(take_sample(pixels, bayer, at_most=at_most))
+    if ctx is not None:
+        ctx.progress(1.0)
+    return samples, broken
 
 
-def find_outliers(
-    values: Sequence[float], *, what: str, unit: str, sigmas: float = 5.0, floor: float = 0.0
+def _unlike(
+    kind: str,
+    samples: Sequence[Sample | None],
+    known: Mapping[int, str],
+    contexts: Sequence[FrameContext],
+    limits: Thresholds,
 ) -> dict[int, str]:
-    """Return which values are more than so many robust sigmas from the median, and why."""
-    known = np.asarray(values, dtype=np.float64)
-    good = np.isfinite(known)
-    if good.sum() < 4:
-        return {}
-    middle = float(np.median(known[good]))
-    spread = max(1.4826 * float(np.median(np.abs(known[good] - middle))), floor)
-    return {
-        int(i): f"{what} {known[i]:.1f} {unit}, group {middle:.1f} {unit}."
-        for i in np.flatnonzero(good & (np.abs(known - middle) > sigmas * spread))
-    }
+    """Return frames whose level, noise or gradient is unlike the group's, with the reason."""
+    use = [None if i in known else s for i, s in enumerate(samples)]
+    nan = float("nan")
+
+    def values(name: str) -> list[float]:
+        return [nan if s is None else float(getattr(s, name)) for s in use]
+
+    noises = values("noise")
+    usual = [n for n in noises if np.isfinite(n)]
+    noise = float(np.median(usual)) if usual else 0.0
+    found: dict[int, str] = {}
+    sigmas = limits.outlier_sigma
+    # The least scatter that counts: below it a frame differs from the rest without harm.
+    if kind in COVERED:
+        least = {"level": 0.1 * noise, "noise": 0.02 * noise, "gradient": 0.1 * noise}
+    else:
+        finite = [v for v in values("level") if np.isfinite(v)]
+        light = abs(float(np.median(finite))) if finite else 0.0
+        bias = contexts[0].bias_level_adu if contexts else None
+        light -= bias or 0.0
+        least = {"level": 0.02 * light, "noise": 0.03 * noise, "gradient": 0.003 * light}
+    for name, what in (("gradient", "Gradient"), ("noise", "Noise"), ("level", "Level")):
+        found.update(
+            find_outliers(
+                values(name), what=what, unit="ADU", sigmas=sigmas, least_sigma=least[name],
+                decimals=1 if name == "gradient" else None,
+            )
+        )  # fmt: skip
+    return found
+
+
+def _add_belonging(
+    judge: Judge,
+    n_frames: int,
+    names: Sequence[str],
+    copies: Mapping[int, str],
+    outliers: Mapping[int, str],
+    limits: Thresholds,
+) -> None:
+    judge.add("n_frames", n_frames)
+    first = ", ".join(names[i] for i in list(copies)[:3])
+    judge.add("duplicates", len(copies), limits.duplicates, where=first)
+    others = [i for i in outliers if i not in copies]
+    where = ", ".join(names[i] for i in others[:3]) + (" and others" if len(others) > 3 else "")
+    judge.add("outliers", len(others), limits.outliers, where=where)
+    for i in others[:10]:
+        judge.find(
+            Verdict.WARN,
+            "does not belong",
+            f"{names[i]}: {outliers[i]}",
+            cause="light, clouds or a change of settings during the set.",
+            cure="Leave it out, or take it again.",
+            metric="outliers",
+        )

@@ -1,0 +1,153 @@
+"""Tiles of many frames, and what pairs and stacks of them say about noise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calibstudio.imaging.quality_levels import (
+    Image,
+    adu_quantum,
+    channels,
+    clipped_statistics,
+    noises_of_tiles,
+    tiles,
+)
+from calibstudio.imaging.quality_shape import bin_levels, measure_shape
+
+Tiles = NDArray[Any]
+"""Shape (n, height, width): the same places of every frame, channel after channel."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sample:
+    """What is kept of a frame while a set is measured: a few megabytes, not the frame."""
+
+    shape: tuple[int, int]
+    tiles: Tiles
+    level: float
+    """Mean of the clipped means of the tiles, ADU: good to a thousandth of the noise."""
+    noise: float
+    """Median of the tiles' noise, fixed pattern included, rounding taken out, ADU."""
+    gradient: float
+    """Peak to valley of the plane part, ADU, of the worst channel."""
+    bins: NDArray[np.float64]
+    """Clipped means of 32 x 32 bins of each channel, shape (channels, rows, columns)."""
+    step: float
+    digest: bytes
+    """Of the tiles: equal only for copies of a frame."""
+
+
+def tiles_per_frame(n_frames: int) -> int:
+    """Return how many tiles of each frame are kept: all frames together about 35 MB."""
+    return int(np.clip(4000 // max(1, n_frames), 16, 128))
+
+
+def take_sample(data: Image, bayer: str | None, *, at_most: int) -> Sample:
+    """Keep of a frame what a set is measured by."""
+    planes = channels(data, bayer)
+    cut = np.concatenate(
+        [tiles(p, at_most=max(4, at_most // len(planes))) for p in planes.values()]
+    )
+    step = adu_quantum(data)
+    sigmas = noises_of_tiles(cut, step=step)
+    noise = float(np.median(sigmas)) if sigmas.size else float("nan")
+    means = tile_means(cut, step)
+    known = means[np.isfinite(means)]
+    bins = [bin_levels(p, step=step) for p in planes.values()]
+    gradients = [
+        measure_shape(p, levels=b).plane_p2v for p, b in zip(planes.values(), bins, strict=True)
+    ]
+    return Sample(
+        (int(data.shape[0]), int(data.shape[1])),
+        cut,
+        float(known.mean()) if known.size else float("nan"),
+        float(np.sqrt(max(noise**2 - step**2 / 12.0, 0.0))) if noise == noise else noise,
+        float(np.max(gradients)),
+        np.stack(bins),
+        step,
+        blake2b(np.ascontiguousarray(cut).tobytes(), digest_size=16).digest(),
+    )
+
+
+def tile_means(cut: Tiles, step: float) -> NDArray[np.float64]:
+    """Return the clipped mean of each tile."""
+    return np.array([clipped_statistics(tile, step=step).mean for tile in cut])
+
+
+def difference_variance(a: Tiles, b: Tiles, *, step: float) -> NDArray[np.float64]:
+    """Return the clipped variance of a - b in each tile, ADU^2; the fixed pattern is gone."""
+    difference = a.astype(np.float32) - b.astype(np.float32)
+    return noises_of_tiles(difference, step=step) ** 2
+
+
+def pair_noise(stack: Sequence[Tiles], *, step: float) -> tuple[float, float]:
+    """Return the noise of one frame from all independent pairs of a set, and its standard error.
+
+    sigma^2 = var(A - B) / 2 - step^2 / 12, the median over the tiles of a pair, the mean over
+    pairs (0, 1), (2, 3) and so on. The error is that of the mean over tiles and pairs.
+    NaN for fewer than two frames.
+    """
+    pairs = [(stack[i], stack[i + 1]) for i in range(0, len(stack) - 1, 2)]
+    found = [v for a, b in pairs if (v := difference_variance(a, b, step=step)).size]
+    if not found:
+        return float("nan"), float("nan")
+    variance = float(np.mean([np.median(v) for v in found])) / 2.0 - step**2 / 12.0
+    sigma = float(np.sqrt(max(variance, 0.0)))
+    every = np.concatenate(found) / 2.0
+    spread = clipped_statistics(every).sigma
+    if not (sigma > 0 and every.size > 1):
+        return sigma, float("nan")
+    # 1.25: the median of the tiles scatters more than their mean.
+    return sigma, 1.2533 * spread / every.size**0.5 / (2.0 * sigma)
+
+
+@dataclass(frozen=True, slots=True)
+class TemporalNoise:
+    """How pixels scatter from frame to frame. NaN where there are too few frames."""
+
+    median_adu: float
+    rms_adu: float
+    unstable_fraction: float
+
+    @property
+    def tail(self) -> float:
+        """Root mean square over median: above 1.3 telegraph noise stands out."""
+        return self.rms_adu / self.median_adu if self.median_adu > 0 else float("nan")
+
+
+def temporal_noise(stack: Sequence[Tiles], *, step: float) -> TemporalNoise:
+    """Measure each pixel's scatter over the frames of a set, the frames' levels taken out.
+
+    The median of standard deviations of n frames is below sigma: it is divided by
+    sqrt(median of chi^2(n - 1) / (n - 1)), by Wilson and Hilferty 1 - 2 / (9 (n - 1)) cubed.
+    Unstable pixels have over five times the median (from 16 frames on; fewer scatter too much).
+    """
+    n = len(stack)
+    if n < 3 or stack[0].size == 0:
+        return TemporalNoise(float("nan"), float("nan"), float("nan"))
+    medians, squares, unstable, total = [], 0.0, 0, 0
+    for k in range(len(stack[0])):
+        values = np.stack([cut[k] for cut in stack]).reshape(n, -1).astype(np.float32)
+        values = values - np.median(values, axis=1, keepdims=True)
+        variance = values.var(axis=0, ddof=1, dtype=np.float64)
+        variance = variance[np.isfinite(variance)]
+        if not variance.size:
+            continue
+        variance = np.maximum(variance - step**2 / 12.0, 0.0)
+        middle = float(np.median(np.sqrt(variance)))
+        medians.append(middle)
+        squares += float(variance.sum())
+        unstable += int(np.count_nonzero(variance > 25.0 * middle**2))
+        total += variance.size
+    if not total:
+        return TemporalNoise(float("nan"), float("nan"), float("nan"))
+    free = n - 1
+    low = (1.0 - 2.0 / (9.0 * free)) ** 1.5
+    share = unstable / total if n >= 16 else float("nan")
+    return TemporalNoise(float(np.median(medians)) / low, float(np.sqrt(squares / total)), share)
