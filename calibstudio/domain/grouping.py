@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
+from calibstudio.domain.changes import ManualChanges
 from calibstudio.domain.header import FrameHeader, HeaderValue
+from calibstudio.domain.recipe import Tolerances
 
 _NONE: Mapping[Path, str] = MappingProxyType({})
 
@@ -54,3 +56,26 @@ class Grouping:
     excluded: Mapping[Path, str] = field(default_factory=lambda: _NONE)
     """Frames that stay in their group but are left out of the stack: path -> reason."""
     headers: Mapping[Path, FrameHeader] = field(default_factory=lambda: MappingProxyType({}))
+    """Of every file that could be read, with the user's corrections."""
+    as_read: Mapping[Path, FrameHeader] = field(default_factory=lambda: MappingProxyType({}))
+    """Headers as the files say them, of corrected frames only."""
+    changes: ManualChanges = field(default_factory=ManualChanges)
+    """What differs from the automatic grouping, by hand."""
+    tolerances: Tolerances = field(default_factory=Tolerances)
+    keys: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    """Grouping keys by kind where they are not the program's own."""
+
+    def group(self, group_id: str) -> Group:
+        """The group of this id. Raises `KeyError`."""
+        for group in self.groups:
+            if group.id == group_id:
+                return group
+        raise KeyError(group_id)
+
+    def group_of(self, path: Path) -> Group | None:
+        """The group that holds a frame; None when it is in no group."""
+        return next((g for g in self.groups if path in g.frames), None)
+
+    def stacked(self, group: Group) -> tuple[Path, ...]:
+        """The frames of a group without those that are excluded."""
+        return tuple(p for p in group.frames if p not in self.excluded)

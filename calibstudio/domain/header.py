@@ -65,6 +65,10 @@ class FrameHeader:
     """Empty for a raw frame; otherwise what was done to it, in words."""
     images: tuple[str, ...] = ("",)
     """Names of the image HDUs, in order; ``""`` is the primary. Empty: no image in the file."""
+    planes: int = 1
+    """Colour planes of the first image; raw frames have one."""
+    path_kind: str | None = None
+    """The kind that the names of file and folders say, where the header says another."""
     damage: str = ""
     """Why the file cannot be stacked although its header was read; empty for a whole file."""
     site_longitude_deg: float | None = None

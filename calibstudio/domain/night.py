@@ -12,6 +12,7 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from calibstudio.domain.equipment import Site
+from calibstudio.domain.wording import number
 
 NOON = time(12)
 HALF_DAY = timedelta(hours=12)
@@ -95,7 +96,7 @@ class _Rule:
             longitude_deg = site.longitude_deg
         if longitude_deg is not None:
             shown = (longitude_deg + 180.0) % 360.0 - 180.0
-            return cls(None, timedelta(hours=shown / 15.0), f"longitude {shown:.1f}°")
+            return cls(None, timedelta(hours=shown / 15.0), f"longitude {number(shown, 1)}°")
         name = getattr(zone, "key", None)
         return cls(zone, None, f"your time zone {name}" if name else "this computer's time zone")
 

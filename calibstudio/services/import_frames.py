@@ -9,15 +9,24 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from calibstudio.domain.changes import ManualChanges
 from calibstudio.domain.equipment import Site
 from calibstudio.domain.errors import FileProblemError
-from calibstudio.domain.grouping import LeftOut
+from calibstudio.domain.grouping import Grouping, LeftOut
+from calibstudio.domain.grouping_rules import group_frames
 from calibstudio.domain.header import FrameHeader, HeaderValue
 from calibstudio.domain.jobs import JobContext
+from calibstudio.domain.recipe import Tolerances
+from calibstudio.domain.regroup import apply_changes
 from calibstudio.domain.wording import number
 from calibstudio.store.header_bytes import NotAFrameError
 from calibstudio.store.header_cache import HeaderCache
-from calibstudio.store.headers import finish_header, is_for_cache, read_raw_header
+from calibstudio.store.headers import (
+    finish_header,
+    is_for_cache,
+    read_header,
+    read_raw_header,
+)
 from calibstudio.store.scan import FoundFile, find_files, has_frame_ending
 
 log = logging.getLogger(__name__)
@@ -202,3 +211,45 @@ def _with_doubles_noted(
             note = f"Looks like a copy of {first.path.name}: same size and same first blocks."
             headers[i] = replace(headers[i], notes=(*headers[i].notes, note))
     return headers
+
+
+def read_one(
+    path: Path,
+    *,
+    site: Site | None = None,
+    corrections: Mapping[str, HeaderValue] | None = None,
+) -> FrameHeader:
+    """Read the header of one file (see `calibstudio.store.headers.read_header`).
+
+    Raises
+    ------
+    FileProblemError
+        If the file cannot be read.
+    """
+    return read_header(path, site=site, corrections=corrections)
+
+
+def scan_and_group(
+    ctx: JobContext,
+    paths: Sequence[Path],
+    *,
+    site: Site | None = None,
+    changes: ManualChanges | None = None,
+    tolerances: Tolerances | None = None,
+    on_found: Callable[[list[FrameHeader]], None] | None = None,
+) -> tuple[Grouping, tuple[LeftOut, ...]]:
+    """Scan folders and group what is in them, with the changes made by hand applied again.
+
+    Returns
+    -------
+    (grouping, files that should be frames but cannot be read or are damaged)
+    """
+    found = scan(ctx, paths, site=site, on_found=on_found)
+    grouping = group_frames(
+        found.headers, tolerances, left_out=found.ungrouped, ignored=found.ignored
+    )
+    broken = [LeftOut(h.path, h.damage) for h in found.headers if h.damage]
+    if changes:
+        grouping = apply_changes(grouping, changes)
+    unreadable = sorted([*found.ungrouped, *broken], key=lambda item: item.path)
+    return grouping, tuple(unreadable)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from math import prod
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -125,13 +126,13 @@ def _from_fits(path: Path, fits: FitsFile, site_zone: str | None) -> FrameHeader
     if images and images[0] is not fits.hdus[0]:
         cards = _merged(cards, images[0].cards.by_keyword)
         history += images[0].cards.history
-    shape = None
+    shape, planes = None, 1
     if images:
-        ny, nx = images[0].shape[-2:]
-        shape = (ny, nx)
+        *more, ny, nx = images[0].shape
+        shape, planes = (ny, nx), prod(more)
     names = _image_names([(hdu.name, hdu.cards.get("EXTVER")) for hdu in images])
-    damage = fits.damage
-    return _normalised(path, Lookup(cards, history), shape, names, damage, site_zone, is_xisf=False)
+    lookup = Lookup(cards, history)
+    return _normalised(path, lookup, shape, names, fits.damage, site_zone, planes=planes)
 
 
 def _from_xisf(path: Path, xisf: XisfHeader, size: int, site_zone: str | None) -> FrameHeader:
@@ -148,7 +149,10 @@ def _from_xisf(path: Path, xisf: XisfHeader, size: int, site_zone: str | None) -
             damage = f"It is cut off: {size} of {sum(image.attachment)} bytes are there."
     lookup = Lookup(cards, first.history, properties=first.properties)
     names = ("", *(image.name or f"image {n + 2}" for n, image in enumerate(images[1:])))
-    return _normalised(path, lookup, first.shape, names, damage, site_zone, is_xisf=True)
+    planes = prod(first.geometry[2:])
+    return _normalised(
+        path, lookup, first.shape, names, damage, site_zone, planes=planes, is_xisf=True
+    )
 
 
 def _merged(primary: Mapping[str, Card], image: Mapping[str, Card]) -> Mapping[str, Card]:
@@ -178,7 +182,8 @@ def _normalised(
     damage: str,
     site_zone: str | None,
     *,
-    is_xisf: bool,
+    planes: int = 1,
+    is_xisf: bool = False,
 ) -> FrameHeader:
     values: dict[str, Any] = {}
     kind, says_master = read_kind(lookup)
@@ -230,6 +235,7 @@ def _normalised(
         pedestal_adu=pedestal,
         calibrated=calibrated,
         images=images,
+        planes=planes,
         damage=damage,
         site_longitude_deg=fields.read_longitude(lookup),
         origin=MappingProxyType(lookup.origin),
@@ -250,6 +256,7 @@ def _fill_from_path(
         kind = said.kind
         lookup.origin["kind"] = "path"
     elif kind is not None and said.kind is not None and kind != said.kind:
+        values["path_kind"] = said.kind
         lookup.notes.append(
             f"Header says {kind}, {said.kind_in} says {said.kind}. The header is used."
         )

@@ -1,0 +1,68 @@
+"""`calibstudio groups`: scan folders, and say which frames belong together."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from calibstudio.cli.frame import Outcome, Problem
+from calibstudio.cli.headers import plain_key, table
+from calibstudio.domain.group_titles import group_titles
+from calibstudio.domain.grouping import Grouping, LeftOut
+from calibstudio.domain.jobs import JobContext
+from calibstudio.domain.wording import count
+
+MAX_LISTED = 20
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare its arguments."""
+    parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="folders to scan")
+
+
+def run(args: argparse.Namespace, ctx: JobContext) -> Outcome:
+    """Scan and group."""
+    from calibstudio.services.import_frames import scan_and_group
+
+    grouping, unreadable = scan_and_group(ctx, [Path(p).absolute() for p in args.folders])
+    document = {
+        "groups": [
+            {
+                "id": group.id,
+                "kind": group.kind,
+                "key": plain_key(group.key),
+                "frames": [str(path) for path in group.frames],
+                "notes": list(group.notes),
+            }
+            for group in grouping.groups
+        ],
+        "ungrouped": _left_out(grouping.ungrouped),
+        "ignored": _left_out(grouping.ignored),
+    }
+    problems = [Problem(f"{item.path.name}: {item.reason}") for item in unreadable]
+    return Outcome(document, _text(grouping), problems)
+
+
+def _left_out(items: tuple[LeftOut, ...]) -> list[dict[str, Any]]:
+    return [{"path": str(item.path), "reason": item.reason} for item in items]
+
+
+def _text(grouping: Grouping) -> str:
+    titles = group_titles(grouping.groups)
+    lines: list[str] = []
+    width = max((len(t) for t in titles.values()), default=0)
+    for group in grouping.groups:
+        frames = count(len(group.frames), "frame")
+        lines.append(f"{titles[group.id].ljust(width)}  {frames.rjust(10)}  {group.id}")
+        lines += [f"    {note}" for note in group.notes]
+    if not grouping.groups:
+        lines.append("No groups: there are no raw frames of a known kind.")
+    for name, items in (("Not grouped", grouping.ungrouped), ("Ignored", grouping.ignored)):
+        if not items:
+            continue
+        lines += ["", f"{name}: {count(len(items), 'file')}"]
+        lines += table([(item.path.name, item.reason) for item in items[:MAX_LISTED]])
+        if len(items) > MAX_LISTED:
+            lines.append(f"  and {len(items) - MAX_LISTED} more (--json lists all)")
+    return "\n".join(lines)
