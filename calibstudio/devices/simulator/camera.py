@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibstudio.devices.simulator.cooler import Cooler
-from calibstudio.devices.simulator.patterns import TruthMaps
 from calibstudio.devices.simulator.render import Renderer, Shot, quantised
 from calibstudio.devices.simulator.sensor import SensorTruth
+from calibstudio.devices.simulator.truth_maps import TruthMaps
 from calibstudio.devices.simulator.world import World
 from calibstudio.domain.equipment import (
     CameraInfo,

@@ -360,6 +360,12 @@ class Stars(NamedTuple):
 
 
 @compiled
+def trail_steps(drift_x: float, drift_y: float) -> int:
+    """Into how many points a trail is divided, at most one pixel apart for any usual trail."""
+    return 1 + min(3000, floor(sqrt(drift_x * drift_x + drift_y * drift_y)))
+
+
+@compiled
 def paint_stars(
     light: Any, top: int, g: Geometry, stars: Stars, width_px: float, drift_x: float, drift_y: float
 ) -> None:
@@ -370,9 +376,7 @@ def paint_stars(
     rows, width = light.shape
     core2 = (0.5 * width_px) ** 2 / (2.0 ** (1.0 / 3.0) - 1.0)
     peak = 2.0 / (np.pi * core2)
-    steps = 1 + floor(sqrt(drift_x * drift_x + drift_y * drift_y))
-    if steps > 200:
-        steps = 200
+    steps = trail_steps(drift_x, drift_y)
     for i in range(stars.x.size):
         reach = stars.radius[i]
         for step in range(steps):

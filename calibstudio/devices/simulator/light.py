@@ -9,15 +9,21 @@ from calibstudio.devices.simulator.optics import NO_FILTER, Filter
 
 @dataclass(frozen=True, slots=True)
 class StarField:
-    """What of the night sky is in the picture. Directions are J2000-like, degrees."""
+    """What of the night sky is in the picture, and where it falls."""
 
     ra_deg: float
     dec_deg: float
+    """Of the middle of the picture, in the middle of the exposure."""
+    home_deg: tuple[float, float]
+    """Right ascension and declination of the field with the big galaxy."""
+    pixel_arcsec: float
     drift_x_px: float
     drift_y_px: float
     """Over the exposure, in pixels (tracking off)."""
     zero_point_e: float
     """Electrons of a star of magnitude 0 in this exposure."""
+    seeing_arcsec: float = 2.8
+    """Full width at half maximum."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,9 @@ FILTERS = (
 )
 NO_FILTER = Filter("", 1.0, 1.0, "V", specks=0)
 
+PANEL_TILT, PANEL_CURVATURE = (0.012, -0.007), -0.01
+"""Unevenness of the panel along x, along y, and with the squared distance, per half diagonal."""
+
 BAYER_QE = {"R": 0.46, "G": 0.52, "B": 0.40}
 """Response of a colour pixel relative to a mono pixel behind L."""
 
@@ -116,6 +119,16 @@ def optics_map(
             hole = np.clip((shadows.inner[i] - distance) / soft + 0.5, 0.0, 1.0)
             out *= 1.0 - shadows.depth[i] * (ring - 0.85 * hole)
     return np.asarray(out, dtype=np.float32)
+
+
+def panel_field(truth: SensorTruth, region: Region | None = None) -> NDArray[np.float32]:
+    """Return the unevenness of the panel, 1 at the optical centre, (rows, columns) float32."""
+    r = region or Region(0, 0, truth.shape[1], truth.shape[0])
+    centre_x, centre_y, half = optical_centre(truth)
+    y, x = np.mgrid[r.y : r.y + r.height, r.x : r.x + r.width].astype(np.float32)
+    x, y = (x - centre_x) / half, (y - centre_y) / half
+    field = 1.0 + PANEL_TILT[0] * x + PANEL_TILT[1] * y + PANEL_CURVATURE * (x * x + y * y)
+    return np.asarray(field, dtype=np.float32)
 
 
 def optical_centre(truth: SensorTruth) -> tuple[float, float, float]:

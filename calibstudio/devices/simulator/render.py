@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import floor
+from math import floor, hypot
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,14 +11,15 @@ from numpy.typing import NDArray
 
 from calibstudio.devices.simulator import patterns
 from calibstudio.devices.simulator import random_tables as tables
-from calibstudio.devices.simulator.light import Light
+from calibstudio.devices.simulator.light import Light, StarField
 from calibstudio.devices.simulator.optics import dust, optical_centre, response_of_colours
 from calibstudio.devices.simulator.sensor import SensorTruth
+from calibstudio.devices.simulator.starfield import View, galaxies_in, picture_of, stars_in
 from calibstudio.domain.equipment import Region
 from calibstudio.domain.jobs import CancelToken
 
 if TYPE_CHECKING:
-    from calibstudio.devices.simulator.kernels import Events, Geometry, Pixels, Smooth
+    from calibstudio.devices.simulator.kernels import Events, Geometry, Pixels, Smooth, Stars
 
 _FRAME, _ROW_NOISE, _COSMICS, _BLINK, _PHASE = 41, 42, 43, 44, 45
 _STRIP_ROWS = 64
@@ -186,15 +187,55 @@ class _Painter:
             shot.light.curvature,
             _lamp_rows(truth, shot),
         )
+        field = shot.light.stars
+        self._night = None if field is None else _NightPainter(truth, field, self._geometry)
 
     def paint(self, light: NDArray[np.float32], top: int) -> None:
         """Set the rows of ``light``, which begins at row ``top`` of the region."""
         k, shot = self._kernels, self._shot
         k.fill_smooth(light, top, self._geometry, self._smooth)
+        if self._night is not None:
+            self._night.paint(light, top)
         f = shot.light.filter
         k.through_optics(light, top, self._geometry, f.fall_off, f.edge_loss, self._dust)
         if shot.light.leak_e > 0.0:
             light += shot.light.leak_e * _leak_profile(self._truth, shot.region)
+
+
+class _NightPainter:
+    """Paints stars and galaxies, strip by strip."""
+
+    def __init__(self, truth: SensorTruth, field: StarField, geometry: Geometry) -> None:
+        from calibstudio.devices.simulator import kernels
+
+        self._kernels, self._field, self._geometry = kernels, field, geometry
+        view = View(field.ra_deg, field.dec_deg, field.pixel_arcsec, truth.shape)
+        self._width_px = max(2.0, hypot(field.seeing_arcsec / field.pixel_arcsec, 1.2))
+        self._stars = self._visible(truth.seed, view)
+        self._cell_px = max(2, truth.shape[1] // 750)
+        galaxies = galaxies_in(truth.seed, view, field.home_deg)
+        self._picture = picture_of(galaxies, view, self._cell_px) if galaxies else None
+
+    def paint(self, light: NDArray[np.float32], top: int) -> None:
+        """Add the night sky to the rows of ``light``, which begins at row ``top``."""
+        k, f, g = self._kernels, self._field, self._geometry
+        k.paint_stars(light, top, g, self._stars, self._width_px, f.drift_x_px, f.drift_y_px)
+        if self._picture is not None:
+            k.add_extended(light, top, g, self._picture, float(self._cell_px), f.zero_point_e)
+
+    def _visible(self, seed: int, view: View) -> Stars:
+        """Stars that show, with the radius beyond which their profile is below half an electron."""
+        field = self._field
+        drift = hypot(field.drift_x_px, field.drift_y_px)
+        stars = stars_in(seed, view, margin_px=60.0 + drift)
+        electrons = field.zero_point_e * 10.0 ** (-0.4 * stars.mag)
+        points = self._kernels.trail_steps(field.drift_x_px, field.drift_y_px)
+        core2 = (0.5 * self._width_px) ** 2 / (2.0 ** (1.0 / 3.0) - 1.0)
+        peak = electrons / points * 2.0 / (np.pi * core2)
+        radius = np.sqrt(core2 * np.maximum(0.0, np.cbrt(peak / 0.5) - 1.0))
+        shows = electrons > 3.0
+        radius = np.clip(radius, 2.0, 60.0)
+        return self._kernels.Stars(stars.x[shows], stars.y[shows], electrons[shows], radius[shows])
 
 
 def _leak_profile(truth: SensorTruth, region: Region) -> NDArray[np.float32]:

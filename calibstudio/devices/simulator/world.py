@@ -11,7 +11,7 @@ from calibstudio.devices.simulator.clock import SimulatedClock
 from calibstudio.devices.simulator.faults import Faults
 from calibstudio.devices.simulator.light import Light, StarField
 from calibstudio.devices.simulator.mount import SimulatedMount
-from calibstudio.devices.simulator.optics import NO_FILTER, Filter
+from calibstudio.devices.simulator.optics import NO_FILTER, PANEL_CURVATURE, PANEL_TILT, Filter
 from calibstudio.devices.simulator.panel import SimulatedPanel
 from calibstudio.devices.simulator.sensor import SensorTruth
 from calibstudio.devices.simulator.sky import (
@@ -26,7 +26,6 @@ from calibstudio.domain.sun import sun_horizontal_deg
 
 PANEL_FULL_E_PER_S = 23_000.0
 """Full lamp through L on a pixel of 3.76 um: 32 000 ADU at gain 100 in a third of a second."""
-PANEL_TILT, PANEL_CURVATURE = (0.012, -0.007), -0.01
 SIDEREAL_ARCSEC_PER_S = 15.041
 _FLICKER = 31
 
@@ -140,6 +139,8 @@ class World:
             stars=StarField(
                 ra_deg=ra,
                 dec_deg=dec,
+                home_deg=self.mount.home_deg,
+                pixel_arcsec=pixel_arcsec(self.optics, pixel_um),
                 drift_x_px=drift,
                 drift_y_px=0.0,
                 zero_point_e=zero_point_e_per_s(self.optics, chosen) * seconds * share,
