@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 from calibstudio.imaging.photon_transfer import PhotonTransfer, photon_transfer
+from calibstudio.imaging.quality_compare import (
+    DarkPoint,
+    compare_masters,
+    dark_proportion,
+    judge_dark_proportion,
+)
 from calibstudio.imaging.quality_context import FrameContext, MasterContext
 from calibstudio.imaging.quality_frame import measure_frame
 from calibstudio.imaging.quality_histogram import (
@@ -30,6 +36,7 @@ from calibstudio.imaging.quality_sets import (
 
 __all__ = [
     "Clipped",
+    "DarkPoint",
     "FrameContext",
     "FrameSource",
     "Histogram",
@@ -41,8 +48,11 @@ __all__ = [
     "SetAssessment",
     "central_level",
     "clipped_statistics",
+    "compare_masters",
+    "dark_proportion",
     "find_outliers",
     "histogram",
+    "judge_dark_proportion",
     "measure_frame",
     "measure_master",
     "measure_set",

@@ -60,8 +60,8 @@ class FrameContext:
 class MasterContext:
     """Everything about a master that is not in its planes. ``None``: unknown."""
 
-    n_frames: int
-    """Frames that were combined."""
+    n_frames: int | None
+    """Frames that were combined; None for a master of another program that does not say."""
     n_wanted: int | None = None
     """Frames that the recipe asks for."""
     unit: str = "adu"

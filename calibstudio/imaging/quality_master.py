@@ -66,7 +66,7 @@ class _Master:
         if context.input_noise_adu is not None:
             return context.input_noise_adu * self.per_adu
         if np.isfinite(self.unc_median) and self.unc_median > 0:
-            return self.unc_median * float(np.sqrt(context.n_frames))
+            return self.unc_median * float(np.sqrt(context.n_frames or 1))
         return self.noise
 
 
@@ -181,6 +181,10 @@ def _add_basics(judge: Judge, m: _Master, limits: Thresholds) -> None:
 
 def _add_counts(judge: Judge, m: _Master, limits: Thresholds) -> None:
     context = m.context
+    if context.n_frames is None:
+        judge.missing("n_frames", "the file does not say how many were combined")
+        judge.missing("low_count", "the number of frames is not known")
+        return
     judge.add("n_frames", context.n_frames)
     if context.n_wanted:
         share = 100.0 * context.n_frames / context.n_wanted
@@ -202,7 +206,7 @@ def _add_uncertainty(judge: Judge, m: _Master, limits: Thresholds) -> None:
         judge.missing("unc_median", NO_PLANE.format("UNC"))
         return
     judge.add("unc_median", m.unc_median, unit=m.unit, missing="UNC has no values")
-    expected = _expected_unc(m)
+    expected = _expected_unc(m) if m.context.n_frames else None
     if expected is None:
         judge.missing("uncertainty_excess", f"needs the noise of one frame, or {E}/ADU")
     elif m.unc_median == m.unc_median:
@@ -213,7 +217,7 @@ def _add_uncertainty(judge: Judge, m: _Master, limits: Thresholds) -> None:
 def _expected_unc(m: _Master) -> float | None:
     """Return what UNC should be: noise of one frame over sqrt(N); None when it is not known."""
     context = m.context
-    root = float(np.sqrt(max(context.n_frames, 1)))
+    root = float(np.sqrt(context.n_frames or 1))
     gain = context.egain_e_per_adu
     if m.kind == FrameKind.FLAT:
         light = _input_light(context)
@@ -393,7 +397,7 @@ def _add_snr(judge: Judge, m: _Master, limits: Thresholds) -> None:
         judge.missing("master_snr", f"needs UNC, or {E}/ADU and the levels of the inputs")
         return
     one = electrons / np.sqrt(electrons + (context.read_noise_e or 0.0) ** 2)
-    value = float(one * np.sqrt(context.n_frames))
+    value = float(one * np.sqrt(context.n_frames or 1))
     judge.add("master_snr", value, limits.master_snr, note="From photons and read-out.")
 
 
