@@ -271,7 +271,7 @@ def read_master(path: Path, *, sha256: str | None = None) -> MasterFile:
             return _read(path, digest, hdus)
     except FileProblemError:
         raise
-    except (OSError, ValueError, KeyError, TypeError, IndexError, EOFError) as error:
+    except (OSError, ValueError, KeyError, IndexError, EOFError) as error:
         if isinstance(error, FileNotFoundError):
             raise FileProblemError(
                 f"{path} is not there.", hint="It may have been moved; look for it."
@@ -286,7 +286,7 @@ def _check_whole(path: Path) -> None:
     """Refuse a file that ends too early; astropy would only warn."""
     size = path.stat().st_size
     with path.open("rb") as file:
-        damage = read_fits(path, file, size, None).damage
+        damage = read_fits(path, file, size).damage
     if damage or size % BLOCK:
         damage = damage or f"It is cut off: {size} bytes are no whole number of FITS blocks."
         raise FileProblemError(
