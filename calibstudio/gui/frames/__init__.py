@@ -1,0 +1,1 @@
+"""The Frames workspace: folders in groups, numbers and pictures, regrouped by hand."""

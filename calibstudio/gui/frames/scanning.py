@@ -1,0 +1,51 @@
+"""Scanning folders for the window: the tree fills while the scan goes on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from calibstudio.domain.changes import ManualChanges
+from calibstudio.domain.equipment import Site
+from calibstudio.domain.grouping import Grouping
+from calibstudio.domain.grouping_rules import group_frames
+from calibstudio.domain.header import FrameHeader
+from calibstudio.domain.jobs import JobContext
+
+SHOW_EVERY_S = 0.8
+
+
+class FillingScan:
+    """The job that scans; hands out a grouping of what was found so far, then the whole."""
+
+    def __init__(
+        self,
+        folders: Sequence[Path],
+        site: Site | None,
+        changes: ManualChanges,
+        show: Callable[[Grouping], None],
+    ) -> None:
+        """``show`` is called in the job's thread."""
+        self._folders, self._site, self._changes = tuple(folders), site, changes
+        self._show = show
+        self._found: list[FrameHeader] = []
+        self._next = time.monotonic() + SHOW_EVERY_S
+
+    def __call__(self, ctx: JobContext) -> Grouping:
+        """Scan, group, apply the changes made by hand."""
+        from calibstudio.services.import_frames import scan_and_group
+
+        grouping, _ = scan_and_group(
+            ctx, self._folders, site=self._site, changes=self._changes, on_found=self._on_found
+        )
+        return grouping
+
+    def _on_found(self, headers: list[FrameHeader]) -> None:
+        self._found += headers
+        if time.monotonic() < self._next:
+            return
+        before = time.monotonic()
+        self._show(group_frames(self._found))
+        # Grouping grows with the folder: it may take a tenth of the scan's time, not more.
+        self._next = time.monotonic() + max(SHOW_EVERY_S, 9 * (time.monotonic() - before))

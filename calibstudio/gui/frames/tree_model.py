@@ -1,0 +1,391 @@
+"""The tree of groups: camera settings, their groups, frames used and left out, and their files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import (
+    QAbstractItemModel,
+    QMimeData,
+    QModelIndex,
+    QObject,
+    QPersistentModelIndex,
+    Qt,
+    Signal,
+    Slot,
+)
+
+from calibstudio.domain.group_titles import group_titles
+from calibstudio.domain.grouping import Group, LeftOut
+from calibstudio.domain.quality import Verdict
+from calibstudio.domain.wording import number
+from calibstudio.gui.frames.state import FramesState
+from calibstudio.gui.frames.titles import branch_key, branch_title, group_icon
+from calibstudio.gui.widgets.tree import (
+    COUNT_ROLE,
+    ICON_ROLE,
+    ICON_TONE_ROLE,
+    STATUS_ROLE,
+    STRONG_ROLE,
+    TREE_TONE_ROLE,
+)
+from calibstudio.gui.widgets.verdict import kind_of
+
+AnyIndex = QModelIndex | QPersistentModelIndex
+ROOT = QModelIndex()
+
+NODE_ROLE = Qt.ItemDataRole.UserRole + 30
+"""The `Node` of a row."""
+MIME = "application/x-calibstudio-frames"
+"""Paths of frames that are dragged, as JSON."""
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """One row. Children are made when they are first asked for: a folder may hold ten thousands."""
+
+    key: str
+    """Stable name, so that what was open stays open after a change."""
+    text: str
+    parent: Node | None
+    row: int = 0
+    icon: str = ""
+    icon_tone: str = ""
+    count: str = ""
+    status: str = ""
+    tone: str = ""
+    strong: bool = False
+    tip: str = ""
+    group_id: str = ""
+    """Set on a group and on everything below it."""
+    frames: tuple[Path, ...] = ()
+    """Frames that this row stands for."""
+    make: Callable[[Node], list[Node]] | None = None
+    _children: list[Node] | None = None
+
+    @property
+    def children(self) -> list[Node]:
+        """Rows below this one."""
+        if self._children is None:
+            self._children = [] if self.make is None else self.make(self)
+            for row, child in enumerate(self._children):
+                child.row = row
+        return self._children
+
+    @property
+    def has_children(self) -> bool:
+        """Whether it can be opened, without making what is below."""
+        return bool(self.children) if self._children is not None else self.make is not None
+
+
+class GroupTreeModel(QAbstractItemModel):
+    """A tree over a `FramesState`; frames can be dragged onto groups, and out of them.
+
+    Signals
+    -------
+    dropped(object)
+        (paths, group id): frames were dropped on a group; an empty id means outside all groups.
+    """
+
+    dropped = Signal(object)
+
+    def __init__(self, state: FramesState, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._state = state
+        self._filter = ""
+        self._root = Node("root", "", None)
+        state.changed.connect(self._on_changed)
+        state.measured.connect(self._on_measured)
+        self._build()
+
+    def set_filter(self, text: str) -> None:
+        """Show only groups whose title has these words, and frames' names likewise."""
+        if text != self._filter:
+            self._filter = text
+            self._on_changed()
+
+    def index_of(self, key: str) -> QModelIndex:
+        """Return the row with this key among branches and groups; invalid when it is not shown."""
+        for branch in self._root.children:
+            if branch.key == key:
+                return self._index(branch)
+            for group in branch.children:
+                if group.key == key:
+                    return self._index(group)
+        return QModelIndex()
+
+    def first_group(self) -> QModelIndex:
+        """Return the first group, invalid when there is none."""
+        for branch in self._root.children:
+            for group in branch.children:
+                if group.group_id:
+                    return self._index(group)
+        return QModelIndex()
+
+    @staticmethod
+    def node(index: AnyIndex) -> Node | None:
+        """Return the row's node."""
+        node = index.internalPointer() if index.isValid() else None
+        return node if isinstance(node, Node) else None
+
+    # What Qt asks
+
+    def index(self, row: int, column: int, parent: AnyIndex = ROOT) -> QModelIndex:
+        children = (self.node(parent) or self._root).children
+        if not 0 <= row < len(children) or column != 0:
+            return QModelIndex()
+        return self.createIndex(row, column, children[row])
+
+    def parent(self, index: AnyIndex = ROOT) -> QModelIndex:  # type: ignore[override]
+        node = self.node(index)
+        if node is None or node.parent is None or node.parent is self._root:
+            return QModelIndex()
+        return self._index(node.parent)
+
+    def rowCount(self, parent: AnyIndex = ROOT) -> int:
+        return len((self.node(parent) or self._root).children)
+
+    def columnCount(self, parent: AnyIndex = ROOT) -> int:
+        return 1
+
+    def hasChildren(self, parent: AnyIndex = ROOT) -> bool:
+        return (self.node(parent) or self._root).has_children
+
+    def data(self, index: AnyIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        node = self.node(index)
+        if node is None:
+            return None
+        if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.AccessibleTextRole):
+            return node.text
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return node.tip or None
+        values = {
+            ICON_ROLE: node.icon,
+            COUNT_ROLE: node.count,
+            STATUS_ROLE: node.status,
+            TREE_TONE_ROLE: node.tone,
+            ICON_TONE_ROLE: node.icon_tone,
+            STRONG_ROLE: node.strong,
+            NODE_ROLE: node,
+        }
+        return values.get(role) or None
+
+    def flags(self, index: AnyIndex) -> Qt.ItemFlag:
+        flags = super().flags(index)
+        node = self.node(index)
+        if node is None:
+            return flags | Qt.ItemFlag.ItemIsDropEnabled
+        if node.frames:
+            flags |= Qt.ItemFlag.ItemIsDragEnabled
+        if node.group_id:
+            flags |= Qt.ItemFlag.ItemIsDropEnabled
+        return flags
+
+    def supportedDropActions(self) -> Qt.DropAction:
+        return Qt.DropAction.MoveAction
+
+    def mimeTypes(self) -> list[str]:
+        return [MIME]
+
+    def mimeData(self, indexes: Sequence[QModelIndex]) -> QMimeData:
+        frames = [p for i in indexes if (node := self.node(i)) is not None for p in node.frames]
+        return frames_mime(dict.fromkeys(frames))
+
+    def canDropMimeData(
+        self, data: QMimeData, action: Qt.DropAction, row: int, column: int, parent: AnyIndex
+    ) -> bool:
+        return data.hasFormat(MIME)
+
+    def dropMimeData(
+        self, data: QMimeData, action: Qt.DropAction, row: int, column: int, parent: AnyIndex
+    ) -> bool:
+        frames = frames_of_mime(data)
+        if not frames:
+            return False
+        node = self.node(parent)
+        self.dropped.emit((frames, "" if node is None else node.group_id))
+        # The state changes the model; Qt must not remove rows by itself.
+        return False
+
+    # Rows
+
+    def _index(self, node: Node) -> QModelIndex:
+        return self.createIndex(node.row, 0, node)
+
+    @Slot()
+    def _on_changed(self) -> None:
+        self.beginResetModel()
+        self._build()
+        self.endResetModel()
+
+    @Slot(object)
+    def _on_measured(self, paths: frozenset[Path]) -> None:
+        """Show new verdicts in place: what is open and selected stays."""
+        for branch in self._root.children:
+            for node in branch.children:
+                group = self._state.group(node.group_id) if node.group_id else None
+                if group is None or paths.isdisjoint(group.frames):
+                    continue
+                node.status = self._group_status(group)
+                if node._children is not None:
+                    self.layoutAboutToBeChanged.emit()
+                    node._children = None
+                    self.layoutChanged.emit()
+            branch.status = self._branch_status(branch)
+        top = self.index(0, 0)
+        if top.isValid():
+            self.dataChanged.emit(top, self.index(self.rowCount() - 1, 0))
+
+    def _build(self) -> None:
+        grouping = self._state.grouping
+        self._titles = group_titles(grouping.groups)
+        self._root = Node("root", "", None, make=self._branches)
+        _ = self._root.children
+
+    def _branches(self, root: Node) -> list[Node]:
+        grouping = self._state.grouping
+        by_branch: dict[str, list[Group]] = {}
+        for group in grouping.groups:
+            if self._shows(group):
+                by_branch.setdefault(branch_key(group), []).append(group)
+        nodes = []
+        for key, groups in by_branch.items():
+            node = Node(key, branch_title(groups[0]), root, icon="camera", strong=True)
+            node.make = lambda branch, groups=groups: [self._group_node(g, branch) for g in groups]
+            _ = node.children
+            node.status = self._branch_status(node)
+            nodes.append(node)
+        for name, icon, left in (
+            ("Not understood", "status-unknown", grouping.ungrouped),
+            ("Ignored", "leave-out", grouping.ignored),
+        ):
+            if left and not self._filter:
+                nodes.append(self._left_node(name, icon, left, root))
+        return nodes
+
+    def _shows(self, group: Group) -> bool:
+        if not self._filter:
+            return True
+        words = self._filter.casefold().split()
+        text = f"{self._titles[group.id]} {branch_title(group)}".casefold()
+        if all(w in text for w in words):
+            return True
+        return any(all(w in p.name.casefold() for w in words) for p in group.frames)
+
+    def _branch_status(self, branch: Node) -> str:
+        order = ("", "good", "unknown", "warn", "bad")
+        return max((c.status for c in branch.children), key=order.index, default="")
+
+    def _group_status(self, group: Group) -> str:
+        if group.unknown or group.notes:
+            return "warn"
+        worst = self._state.worst(group)
+        return "" if worst is None else kind_of(worst)
+
+    def _group_node(self, group: Group, branch: Node) -> Node:
+        notes = [*group.notes]
+        return Node(
+            f"group/{group.id}",
+            self._titles[group.id],
+            branch,
+            icon="status-unknown" if group.unknown else group_icon(group.kind),
+            icon_tone="warn" if group.unknown else "",
+            count=number(len(group.frames)),
+            status=self._group_status(group),
+            group_id=group.id,
+            frames=group.frames,
+            tip="\n".join(notes),
+            make=self._parts,
+        )
+
+    def _parts(self, node: Node) -> list[Node]:
+        """Used, used with a warning, and left out by reason."""
+        group = self._state.group(node.group_id)
+        if group is None:
+            return []
+        used = self._state.used(group)
+        warned = tuple(p for p in used if self._state.verdict(p) is Verdict.WARN)
+        bad = tuple(p for p in used if self._state.verdict(p) is Verdict.BAD)
+        clean = tuple(p for p in used if p not in set(warned) | set(bad))
+        measured = clean and all(self._state.verdict(p) is not None for p in clean)
+        parts = [self._part(node, "Used", "frames", clean, "good" if measured else "")]
+        parts.append(self._part(node, "Used, with a warning", "status-warn", warned, "warn"))
+        parts.append(self._part(node, "Used, though bad", "status-bad", bad, "bad"))
+        reasons: dict[str, list[Path]] = {}
+        for path in group.frames:
+            if path in self._state.grouping.excluded:
+                reasons.setdefault(self._state.grouping.excluded[path], []).append(path)
+        for reason, frames in reasons.items():
+            text = f"Left out: {reason[:1].lower() + reason[1:]}" if reason else "Left out"
+            parts.append(self._part(node, text, "leave-out", tuple(frames), "bad"))
+        return [part for part in parts if part.frames]
+
+    def _part(
+        self, node: Node, text: str, icon: str, frames: tuple[Path, ...], status: str
+    ) -> Node:
+        return Node(
+            f"{node.key}/{text}",
+            text,
+            node,
+            icon=icon,
+            count=number(len(frames)),
+            status=status,
+            group_id=node.group_id,
+            frames=frames,
+            make=self._leaves if frames else None,
+        )
+
+    def _leaves(self, part: Node) -> list[Node]:
+        return [
+            Node(
+                f"frame/{path}",
+                path.name,
+                part,
+                icon="file",
+                status="" if (v := self._state.verdict(path)) is None else kind_of(v),
+                tip=str(path),
+                group_id=part.group_id,
+                frames=(path,),
+            )
+            for path in part.frames
+        ]
+
+    def _left_node(self, name: str, icon: str, left: tuple[LeftOut, ...], root: Node) -> Node:
+        def leaves(node: Node) -> list[Node]:
+            return [
+                Node(
+                    f"left/{item.path}",
+                    f"{item.path.name}: {item.reason}",
+                    node,
+                    icon="file",
+                    tone="text2",
+                    tip=f"{item.path}\n{item.reason}",
+                )
+                for item in left
+            ]
+
+        return Node(
+            f"left/{name}", name, root, icon=icon, strong=True, count=number(len(left)), make=leaves
+        )
+
+
+def frames_mime(frames: Iterable[Path]) -> QMimeData:
+    """Return what is carried when frames are dragged."""
+    data = QMimeData()
+    data.setData(MIME, json.dumps([str(p) for p in frames]).encode())
+    return data
+
+
+def frames_of_mime(data: QMimeData) -> tuple[Path, ...]:
+    """Return the frames that are dragged; empty when something else is."""
+    if not data.hasFormat(MIME):
+        return ()
+    try:
+        paths = json.loads(bytes(data.data(MIME).data()).decode())
+    except (UnicodeDecodeError, json.JSONDecodeError):
+        return ()
+    return tuple(Path(p) for p in paths if isinstance(p, str))

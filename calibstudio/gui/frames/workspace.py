@@ -1,0 +1,451 @@
+"""The Frames workspace: folders in, groups of frames, regrouped by hand, masters out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from PySide6.QtCore import QPoint, Qt, Signal, Slot
+from PySide6.QtGui import QAction, QDragEnterEvent, QDropEvent, QUndoStack
+from PySide6.QtWidgets import QFileDialog, QMenu, QStackedWidget, QWidget
+
+from calibstudio.domain.group_titles import group_titles
+from calibstudio.domain.grouping import Group, Grouping
+from calibstudio.domain.jobs import Progress
+from calibstudio.domain.wording import count, number
+from calibstudio.gui.context import GuiContext
+from calibstudio.gui.frames.correct_sheet import correct_header
+from calibstudio.gui.frames.detail_panel import DetailPanel
+from calibstudio.gui.frames.frames_panel import FramesPanel
+from calibstudio.gui.frames.groups_panel import GroupsPanel
+from calibstudio.gui.frames.measuring import Measuring
+from calibstudio.gui.frames.questions import question_for
+from calibstudio.gui.frames.regroup_actions import RegroupActions
+from calibstudio.gui.frames.scanning import FillingScan
+from calibstudio.gui.frames.stacking import Stacking, group_facts
+from calibstudio.gui.frames.state import FramesState
+from calibstudio.gui.frames.tree_model import Node
+from calibstudio.gui.jobs.runner import Job
+from calibstudio.gui.sheet import file_dialog
+from calibstudio.gui.widgets.buttons import Button, IconButton
+from calibstudio.gui.widgets.panels import EmptyState
+from calibstudio.gui.widgets.splitter import Splitter
+from calibstudio.gui.widgets.workspace import Workspace
+
+
+class FramesWorkspace(Workspace):
+    """Everything on one screen: tree, table over plot, picture and what the group becomes.
+
+    Signals
+    -------
+    scanned(Grouping)
+        Folders were read completely.
+    """
+
+    scanned = Signal(object)
+    _found_so_far = Signal(object)
+
+    def __init__(self, context: GuiContext, parent: QWidget | None = None) -> None:
+        super().__init__(context, "Frames", parent)
+        self.state = FramesState(self)
+        self.undo = QUndoStack(self)
+        self.actions_by_hand = RegroupActions(self.state, self.undo, context.problems.report)
+        self.measuring = Measuring(context, self.state, self)
+        self.stacking = Stacking(context, self.state, self)
+        self._folders: list[Path] = []
+        self._scan: Job | None = None
+        self._file_dialog: QFileDialog | None = None
+        self.groups = GroupsPanel(self.theme, self.state)
+        self.frames = FramesPanel(self.theme, self.state)
+        self.detail = DetailPanel(self.theme)
+        self._build()
+        self._connect()
+        self._on_grouping(self.state.grouping)
+
+    # Building
+
+    def _build(self) -> None:
+        self.add_folder_button = Button(self.theme, "Add folder…", icon="folder")
+        self.undo_button = IconButton(self.theme, "undo", "Undo")
+        self.redo_button = IconButton(self.theme, "redo", "Redo")
+        for widget in (self.add_folder_button, self.undo_button, self.redo_button):
+            self.add_header_action(widget)
+        splitter = Splitter("frames", sizes=(392, 960, 436))
+        for panel in (self.groups, self.frames, self.detail):
+            splitter.addWidget(panel)
+        splitter.setStretchFactor(1, 1)
+        self.groups.setMinimumWidth(260)
+        self.detail.setMinimumWidth(316)
+        self.empty = EmptyState(
+            self.theme,
+            "folder-open",
+            "Drop a folder here, or add one.",
+            hint="Frames are grouped by what their headers say. Nothing in the folder is changed.",
+            action="Add folder…",
+            on_action=self.ask_for_folder,
+            primary=True,
+        )
+        self._pages = QStackedWidget()
+        self._pages.addWidget(self.empty)
+        self._pages.addWidget(splitter)
+        self.body.addWidget(self._pages, 1)
+        self.setAcceptDrops(True)
+
+    def _connect(self) -> None:
+        self.add_folder_button.clicked.connect(self.ask_for_folder)
+        self.undo_button.clicked.connect(self.undo.undo)
+        self.redo_button.clicked.connect(self.undo.redo)
+        self.undo.indexChanged.connect(self._on_history)
+        self.undo.cleanChanged.connect(self._on_history)
+        self.state.changed.connect(self._on_grouping)
+        self._found_so_far.connect(self._on_found_so_far)
+        self.groups.chosen.connect(self._on_row)
+        self.groups.dropped.connect(self._on_dropped)
+        self.groups.menu_wanted.connect(self._on_tree_menu)
+        self.groups.question.answered.connect(self._on_answered)
+        self.frames.frame_chosen.connect(self.detail.show_frame)
+        self.frames.selection_changed.connect(self._on_selection)
+        self.frames.menu_wanted.connect(self._on_table_menu)
+        self.frames.leave_out.clicked.connect(self.leave_out)
+        self.frames.split.clicked.connect(self.split)
+        self.frames.merge.clicked.connect(self._on_merge_button)
+        self.frames.correct.clicked.connect(self.correct_header)
+        self.detail.stack.clicked.connect(self.stack_group)
+        self.detail.all_groups.clicked.connect(self.stack_all)
+        self.detail.picture_failed.connect(self.context.problems.report)
+        self.on("leave-out", self.leave_out)
+        self.on("undo", self.undo.undo)
+        self.on("redo", self.undo.redo)
+        self.on("primary", self.stack_group)
+        self.on("find", self.groups.search.setFocus)
+        self.on("fit", self.detail.picture.fit)
+        self.on("one-to-one", self.detail.picture.one_to_one)
+        self.on("zoom-in", self.detail.picture.zoom_in)
+        self.on("zoom-out", self.detail.picture.zoom_out)
+        self.on("cancel", self._on_cancel)
+        self._on_history()
+
+    # Folders
+
+    @Slot()
+    def ask_for_folder(self) -> None:
+        """Let the operator choose a folder."""
+        start = self._folders[-1] if self._folders else self.context.settings.current.frames_folder
+        dialog = file_dialog(self.theme, self, "Add a folder of frames", start=start, folders=True)
+        dialog.fileSelected.connect(lambda path: self.add_folders([Path(path)]))
+        self._file_dialog = dialog
+        dialog.open()
+
+    def add_folders(self, folders: Sequence[Path]) -> None:
+        """Add folders (or files) and scan everything."""
+        new = [f.absolute() for f in folders if f.absolute() not in self._folders]
+        self._folders += new
+        self.rescan()
+
+    def rescan(self) -> None:
+        """Read the folders again; what was changed by hand is applied to the new groups."""
+        if not self._folders:
+            return
+        if self._scan is not None:
+            self._scan.cancel()
+        work = FillingScan(
+            self._folders,
+            self.context.settings.current.site,
+            self.state.grouping.changes,
+            self._found_so_far.emit,
+        )
+        job = self.context.background.submit(f"Scan {self._folders[-1].name}", work)
+        self._scan = job
+        job.progressed.connect(self._on_scan_progress)
+        job.succeeded.connect(self._on_scanned)
+        job.failed.connect(self.context.problems.report)
+        job.finished.connect(self._on_scan_finished)
+        self._pages.setCurrentIndex(1)
+
+    @Slot(object)
+    def _on_found_so_far(self, grouping: Grouping) -> None:
+        if self._scan is not None and not self.undo.count():
+            self.state.replace(grouping)
+
+    @Slot(object)
+    def _on_scan_progress(self, progress: Progress) -> None:
+        if progress.text:
+            self.set_subtitle(f"{self._where()}   {progress.text}")
+
+    @Slot(object)
+    def _on_scanned(self, grouping: Grouping) -> None:
+        self.undo.clear()
+        self.state.replace(grouping)
+        self._on_grouping(grouping)
+        self.scanned.emit(grouping)
+
+    @Slot()
+    def _on_scan_finished(self) -> None:
+        if self.sender() in (None, self._scan):
+            self._scan = None
+        self._say_where()
+        if not self._folders or not (self.state.grouping.headers or self.state.grouping.ungrouped):
+            self._pages.setCurrentIndex(0)
+            if self._folders:
+                self.empty.set_sentence(
+                    f"There are no frames in {self._folders[-1].name}.",
+                    "Drop another folder here, or add one.",
+                )
+                self._folders.clear()
+
+    def _where(self) -> str:
+        if not self._folders:
+            return ""
+        last = self._folders[-1]
+        more = f" and {count(len(self._folders) - 1, 'more')}" if len(self._folders) > 1 else ""
+        parent = f"{last.parent.name} / " if last.parent.name else ""
+        return f"{parent}{last.name}{more}"
+
+    def _say_where(self) -> None:
+        grouping = self.state.grouping
+        n = sum(len(g.frames) for g in grouping.groups)
+        text = self._where()
+        if n or grouping.groups:
+            text += f"   {count(n, 'frame')} in {count(len(grouping.groups), 'group')}"
+        self.set_subtitle(text, "\n".join(str(f) for f in self._folders))
+
+    # What is looked at
+
+    @Slot(object)
+    def _on_grouping(self, grouping: Grouping) -> None:
+        has_some = bool(grouping.groups or grouping.ungrouped or grouping.ignored)
+        if has_some:
+            self._pages.setCurrentIndex(1)
+        self._say_where()
+        self._on_row(self.groups.node)
+        self.measuring.measure_next()
+
+    @Slot(object)
+    def _on_row(self, node: Node | None) -> None:
+        group = self._group_of(node)
+        frames = () if node is None or group is None else node.frames
+        self.frames.show_frames(group, frames)
+        if group is None:
+            self.detail.show_frame(None)
+            self.detail.show_plan((), n_used=0, can_stack=False)
+            self.groups.question.hide()
+        else:
+            self.measuring.prefer(group.id)
+            self._show_group(group)
+        self._enable()
+
+    def _show_group(self, group: Group) -> None:
+        used = self.state.used(group)
+        self.detail.show_plan(
+            group_facts(self.state, group),
+            n_used=len(used),
+            can_stack=len(used) >= 2 and self._scan is None,
+        )
+        question = question_for(self.state.grouping, group)
+        if question is None:
+            self.groups.question.hide()
+        else:
+            self.groups.question.ask(
+                question.head, question.text, answer=question.answer, offer=question
+            )
+
+    def _group_of(self, node: Node | None) -> Group | None:
+        return None if node is None or not node.group_id else self.state.group(node.group_id)
+
+    @property
+    def group(self) -> Group | None:
+        """The group that is looked at."""
+        return self._group_of(self.groups.node)
+
+    @Slot(object)
+    def _on_selection(self, paths: tuple[Path, ...]) -> None:
+        self._enable()
+
+    def _enable(self) -> None:
+        chosen = self._chosen_frames()
+        group = self.group
+        self.frames.leave_out.setEnabled(bool(chosen))
+        all_out = bool(chosen) and all(p in self.state.grouping.excluded for p in chosen)
+        self.frames.leave_out.setText("Use again" if all_out else "Leave out")
+        self.frames.correct.setEnabled(bool(chosen))
+        self.frames.split.setEnabled(group is not None and 0 < len(chosen) < len(group.frames))
+        others = [g for g in self.state.grouping.groups if group is None or g.id != group.id]
+        self.frames.merge.setEnabled(group is not None and bool(others))
+        self.detail.all_groups.setEnabled(bool(self.state.grouping.groups))
+
+    def _chosen_frames(self) -> tuple[Path, ...]:
+        return self.frames.selected or ()
+
+    # By hand
+
+    @Slot()
+    def leave_out(self) -> None:
+        """Leave the selected frames out of the stack, or take them in again."""
+        self.actions_by_hand.leave_out(self._chosen_frames())
+
+    @Slot()
+    def split(self) -> None:
+        """Make a group of the selected frames."""
+        self.actions_by_hand.split(self._chosen_frames())
+
+    @Slot()
+    def correct_header(self) -> None:
+        """Ask for a header value of the selected frames."""
+        frames = self._chosen_frames()
+        if frames:
+            correct_header(
+                self.theme,
+                self,
+                self.state.grouping,
+                frames,
+                lambda values: self.actions_by_hand.correct(frames, values),
+            )
+
+    @Slot(object)
+    def _on_dropped(self, dropped: tuple[tuple[Path, ...], str]) -> None:
+        frames, group_id = dropped
+        if group_id:
+            self.actions_by_hand.move(frames, group_id)
+            self.groups.choose_group(group_id)
+        else:
+            self.actions_by_hand.split(frames)
+
+    @Slot(object)
+    def _on_answered(self, question: object) -> None:
+        values = getattr(question, "values", None)
+        frames = getattr(question, "frames", ())
+        if values:
+            self.actions_by_hand.correct(frames, values)
+
+    @Slot()
+    def _on_merge_button(self) -> None:
+        menu = QMenu(self)
+        self._fill_merge(menu)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        button = self.frames.merge
+        menu.popup(button.mapToGlobal(QPoint(0, button.height() + 2)))
+
+    def _fill_merge(self, menu: QMenu) -> None:
+        """The other groups, those of the same kind first."""
+        group = self.group
+        if group is None:
+            return
+        titles = group_titles(self.state.grouping.groups)
+        others = [g for g in self.state.grouping.groups if g.id != group.id]
+        for other in sorted(others, key=lambda g: g.kind != group.kind):
+            action = QAction(f"{titles[other.id]}   {number(len(other.frames))}", menu)
+            action.triggered.connect(
+                lambda _checked=False, i=other.id: self.actions_by_hand.merge([group.id, i])
+            )
+            menu.addAction(action)
+
+    def _fill_move(self, menu: QMenu, frames: Sequence[Path]) -> None:
+        titles = group_titles(self.state.grouping.groups)
+        group = self.group
+        for other in self.state.grouping.groups:
+            if group is not None and other.id == group.id:
+                continue
+            action = QAction(titles[other.id], menu)
+            action.triggered.connect(
+                lambda _checked=False, i=other.id: self.actions_by_hand.move(frames, i)
+            )
+            menu.addAction(action)
+
+    @Slot(object)
+    def _on_table_menu(self, at: QPoint) -> None:
+        frames = self._chosen_frames()
+        if frames:
+            self._frames_menu(frames).popup(at)
+
+    @Slot(object)
+    def _on_tree_menu(self, at: QPoint) -> None:
+        node = self.groups.node
+        frames = self.groups.frames
+        if node is None or not frames:
+            return
+        menu = self._frames_menu(frames)
+        if node.key == f"group/{node.group_id}":
+            menu.addSeparator()
+            merge = menu.addMenu("Merge with")
+            merge.setEnabled(len(self.state.grouping.groups) > 1)
+            self._fill_merge(merge)
+            chosen = self.groups.group_ids
+            if len(chosen) > 1:
+                action = menu.addAction(f"Merge {count(len(chosen), 'selected group')}")
+                action.triggered.connect(lambda _checked=False: self.actions_by_hand.merge(chosen))
+        menu.popup(at)
+
+    def _frames_menu(self, frames: Sequence[Path]) -> QMenu:
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        all_out = all(p in self.state.grouping.excluded for p in frames)
+        what = count(len(frames), "frame")
+        leave = menu.addAction(f"Use {what} again" if all_out else f"Leave {what} out")
+        leave.triggered.connect(lambda _checked=False: self.actions_by_hand.leave_out(frames))
+        move = menu.addMenu(f"Move {what} to")
+        self._fill_move(move, frames)
+        move.setEnabled(not move.isEmpty())
+        split = menu.addAction(f"Split {what} off")
+        split.triggered.connect(lambda _checked=False: self.actions_by_hand.split(frames))
+        correct = menu.addAction(f"Correct header of {what}…")
+        correct.triggered.connect(
+            lambda _checked=False: correct_header(
+                self.theme,
+                self,
+                self.state.grouping,
+                frames,
+                lambda values: self.actions_by_hand.correct(frames, values),
+            )
+        )
+        return menu
+
+    @Slot()
+    def _on_history(self) -> None:
+        for button, can, text, word in (
+            (self.undo_button, self.undo.canUndo(), self.undo.undoText(), "Undo"),
+            (self.redo_button, self.undo.canRedo(), self.undo.redoText(), "Redo"),
+        ):
+            button.setEnabled(can)
+            button.set_tip(f"{word}: {text}" if can else f"Nothing to {word.lower()}")
+
+    # Stacking
+
+    @Slot()
+    def stack_group(self) -> None:
+        """Build the master of the group that is looked at, in the background."""
+        group = self.group
+        if group is not None and self.detail.stack.isEnabled():
+            self.stacking.start([group])
+
+    @Slot()
+    def stack_all(self) -> None:
+        """Build every master that these groups allow, in the order of their dependence."""
+        if self.state.grouping.groups:
+            self.stacking.start(self.state.grouping.groups)
+
+    # The window
+
+    @Slot()
+    def _on_cancel(self) -> None:
+        if self._scan is not None:
+            self._scan.cancel()
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if event.mimeData().hasUrls():
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        paths = [Path(u.toLocalFile()) for u in event.mimeData().urls() if u.isLocalFile()]
+        if paths:
+            event.acceptProposedAction()
+            self.add_folders(paths)
+
+    def on_compact(self, compact: bool) -> None:
+        self.detail.picture.setFixedHeight(208 if compact else 288)
+        self.frames.set_compact(compact)
+
+    def close_down(self) -> None:
+        if self._scan is not None:
+            self._scan.cancel()
+        self.measuring.stop()
+        self.detail.close_down()
