@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TypeVar
 
 from calibstudio.domain.capture import (
     Activity,
@@ -44,6 +45,8 @@ from calibstudio.services.latest import Latest
 from calibstudio.services.trained import TrainedStore
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 LISTEN_S = 0.2
 """How often, in real seconds, a waiting sequence looks whether it was cancelled."""
@@ -157,9 +160,20 @@ class SequenceRun:
         can_skip: bool = False,
     ) -> None:
         """Say what is being done now, and check for a cancel."""
+        self.say(kind, text, seconds, can_skip=can_skip)
+        self.around.ctx.progress(min(self.fraction(), 0.999), text)
+
+    def say(
+        self,
+        kind: ActivityKind,
+        text: str,
+        seconds: float | None = None,
+        *,
+        can_skip: bool = False,
+    ) -> None:
+        """Say what is being done now, whatever was cancelled."""
         self._activity = Activity(kind, text, self.around.now(), seconds, can_skip)
         self.publish()
-        self.around.ctx.progress(min(self.fraction(), 0.999), text)
 
     def note(self, text: str) -> None:
         """Keep a sentence about something out of the ordinary."""
@@ -176,9 +190,16 @@ class SequenceRun:
             state.exposure_is_found and state.exposure_s != before.exposure_s
         )
         if learned and self.state_log is not None:
-            self.state_log.step(state)
+            self._remember(self.state_log.step, state)
         self.publish()
         return state
+
+    def _remember(self, write: Callable[[T], None], what: T) -> None:
+        """Write to the sequence's file; a disk that refuses costs the resume, not the frames."""
+        try:
+            write(what)
+        except CalibStudioError as error:
+            self.note(f"The sequence cannot be resumed later: {error}")
 
     # Frames ---------------------------------------------------------------------------------
 
@@ -186,7 +207,7 @@ class SequenceRun:
         """Add a frame that was taken and count it."""
         self.frames.append(result)
         if self.state_log is not None:
-            self.state_log.frame(result)
+            self._remember(self.state_log.frame, result)
         self._count(self.index_of(result.step_id), result)
 
     def change_frame(self, result: FrameResult) -> None:
@@ -196,7 +217,7 @@ class SequenceRun:
                 self.frames[at] = result
                 break
         if self.state_log is not None:
-            self.state_log.frame(result)
+            self._remember(self.state_log.frame, result)
         self._count(self.index_of(result.step_id), None)
 
     def next_frame_index(self) -> int:
@@ -358,8 +379,11 @@ class SequenceRun:
         return left * self.frame_seconds(state.step, self.expected_exposure_s(index))
 
     def seconds_to_go(self) -> float:
-        """Return the seconds the sequence still needs, what runs now included."""
-        return sum(self.step_seconds(i) for i in range(len(self.steps)))
+        """Return the seconds the sequence still needs, cooling included while it runs."""
+        cooling = 0.0
+        if self._activity.kind is ActivityKind.COOLING and self._activity.seconds is not None:
+            cooling = self._activity.seconds
+        return cooling + sum(self.step_seconds(i) for i in range(len(self.steps)))
 
     def fraction(self) -> float:
         """Return how much is done, by time."""

@@ -54,6 +54,7 @@ class Scene:
         self._covered_by_hand = False
         self._set_temp_c: float | None = None
         self._accepted_temp: dict[float, float] = {}
+        self._not_waited_for: set[float] = set()
         self.brightness: int | None = None
         """Panel brightness now, read back; None without a panel."""
         self.cover: CoverState | None = None
@@ -256,6 +257,7 @@ class Scene:
             if result.phase is not CoolerPhase.UNREACHABLE:
                 self._set_temp_c = target_c
                 if result.phase is not CoolerPhase.STABLE:
+                    self._not_waited_for.add(target_c)
                     self._run.note(
                         f"Did not wait for {temperature(target_c)}; every frame is judged."
                     )
@@ -272,7 +274,10 @@ class Scene:
             return True
         status = self._observatory.camera.status()
         self._run.sensor_c = status.sensor_c
-        away = away_c(status, self._accepted_temp.get(wanted, wanted))
+        wanted = self._accepted_temp.get(wanted, wanted)
+        if wanted in self._not_waited_for:
+            return True
+        away = away_c(status, wanted)
         limit = self._run.around.thresholds.temperature_error.warn_above
         return away is None or away <= (0.5 if limit is None else limit)
 

@@ -1,0 +1,185 @@
+"""Running a capture plan from start to end, on the camera's thread, with or without a screen."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+
+from calibstudio.domain.capture import (
+    ActivityKind,
+    CaptureReport,
+    CaptureStatus,
+    FrameNotes,
+    FrameSink,
+    SequenceControl,
+    StepPhase,
+    StepState,
+)
+from calibstudio.domain.equipment import Frame, Observatory
+from calibstudio.domain.errors import CalibStudioError, UsageError
+from calibstudio.domain.jobs import JobContext
+from calibstudio.domain.plan import CapturePlan
+from calibstudio.domain.thresholds import DEFAULT_THRESHOLDS, Thresholds
+from calibstudio.domain.wording import number
+from calibstudio.services.capture_check import preflight, raise_if_impossible
+from calibstudio.services.capture_run import SequenceRun, SequenceStopped, Surroundings
+from calibstudio.services.capture_scene import Scene
+from calibstudio.services.capture_state import Resumed, StateLog
+from calibstudio.services.capture_steps import StepRunner
+from calibstudio.services.cooling import CoolingRules
+from calibstudio.services.latest import Latest
+from calibstudio.services.trained import TrainedStore
+
+log = logging.getLogger(__name__)
+
+
+def run_sequence(
+    ctx: JobContext,
+    observatory: Observatory,
+    plan: CapturePlan,
+    sink: FrameSink,
+    control: SequenceControl,
+    on_status: Callable[[CaptureStatus], None],
+    *,
+    thresholds: Thresholds = DEFAULT_THRESHOLDS,
+    trained: TrainedStore | None = None,
+    preview: Latest[Frame] | None = None,
+    cooling: CoolingRules | None = None,
+    resumed: Resumed | None = None,
+) -> CaptureReport:
+    """Take the frames of a plan until each step has as many good ones as it wants.
+
+    Runs in the camera's thread. Every frame is kept before it is shown, judged as it arrives, and
+    taken again when it is bad; the bad one stays aside with its reason. A step that fails says why
+    and the rest goes on. The lamp is off, and cover and filter are as they were, whatever happens.
+
+    Parameters
+    ----------
+    ctx
+        Its token ends everything within about a second; frames that are complete stay.
+    control
+        The operator's hand: pause, stop after this frame, answers, reviews.
+    on_status
+        Called in this thread with a new immutable state at each change.
+    trained
+        Where searches start, and what they teach.
+    preview
+        The newest frame, for looking.
+    resumed
+        A sequence read by `resume_plan`, to go on with; ``plan`` must be its plan.
+
+    Returns
+    -------
+    CaptureReport
+        Also after a stop that was asked for (``stopped``); its ``state_path`` resumes it.
+
+    Raises
+    ------
+    Cancelled
+        The job's token was set.
+    UsageError, WriteProblemError, DeviceError
+        The sequence cannot start at all; nothing moved.
+    """
+    if resumed is not None and resumed.plan != plan:
+        raise UsageError(
+            "The sequence to go on with has another plan.", hint="Resume it with its own plan."
+        )
+    around = Surroundings(
+        ctx, observatory, sink, control, on_status, thresholds, trained, preview,
+        cooling or CoolingRules(),
+    )  # fmt: skip
+    run = _prepared(around, plan, resumed)
+    run.say(ActivityKind.STARTING, "Looking at the equipment")
+    left = _left_to_take(plan, run.steps)
+    if left.steps:
+        raise_if_impossible(preflight(observatory, left, sink.folder, rules=around.cooling))
+    scene = Scene(run)
+    scene.remember()
+    _open_log(run, resumed)
+    stopped, why = False, ""
+    try:
+        StepRunner(run, scene).run_all()
+    except SequenceStopped as stop:
+        stopped, why = True, str(stop)
+    finally:
+        _close(run, scene)
+    return _report(run, stopped=stopped, why=why)
+
+
+def _prepared(around: Surroundings, plan: CapturePlan, resumed: Resumed | None) -> SequenceRun:
+    if resumed is None:
+        run = SequenceRun(around, plan, tuple(StepState(step) for step in plan.steps))
+        run.steps = [replace(s, exposure_s=s.step.exposure_s) for s in run.steps]
+        return run
+    run = SequenceRun(around, plan, resumed.steps)
+    run.frames = list(resumed.frames)
+    run.notes = list(resumed.notes)
+    return run
+
+
+def _left_to_take(plan: CapturePlan, steps: list[StepState]) -> CapturePlan:
+    """Return the plan of what is still wanted, for the pre-flight."""
+    left = []
+    ids = set()
+    for state in steps:
+        if state.phase.is_over or state.good >= state.wanted:
+            continue
+        step = replace(state.step, count=state.wanted - state.good)
+        if step.exposure_from is not None and step.exposure_from not in ids:
+            step = replace(step, exposure_from=None, exposure_s=state.exposure_s or 1.0)
+        ids.add(step.id)
+        left.append(step)
+    return replace(plan, steps=tuple(left))
+
+
+def _open_log(run: SequenceRun, resumed: Resumed | None) -> None:
+    """Find the night's folder and begin, or go on, in the sequence's file."""
+    around = run.around
+    now = around.now()
+    first = run.plan.steps[0]
+    notes = FrameNotes(observatory=around.observatory, kind=first.kind, filter=first.filter)
+    folder = around.sink.night_folder(notes, now)
+    run.folder = folder
+    if resumed is not None:
+        run.folder = resumed.path.parent
+        run.state_log = StateLog.again(resumed, around.sink.folder, now)
+    else:
+        run.state_log = StateLog.begin(run.plan, folder, around.sink.folder, now)
+
+
+def _close(run: SequenceRun, scene: Scene) -> None:
+    """Put everything back and say that it is over; raises nothing."""
+    run.say(ActivityKind.STOPPING, "Lamp off, cover and filter as they were")
+    for problem in scene.restore():
+        run.note(problem)
+    is_done = all(s.phase.is_over and s.phase is not StepPhase.FAILED for s in run.steps)
+    if run.state_log is not None:
+        try:
+            run.state_log.end(finished=is_done, at=run.around.now())
+        except CalibStudioError as error:
+            run.note(f"The state of the sequence was not kept: {error}")
+    run.finished = True
+    run.question = None
+    good = sum(s.good for s in run.steps)
+    run.say(ActivityKind.FINISHED, f"{number(good)} good frames kept")
+
+
+def _report(run: SequenceRun, *, stopped: bool, why: str) -> CaptureReport:
+    problems = [(why, "Resume goes on where it was.")] if why else []
+    problems += [
+        (f"{state.step.title}: {state.text}", state.hint)
+        for state in run.steps
+        if state.phase is StepPhase.FAILED
+    ]
+    is_done = all(s.phase in (StepPhase.DONE, StepPhase.SKIPPED) for s in run.steps)
+    run.around.ctx.progress(1.0, "Sequence finished" if is_done else "Sequence ended")
+    return CaptureReport(
+        plan=run.plan,
+        steps=tuple(run.steps),
+        frames=tuple(run.frames),
+        folder=run.folder,
+        state_path=None if is_done or run.state_log is None else run.state_log.path,
+        stopped=stopped,
+        problems=tuple(problems),
+    )

@@ -1,0 +1,261 @@
+"""What is looked at before a sequence starts: for the wizard's right column, and for the start.
+
+Nothing moves and nothing is exposed. What can only be known later says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from calibstudio.domain.drafts import exposure_problems, settings_problems
+from calibstudio.domain.equipment import CameraState, CameraStatus, CoverState, Observatory
+from calibstudio.domain.errors import CalibStudioError, DeviceError, UsageError, WriteProblemError
+from calibstudio.domain.kinds import FrameKind
+from calibstudio.domain.plan import CapturePlan, LightSource, Search, estimate_plan
+from calibstudio.domain.quality import Verdict
+from calibstudio.domain.wording import (
+    EN_DASH,
+    count,
+    duration,
+    file_size,
+    number,
+    quantity,
+    temperature,
+)
+from calibstudio.services.cooling import CoolingRules, seconds_expected
+from calibstudio.store.folder_sink import free_bytes
+
+DISK_RESERVE_BYTES = 200_000_000
+"""Left free for the masters' temporary files and the rest of the system."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One row of the pre-flight."""
+
+    name: str
+    verdict: Verdict | None
+    """``None``: is only known later."""
+    fact: str
+    """What was found, with numbers."""
+    fix: str = ""
+    """What to do, where it is not good."""
+    action: str = ""
+    """Key of the button that mends it: ``folder``, ``cool``, ``connect``; empty for none."""
+
+
+def preflight(
+    observatory: Observatory, plan: CapturePlan, folder: Path, *, rules: CoolingRules | None = None
+) -> list[Check]:
+    """Look at everything a plan needs. Quick; asks devices for their state, moves nothing.
+
+    Call it where the devices may be asked (a job, not the window).
+    """
+    checks = [_disk(observatory, plan, folder)]
+    status, camera = _camera(observatory)
+    checks.append(camera)
+    checks.append(_cooler(observatory, plan, status, rules or CoolingRules()))
+    checks.append(_settings(observatory, plan))
+    if any(step.filter for step in plan.steps):
+        checks.append(_wheel(observatory, plan))
+    if any(step.kind is FrameKind.FLAT for step in plan.steps):
+        checks.append(_light(observatory, plan))
+    if any(not step.kind.needs_light for step in plan.steps):
+        checks += _dark(observatory, plan)
+    return checks
+
+
+def raise_if_impossible(checks: list[Check]) -> None:
+    """Refuse to start where a check is BAD.
+
+    Raises
+    ------
+    WriteProblemError
+        There is not enough room on the disk.
+    DeviceError
+        A device does not answer.
+    UsageError
+        The plan asks for something that the equipment cannot do.
+    """
+    bad = [check for check in checks if check.verdict is Verdict.BAD]
+    if not bad:
+        return
+    first = bad[0]
+    kind: type[CalibStudioError] = UsageError
+    if first.action == "folder":
+        kind = WriteProblemError
+    elif first.action == "connect":
+        kind = DeviceError
+    more = f" {count(len(bad) - 1, 'more problem')}." if len(bad) > 1 else ""
+    raise kind(f"{first.name}: {first.fact}{more}", hint=first.fix)
+
+
+def _disk(observatory: Observatory, plan: CapturePlan, folder: Path) -> Check:
+    name = "Free disk"
+    needed = estimate_plan(plan, observatory.camera.info).bytes
+    free = free_bytes(folder)
+    if free is None:
+        return Check(name, None, f"{folder} cannot be asked.", "Look whether it is mounted.")
+    if problem := _not_writable(folder):
+        return Check(name, Verdict.BAD, problem, "Choose another folder.", "folder")
+    fact = f"{file_size(free)} free, {file_size(needed)} needed."
+    if free < needed:
+        missing = file_size(needed - free)
+        fix = f"Free {missing} or choose another folder."
+        return Check(name, Verdict.BAD, fact, fix, "folder")
+    if free < needed + DISK_RESERVE_BYTES:
+        return Check(name, Verdict.WARN, fact, "Little is left for masters.", "folder")
+    return Check(name, Verdict.GOOD, fact)
+
+
+def _not_writable(folder: Path) -> str | None:
+    """Say why nothing can be written to a folder; None when it can, or when that is not known."""
+    import os
+
+    existing = next((p for p in (folder, *folder.parents) if p.exists()), None)
+    if existing is None:
+        return f"{folder} does not exist."
+    if not existing.is_dir():
+        return f"{existing} is a file, not a folder."
+    if not os.access(existing, os.W_OK | os.X_OK):
+        return f"{existing} may not be written to."
+    return None
+
+
+def _camera(observatory: Observatory) -> tuple[CameraStatus | None, Check]:
+    camera = observatory.camera
+    try:
+        status = camera.status()
+    except DeviceError as error:
+        return None, Check("Camera", Verdict.BAD, str(error), error.hint, "connect")
+    name = camera.info.name
+    if status.state in (CameraState.EXPOSING, CameraState.READING):
+        fix = "Stop the loop, or wait for the frame."
+        return status, Check("Camera", Verdict.WARN, f"{name} is {status.state} now.", fix)
+    if status.state in (CameraState.ERROR, CameraState.LOST):
+        fix = "Reconnect the camera."
+        return status, Check("Camera", Verdict.BAD, f"{name}: {status.state}.", fix, "connect")
+    return status, Check("Camera", Verdict.GOOD, f"{name} answers.")
+
+
+def _cooler(
+    observatory: Observatory, plan: CapturePlan, status: CameraStatus | None, rules: CoolingRules
+) -> Check:
+    info = observatory.camera.info
+    name = "Cooler settled"
+    wanted = sorted(
+        {s.settings.set_temp_c for s in plan.steps if s.settings.set_temp_c is not None}
+    )
+    if not wanted:
+        if not info.can_cool:
+            return Check(name, Verdict.GOOD, "This camera has no cooler.")
+        return Check(name, Verdict.WARN, "No temperature is set.", "Set one for darks.", "cool")
+    problems = [
+        text
+        for step in plan.steps
+        for text in settings_problems(step.settings, info)
+        if "cooler" in text
+    ]
+    if problems:
+        return Check(name, Verdict.BAD, problems[0], "Choose another temperature.")
+    if status is None or status.sensor_c is None:
+        return Check(name, None, "The sensor temperature is not known.")
+    first_c = next(s.settings.set_temp_c for s in plan.steps if s.settings.set_temp_c is not None)
+    now = f"Sensor {temperature(status.sensor_c)}"
+    if status.cooler_power_pct is not None:
+        now += f", power {quantity(status.cooler_power_pct, '%')}"
+    if abs(status.sensor_c - first_c) <= rules.tolerance_c and len(wanted) == 1:
+        return Check(name, Verdict.GOOD, f"{now}.")
+    wait = duration(seconds_expected(status, first_c, rules))
+    fact = f"{now}; {temperature(first_c)} in about {wait}."
+    if len(wanted) > 1:
+        span = f"{temperature(wanted[-1])}{EN_DASH}{temperature(wanted[0])}"
+        fact = f"{now}; {count(len(wanted), 'temperature')}, {span}."
+    return Check(name, None, fact, "Cooled down before the first frame.", "cool")
+
+
+def _settings(observatory: Observatory, plan: CapturePlan) -> Check:
+    info = observatory.camera.info
+    name = "Gain and offset"
+    found = list(plan.problems())
+    for step in plan.steps:
+        found += [t for t in settings_problems(step.settings, info) if "cooler" not in t]
+        if step.exposure_s is not None:
+            found += exposure_problems(step.exposure_s, info)
+    if found:
+        return Check(name, Verdict.BAD, found[0], "Change the plan.")
+    settings = plan.steps[0].settings
+    words = []
+    if settings.gain is not None:
+        words.append(f"gain {number(settings.gain)}")
+    if settings.offset is not None:
+        words.append(f"offset {number(settings.offset)}")
+    words.append(f"binning {settings.binning}")
+    fact = ", ".join(words)
+    return Check(name, Verdict.GOOD, f"{fact[:1].upper()}{fact[1:]}; read back with every frame.")
+
+
+def _wheel(observatory: Observatory, plan: CapturePlan) -> Check:
+    name = "Filter wheel"
+    wheel = observatory.wheel
+    wanted = list(dict.fromkeys(step.filter for step in plan.steps if step.filter))
+    if wheel is None:
+        if len(wanted) == 1:
+            fact = f"No wheel is connected; {wanted[0]} is believed to be in the beam."
+            return Check(name, Verdict.WARN, fact, "Look at the filter.")
+        fix = "Connect it, or take one filter at a time."
+        return Check(name, Verdict.BAD, "No wheel is connected.", fix, "connect")
+    missing = [f for f in wanted if f not in wheel.filters]
+    if missing:
+        fact = f"The wheel has no filter {', '.join(missing)}."
+        return Check(name, Verdict.BAD, fact, f"It has {', '.join(wheel.filters)}.")
+    try:
+        slot = wheel.position()
+    except DeviceError as error:
+        return Check(name, Verdict.BAD, str(error), error.hint, "connect")
+    at = "turning" if slot is None else f"at {wheel.filters[slot]}"
+    return Check(name, Verdict.GOOD, f"{wheel.name}, {at}, {count(len(wanted), 'filter')} known.")
+
+
+def _light(observatory: Observatory, plan: CapturePlan) -> Check:
+    name = "Panel answers"
+    flats = [step for step in plan.steps if step.kind is FrameKind.FLAT]
+    if all(step.light is not LightSource.PANEL for step in flats):
+        if any(step.search is Search.BRIGHTNESS for step in flats):
+            fix = "Search the exposure instead."
+            return Check("Lamp", Verdict.BAD, "Only a panel can be dimmed.", fix)
+        return Check("Lamp", None, "Light it before the start; the first test frame tells.")
+    panel = observatory.panel
+    if panel is None or not panel.info.has_lamp:
+        fix = "Connect it, or choose another light."
+        return Check(name, Verdict.BAD, "No panel is connected.", fix, "connect")
+    most = panel.info.max_brightness
+    wanted = [step.brightness for step in flats if step.brightness is not None]
+    if any(not 1 <= b <= most for b in wanted):
+        fix = f"Brightness is from 1 to {number(most)}."
+        return Check(name, Verdict.BAD, "The brightness is outside the panel's range.", fix)
+    try:
+        status = panel.status()
+    except DeviceError as error:
+        return Check(name, Verdict.BAD, str(error), error.hint, "connect")
+    lamp = "off" if status.brightness == 0 else f"at {number(status.brightness)}"
+    return Check(name, Verdict.GOOD, f"{panel.info.name}, {lamp}, brightness 0–{number(most)}.")
+
+
+def _dark(observatory: Observatory, plan: CapturePlan) -> list[Check]:
+    panel = observatory.panel
+    leak = Check("Light leak", None, "Measured in every covered frame.")
+    if panel is not None and panel.info.has_cover:
+        try:
+            cover = panel.status().cover
+        except DeviceError as error:
+            return [Check("Cover closed", Verdict.BAD, str(error), error.hint, "connect"), leak]
+        if cover is CoverState.CLOSED:
+            return [Check("Cover closed", Verdict.GOOD, f"{panel.info.name} is closed."), leak]
+        fact = f"{panel.info.name} is {cover}; it closes before the first covered frame."
+        return [Check("Cover closed", None, fact), leak]
+    if observatory.camera.info.has_shutter:
+        return [Check("Cover closed", Verdict.GOOD, "The camera's shutter covers it."), leak]
+    fact = "Asked before the first covered frame: this camera has no shutter."
+    return [Check("Cover closed", None, fact), leak]

@@ -1,0 +1,334 @@
+"""One frame of a sequence: expose it (again, if the camera fails), judge it, keep it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+
+from calibstudio.domain.capture import (
+    ActivityKind,
+    FrameNotes,
+    FrameResult,
+    QuestionKind,
+)
+from calibstudio.domain.equipment import ExposureRequest, Frame
+from calibstudio.domain.errors import (
+    CalibStudioError,
+    DeviceBusyError,
+    DeviceUnreachableError,
+    ExposureFailedError,
+    UnsupportedRequestError,
+    WriteProblemError,
+)
+from calibstudio.domain.kinds import FrameKind
+from calibstudio.domain.plan import CaptureStep, readout_s
+from calibstudio.domain.quality import Assessment, Finding, Verdict
+from calibstudio.domain.wording import duration, exposure
+from calibstudio.services.capture_run import (
+    FAILURE_ANSWERS,
+    SequenceRun,
+    SequenceStopped,
+    StepEnded,
+)
+from calibstudio.services.capture_scene import Scene
+from calibstudio.store.raw_fits import stored_bayer
+
+RETRIES = 3
+RETRY_AFTER_S = 2.0
+RECONNECTS = 5
+RECONNECT_AFTER_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """How bright a frame is: raw robust level and 99.9th percentile, ADU."""
+
+    value_adu: float
+    p999_adu: float
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What a frame is judged against beside its own pixels."""
+
+    bias_adu: float | None = None
+    target_adu: float | None = None
+    tolerance: float = 0.10
+    set_temp_c: float | None = None
+
+
+class FrameTaker:
+    """Takes the frames of a sequence, one at a time."""
+
+    def __init__(self, run: SequenceRun, scene: Scene) -> None:
+        self._run, self._scene = run, scene
+        self._last: Frame | None = None
+
+    # Exposing ---------------------------------------------------------------------------------
+
+    def expose(self, step: CaptureStep, exposure_s: float, text: str, number_: int) -> Frame:
+        """Expose one frame, with patience for a camera that fails.
+
+        A failed exposure or a busy camera is tried again; a camera that stops answering is given
+        time to come back, then the operator is asked.
+
+        Raises
+        ------
+        StepEnded
+            The camera cannot do this, or the operator skips the step.
+        SequenceStopped, Cancelled
+        """
+        around = self._run.around
+        request = step.settings.request(step.kind, exposure_s)
+        failures = 0
+        while True:
+            seconds = exposure_s + readout_s(around.info, step.settings)
+            self._run.activity(ActivityKind.EXPOSING, text, seconds)
+            began = around.now()
+            try:
+                return around.observatory.camera.expose(request, around.ctx.token)
+            except UnsupportedRequestError as error:
+                raise StepEnded(str(error), hint=error.hint) from error
+            except DeviceUnreachableError as error:
+                elapsed = (around.now() - began) / timedelta(seconds=1)
+                self._reconnect(error, number_, elapsed)
+                failures = 0
+            except (DeviceBusyError, ExposureFailedError) as error:
+                failures += 1
+                if failures > RETRIES:
+                    self._ask_about(error)
+                    failures = 0
+                else:
+                    self._run.note(f"{error} Tried again.")
+                    around.sleep(RETRY_AFTER_S)
+
+    def _reconnect(self, error: CalibStudioError, number_: int, elapsed_s: float) -> None:
+        """Wait until the camera answers again; ask when it does not."""
+        around = self._run.around
+        said = f"Camera stopped answering in frame {number_}, {duration(elapsed_s)} in."
+        self._run.note(said)
+        for attempt in range(1, RECONNECTS + 1):
+            if around.control.stopping:
+                raise SequenceStopped
+            text = f"{said} Reconnecting, try {attempt} of {RECONNECTS}."
+            self._run.activity(ActivityKind.EXPOSING, text, RECONNECT_AFTER_S)
+            around.sleep(RECONNECT_AFTER_S)
+            try:
+                around.observatory.camera.status()
+            except DeviceUnreachableError:
+                continue
+            return
+        self._ask_about(error)
+
+    def _ask_about(self, error: CalibStudioError) -> None:
+        """Pause with the error until the operator says retry, skip or stop."""
+        self._run.ask(QuestionKind.FAILURE, str(error), error.hint, FAILURE_ANSWERS)
+
+    # Judging ----------------------------------------------------------------------------------
+
+    def level(self, frame: Frame) -> Level:
+        """Measure how bright a frame is."""
+        from calibstudio.imaging.quality import central_level
+
+        found = central_level(frame.data, self.bayer(frame.request))
+        return Level(found.value_adu, found.p999_adu)
+
+    def bayer(self, request: ExposureRequest) -> str | None:
+        """Return the colour pattern of the frames of a request."""
+        return stored_bayer(self._run.around.info, request.region, request.binning)
+
+    def judge(self, step: CaptureStep, frame: Frame, expected: Expected) -> Assessment:
+        """Measure a frame and say whether it is good, and if not why."""
+        broken = self._contradictions(step, frame)
+        if broken is not None:
+            return Assessment((), (broken,))
+        from calibstudio.imaging.quality import FrameContext, measure_frame
+
+        info, conversion = self._run.around.info, frame.conversion
+        context = FrameContext(
+            kind=str(step.kind),
+            max_adu=info.max_adu,
+            bayer=self.bayer(frame.request),
+            exposure_s=frame.exposure_s,
+            sensor_temp_c=frame.sensor_c,
+            set_temp_c=expected.set_temp_c if expected.set_temp_c is not None else frame.set_c,
+            cooled=info.can_cool,
+            egain_e_per_adu=conversion.e_per_adu if conversion else None,
+            read_noise_e=conversion.read_noise_e if conversion else None,
+            full_well_e=conversion.full_well_e if conversion else None,
+            bias_level_adu=expected.bias_adu,
+            target_adu=expected.target_adu,
+            tolerance=expected.tolerance,
+        )
+        found = measure_frame(frame.data, context, self._run.around.thresholds)
+        more = [*self._settings_findings(step, frame), *self._copy_finding(frame)]
+        return Assessment(found.metrics, (*found.findings, *more)) if more else found
+
+    def _contradictions(self, step: CaptureStep, frame: Frame) -> Finding | None:
+        """A frame of another size than asked for cannot be measured with the rest."""
+        wanted = step.settings.frame_shape(self._run.around.info)
+        if frame.data.shape == wanted:
+            return None
+        ny, nx = frame.data.shape
+        return Finding(
+            Verdict.BAD,
+            "wrong size",
+            f"{nx} × {ny} pixels arrived, {wanted[1]} × {wanted[0]} were asked for.",
+            cause="the driver mixed up binning or region.",
+            cure="Reconnect the camera when it comes again.",
+        )
+
+    def _settings_findings(self, step: CaptureStep, frame: Frame) -> list[Finding]:
+        """What the camera read back that was not asked for."""
+        found: list[Finding] = []
+        pairs = (
+            ("Gain", step.settings.gain, frame.gain),
+            ("Offset", step.settings.offset, frame.offset),
+            ("Read-out mode", step.settings.readout_mode, frame.readout_mode),
+        )
+        for word, asked, got in pairs:
+            if asked is not None and got is not None and asked != got:
+                found.append(
+                    Finding(
+                        Verdict.BAD,
+                        f"other {word.lower()}",
+                        f"{word} {got} was read back, {asked} was set.",
+                        cause="another program uses the camera, or its driver ignores settings.",
+                        cure="Disconnect other programs, and reconnect the camera.",
+                    )
+                )
+        asked_s = frame.request.exposure_s
+        off = abs(frame.exposure_s - asked_s)
+        if off > max(0.001, 0.005 * asked_s):
+            found.append(
+                Finding(
+                    Verdict.BAD if off > max(0.01, 0.05 * asked_s) else Verdict.WARN,
+                    "other exposure",
+                    f"Exposed {exposure(frame.exposure_s)}, {exposure(asked_s)} were asked for.",
+                    cause="the camera takes exposures in steps, or stopped early.",
+                    cure="Use an exposure that the camera can do.",
+                )
+            )
+        return found
+
+    def _copy_finding(self, frame: Frame) -> list[Finding]:
+        """A frame with exactly the pixels of the one before is a stale buffer, never a picture."""
+        last, self._last = self._last, frame
+        if last is None or last.data.shape != frame.data.shape:
+            return []
+        if not np.array_equal(last.data[:1], frame.data[:1]):
+            return []
+        if not np.array_equal(last.data, frame.data):
+            return []
+        return [
+            Finding(
+                Verdict.BAD,
+                "copied frame",
+                "Every pixel is equal to the frame before.",
+                cause="the driver delivered its last picture again.",
+                cure="None needed once; reconnect the camera when it comes again.",
+            )
+        ]
+
+    # Keeping ----------------------------------------------------------------------------------
+
+    def keep(
+        self,
+        step: CaptureStep,
+        frame: Frame,
+        assessment: Assessment,
+        *,
+        saturation_adu: float | None,
+        is_search: bool = False,
+    ) -> FrameResult:
+        """Write a frame, among the good ones or aside, and count it.
+
+        A disk that refuses is a question to the operator; the frame waits in memory meanwhile.
+        """
+        run = self._run
+        accepted = assessment.verdict is not Verdict.BAD
+        finding = assessment.worst_finding
+        reason = "" if finding is None or finding.verdict is Verdict.GOOD else finding.what
+        number_ = run.next_number(step.id)
+        notes = FrameNotes(
+            observatory=run.around.observatory,
+            kind=step.kind,
+            filter=self._scene.filter_name(step),
+            panel_brightness=self._scene.brightness,
+            cover=self._scene.cover,
+            number=number_,
+            sequence=run.plan.title,
+            saturation_adu=saturation_adu,
+            verdict=assessment.verdict,
+            reason=reason,
+        )
+        result = FrameResult(
+            index=run.next_frame_index(),
+            step_id=step.id,
+            kind=step.kind,
+            number=number_,
+            taken_at=frame.started_at,
+            exposure_s=frame.exposure_s,
+            accepted=accepted,
+            verdict=assessment.verdict,
+            reason=reason,
+            assessment=assessment,
+            filter=notes.filter if step.kind is FrameKind.FLAT else step.filter,
+            level_adu=finite(assessment.value("level")),
+            sensor_c=frame.sensor_c,
+            kept_aside=not accepted,
+            is_search=is_search,
+        )
+        result = replace(result, path=self._written(frame, notes, aside=not accepted))
+        self._name_replaced(step, result)
+        run.add_frame(result)
+        if run.around.preview is not None:
+            run.around.preview.put(frame)
+        return result
+
+    def show_test_frame(self, step: CaptureStep, frame: Frame, level: Level, text: str) -> None:
+        """Show a frame of a search; it is not kept."""
+        run = self._run
+        run.add_frame(
+            FrameResult(
+                index=run.next_frame_index(),
+                step_id=step.id,
+                kind=step.kind,
+                number=0,
+                taken_at=frame.started_at,
+                exposure_s=frame.exposure_s,
+                accepted=False,
+                verdict=Verdict.GOOD,
+                reason=text,
+                filter=step.filter,
+                level_adu=finite(level.value_adu),
+                sensor_c=frame.sensor_c,
+                is_search=True,
+            )
+        )
+        if run.around.preview is not None:
+            run.around.preview.put(frame)
+
+    def _written(self, frame: Frame, notes: FrameNotes, *, aside: bool) -> Path:
+        run = self._run
+        while True:
+            try:
+                return run.around.sink.write(frame, notes, aside=aside)
+            except WriteProblemError as error:
+                self._ask_about(error)
+
+    def _name_replaced(self, step: CaptureStep, result: FrameResult) -> None:
+        """Tell the bad frame before that this one was taken instead."""
+        run = self._run
+        before = run.frames_of(step.id, accepted=False)
+        if before and not before[-1].accepted and before[-1].replaced_by is None:
+            run.change_frame(replace(before[-1], replaced_by=result.number))
+
+
+def finite(value: float | None) -> float | None:
+    """Return a measured value; what is not a number is not measured."""
+    return value if value is not None and math.isfinite(value) else None

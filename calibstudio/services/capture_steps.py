@@ -1,0 +1,480 @@
+"""Carrying out the steps of a plan: search the level, take frames until enough are good."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import replace
+from datetime import timedelta
+
+from calibstudio.domain.capture import ActivityKind, FrameResult, QuestionKind, StepPhase
+from calibstudio.domain.equipment import Frame
+from calibstudio.domain.errors import CalibStudioError, DeviceError
+from calibstudio.domain.kinds import FrameKind, kind_title
+from calibstudio.domain.plan import CaptureStep, LightSource, Search, readout_s
+from calibstudio.domain.quality import Verdict
+from calibstudio.domain.wording import (
+    count,
+    exposure,
+    number,
+    quantity,
+)
+from calibstudio.services.auto_exposure import (
+    MAX_BRIGHTNESS_FRAMES,
+    Bounds,
+    Circumstances,
+    Found,
+    GaveUp,
+    Goal,
+    LevelSearch,
+    Measured,
+    corrected,
+)
+from calibstudio.services.capture_frames import Expected, FrameTaker
+from calibstudio.services.capture_levels import BiasLevel, Levels
+from calibstudio.services.capture_run import FAILURE_ANSWERS, SequenceRun, StepEnded
+from calibstudio.services.capture_scene import Scene
+from calibstudio.services.trained import TrainedKey
+
+TRIES = 3
+"""A step gives up after so many times the frames it wants."""
+BAD_IN_A_ROW = 5
+"""After so many bad frames in a row the operator is asked before more time is lost."""
+UNTRAINED_START_S = 1.0
+SAME_TEMPERATURE_C = 1.0
+"""An uncooled sensor that drifts further changes its dark level honestly."""
+OUTLIER_FROM = 4
+"""Frames from which a level is compared with the others of its step."""
+
+
+class StepRunner:
+    """Carries out one step after the other."""
+
+    def __init__(self, run: SequenceRun, scene: Scene) -> None:
+        self._run, self._scene = run, scene
+        self._taker = FrameTaker(run, scene)
+        self._levels = Levels(run, scene, self._taker)
+
+    def run_all(self) -> None:
+        """Carry out what is left of the plan, in order; a step that is short again comes again.
+
+        Raises
+        ------
+        SequenceStopped, Cancelled
+        """
+        while (index := self._next()) is not None:
+            self._run.current = index
+            try:
+                self._run_step(index)
+            except StepEnded as ended:
+                self._end(index, ended.skipped, str(ended), ended.hint)
+            except DeviceError as error:
+                self._after_device_error(index, error)
+            # Reviews that arrive while the last frame is kept may open a step again.
+            self._run.checkpoint()
+
+    def _next(self) -> int | None:
+        """Return the next step: in order of the plan, dark flats by falling exposure."""
+        waiting = [i for i, state in enumerate(self._run.steps) if not state.phase.is_over]
+        if not waiting:
+            return None
+        first = waiting[0]
+        if self._run.plan.steps[first].kind is not FrameKind.DARK_FLAT:
+            return first
+        block = []
+        for i in range(first, len(self._run.steps)):
+            if self._run.plan.steps[i].kind is not FrameKind.DARK_FLAT:
+                break
+            if i in waiting:
+                block.append(i)
+        return max(block, key=lambda i: (self._dark_flat_exposure_s(i) or 0.0, -i))
+
+    def _end(self, index: int, skipped: bool, text: str, hint: str) -> None:
+        phase = StepPhase.SKIPPED if skipped else StepPhase.FAILED
+        self._run.change_step(index, phase=phase, text=text, hint=hint)
+
+    def _after_device_error(self, index: int, error: DeviceError) -> None:
+        """A wheel, cover, lamp or cooler failed: ask, and try the step again where it was."""
+        try:
+            self._run.ask(QuestionKind.FAILURE, str(error), error.hint, FAILURE_ANSWERS)
+        except StepEnded as ended:
+            self._end(index, ended.skipped, str(ended), ended.hint)
+
+    # One step ---------------------------------------------------------------------------------
+
+    def _run_step(self, index: int) -> None:
+        step = self._run.plan.steps[index]
+        self._run.checkpoint()
+        if step.kind is FrameKind.FLAT:
+            self._run_flats(index, step)
+        elif step.kind is FrameKind.DARK_FLAT:
+            self._run_dark_flats(index, step)
+        else:
+            exposure_s = step.exposure_s if step.exposure_s is not None else 0.0
+            self._run_covered(index, step, exposure_s)
+
+    def _run_covered(self, index: int, step: CaptureStep, exposure_s: float) -> None:
+        self._scene.prepare(step, None)
+        self._run.change_step(
+            index, phase=StepPhase.RUNNING, exposure_s=exposure_s, exposure_is_found=True
+        )
+        self._frames(index, step, exposure_s, None)
+
+    def _run_flats(self, index: int, step: CaptureStep) -> None:
+        """Bias level, search, frames; the exposure follows a lamp that drifts."""
+        self._scene.to_temperature(step)
+        bias = self._levels.bias(step)
+        goal = None if step.target is None else self._levels.goal(step.target, bias)
+        state = self._run.steps[index]
+        brightness = state.brightness if state.exposure_is_found else self._start_brightness(step)
+        self._scene.prepare(step, brightness)
+        self._run.change_step(
+            index,
+            phase=StepPhase.SEARCHING if step.search is not Search.NOTHING else StepPhase.RUNNING,
+            brightness=self._scene.brightness,
+            target_adu=None if goal is None else goal.target_adu,
+            band_adu=None if goal is None or step.target is None
+            else step.target.band_adu(goal.target_adu),
+        )  # fmt: skip
+        if goal is None or (step.search is Search.NOTHING and step.exposure_s is not None):
+            seconds = step.exposure_s if step.exposure_s is not None else UNTRAINED_START_S
+        elif step.search is Search.BRIGHTNESS:
+            seconds = self._search_brightness(index, step, goal, brightness)
+        else:
+            seconds = self._search_exposure(index, step, goal, bias)
+        self._run.change_step(
+            index,
+            phase=StepPhase.RUNNING,
+            exposure_s=seconds,
+            exposure_is_found=True,
+            brightness=self._scene.brightness,
+        )
+        self._frames(index, step, seconds, goal)
+        self._learn(index, step, bias)
+
+    def _run_dark_flats(self, index: int, step: CaptureStep) -> None:
+        seconds = self._dark_flat_exposure_s(index)
+        if seconds is None:
+            source = step.exposure_from or ""
+            raise StepEnded(
+                f"There are no flats to take dark flats for ({source}).",
+                hint="Take the flats first.",
+                skipped=True,
+            )
+        served = self._served_by(index, step, seconds)
+        if served is not None:
+            raise StepEnded(served, skipped=True)
+        self._run_covered(index, step, seconds)
+
+    # Dark flats -------------------------------------------------------------------------------
+
+    def _dark_flat_exposure_s(self, index: int) -> float | None:
+        """Return the median exposure of the flats a step belongs to; None when there are none."""
+        step = self._run.plan.steps[index]
+        if step.exposure_from is None:
+            return step.exposure_s
+        taken = [f.exposure_s for f in self._run.frames_of(step.exposure_from)]
+        return statistics.median(taken) if taken else None
+
+    def _served_by(self, index: int, step: CaptureStep, seconds: float) -> str | None:
+        """Return which dark flats taken already serve this exposure too, in a sentence."""
+        signal = self._signal_adu(step)
+        for i, state in enumerate(self._run.steps):
+            other = state.step
+            if (
+                i == index
+                or other.kind not in (FrameKind.DARK_FLAT, FrameKind.DARK)
+                or other.settings != step.settings
+                or state.good < step.count
+                or state.exposure_s is None
+            ):
+                continue
+            reason = self._levels.serves(step, state.exposure_s, seconds, signal)
+            if reason is not None:
+                of = f" of filter {other.filter}" if other.filter else ""
+                return f"The {other.kind}s{of}, {exposure(state.exposure_s)}, serve. {reason}"
+        return None
+
+    def _signal_adu(self, step: CaptureStep) -> float | None:
+        """Return the level above bias of the flats a dark flat belongs to."""
+        bias = self._levels.known_bias_adu(step.settings)
+        if step.exposure_from is None or bias is None:
+            return None
+        levels = [f.level_adu for f in self._run.frames_of(step.exposure_from)]
+        known = [level for level in levels if level is not None]
+        return statistics.median(known) - bias if known else None
+
+    # Searching --------------------------------------------------------------------------------
+
+    def _start_brightness(self, step: CaptureStep) -> int | None:
+        panel = self._run.around.observatory.panel
+        if step.light is not LightSource.PANEL or panel is None:
+            return None
+        if step.brightness is not None:
+            return step.brightness
+        return max(1, panel.info.max_brightness // 2)
+
+    def _search_exposure(self, index: int, step: CaptureStep, goal: Goal, bias: BiasLevel) -> float:
+        info = self._run.around.info
+        shortest, longest = step.limits.exposures(info)
+        panel = self._run.around.observatory.panel
+        search = LevelSearch(
+            goal,
+            Bounds(shortest, longest, self._start_s(index, step, goal),
+                   max_frames=step.limits.max_frames),
+            Circumstances(
+                brightness=self._scene.brightness if step.light is LightSource.PANEL else None,
+                max_brightness=panel.info.max_brightness if panel else None,
+                camera_shortest_s=info.exposure_min_s,
+                camera_longest_s=info.exposure_max_s,
+                can_dim=step.light is LightSource.PANEL,
+            ),
+        )  # fmt: skip
+        return self._search(step, search, goal)
+
+    def _start_s(self, index: int, step: CaptureStep, goal: Goal) -> float:
+        """Return where the search starts: found before, given, trained, else at most 1 s."""
+        state = self._run.steps[index]
+        if state.exposure_is_found and state.exposure_s is not None:
+            return state.exposure_s
+        if step.exposure_s is not None:
+            return step.exposure_s
+        if self._run.around.trained is not None:
+            key = TrainedKey.of(step.settings, step.filter, self._scene.brightness)
+            if (value := self._run.around.trained.find(key)) is not None:
+                return value.exposure_for(goal.signal_adu)
+        return UNTRAINED_START_S
+
+    def _search_brightness(
+        self, index: int, step: CaptureStep, goal: Goal, start: int | None
+    ) -> float:
+        panel = self._run.around.observatory.panel
+        seconds = step.exposure_s if step.exposure_s is not None else UNTRAINED_START_S
+        if panel is None or not panel.info.has_lamp:
+            raise StepEnded("No panel is connected.", hint="Connect it, or search the exposure.")
+        info = self._run.around.info
+        most = step.limits.brightest or panel.info.max_brightness
+        search = LevelSearch(
+            goal,
+            Bounds(step.limits.dimmest or 1, most, start, integer=True,
+                   max_frames=max(step.limits.max_frames, MAX_BRIGHTNESS_FRAMES)),
+            Circumstances(
+                exposure_s=seconds,
+                max_brightness=most,
+                camera_shortest_s=info.exposure_min_s,
+                camera_longest_s=info.exposure_max_s,
+            ),
+        )  # fmt: skip
+        self._search(step, search, goal, exposure_s=seconds)
+        return seconds
+
+    def _search(
+        self, step: CaptureStep, search: LevelSearch, goal: Goal, *, exposure_s: float | None = None
+    ) -> float:
+        """Take test frames until the level is found; the last one counts as a frame.
+
+        With ``exposure_s`` the brightness is searched, else the exposure. Returns what was found.
+        """
+        outcome = search.next()
+        while not isinstance(outcome, Found | GaveUp):
+            self._run.checkpoint()
+            if exposure_s is not None:
+                self._scene.set_lamp(round(outcome.value))
+            seconds = outcome.value if exposure_s is None else exposure_s
+            tried = len(search.tries) + 1
+            text = f"Test frame {tried}{_of_filter(step)}, {exposure(seconds)}"
+            if exposure_s is not None:
+                text += f", brightness {number(outcome.value)}"
+            frame = self._taker.expose(step, seconds, text, tried)
+            level = self._taker.level(frame)
+            value = frame.exposure_s if exposure_s is None else round(outcome.value)
+            outcome = search.record(Measured(value, level.value_adu, level.p999_adu))
+            if isinstance(outcome, Found):
+                self._judged_and_kept(step, frame, goal, is_search=True)
+                break
+            share = f"{quantity(100 * level.value_adu / goal.target_adu, '%')} of the target"
+            if goal.is_saturated(level.value_adu):
+                share = "saturated"
+            self._taker.show_test_frame(step, frame, level, f"Test frame, {share}.")
+        if isinstance(outcome, GaveUp):
+            raise StepEnded(outcome.message, hint=outcome.hint)
+        return outcome.value
+
+    # Taking frames ------------------------------------------------------------------------------
+
+    def _frames(self, index: int, step: CaptureStep, exposure_s: float, goal: Goal | None) -> None:
+        """Take frames until enough are good.
+
+        Raises
+        ------
+        StepEnded
+            After three times as many tries as frames wanted, with the reason of the last.
+        """
+        run = self._run
+        bad_in_a_row = 0
+        taken_here = 0
+        while True:
+            run.checkpoint()
+            state = run.steps[index]
+            if state.good >= state.wanted:
+                break
+            if taken_here >= TRIES * step.count:
+                raise self._gave_up(step)
+            if not self._scene.is_at_temperature(step):
+                run.note("The sensor left its temperature; waited until it was back.")
+                self._scene.to_temperature(step)
+                # Whatever was asked or moved meanwhile: the light is set again.
+                self._scene.prepare(step, self._scene.brightness)
+            began = run.around.now()
+            result = self._one_frame(step, exposure_s, goal)
+            taken_here += 1
+            self._learn_pace(step, result, (run.around.now() - began) / timedelta(seconds=1))
+            bad_in_a_row = 0 if result.accepted else bad_in_a_row + 1
+            exposure_s = self._next_exposure(step, exposure_s, result, goal)
+            if bad_in_a_row >= BAD_IN_A_ROW:
+                self._ask_about_bad_frames(step, result, bad_in_a_row)
+                bad_in_a_row = 0
+        text = self._summary(index)
+        run.change_step(index, phase=StepPhase.DONE, text=text, hint="")
+
+    def _one_frame(self, step: CaptureStep, exposure_s: float, goal: Goal | None) -> FrameResult:
+        number_ = self._run.next_number(step.id)
+        text = f"{kind_title(step.kind)}{_of_filter(step)}, {exposure(exposure_s)}"
+        frame = self._taker.expose(step, exposure_s, f"{text}, frame {number_}", number_)
+        result = self._judged_and_kept(step, frame, goal, is_search=False)
+        if result.accepted:
+            self._levels.learn_bias(step, frame)
+            if step.kind in (FrameKind.DARK_FLAT, FrameKind.DARK):
+                self._levels.learn_dark(step, frame)
+            self._set_outliers_aside(step)
+        return result
+
+    def _judged_and_kept(
+        self, step: CaptureStep, frame: Frame, goal: Goal | None, *, is_search: bool
+    ) -> FrameResult:
+        # A frame that is complete is kept, also when the cancel came while it was read out.
+        self._run.say(ActivityKind.JUDGING, "Judging and saving")
+        expected = Expected(
+            bias_adu=goal.bias_adu if goal else self._levels.known_bias_adu(step.settings),
+            target_adu=goal.target_adu if goal else None,
+            tolerance=goal.tolerance if goal else 0.10,
+            set_temp_c=self._scene.set_temp_c(step),
+        )
+        assessment = self._taker.judge(step, frame, expected)
+        return self._taker.keep(
+            step,
+            frame,
+            assessment,
+            saturation_adu=goal.saturation_adu if goal else None,
+            is_search=is_search,
+        )
+
+    def _next_exposure(
+        self, step: CaptureStep, exposure_s: float, result: FrameResult, goal: Goal | None
+    ) -> float:
+        """Follow a lamp that drifts: correct the exposure where the level left the middle."""
+        if goal is None or result.level_adu is None or step.search is not Search.EXPOSURE:
+            return exposure_s
+        if not result.accepted and goal.is_reached(result.level_adu):
+            return exposure_s
+        shortest, longest = step.limits.exposures(self._run.around.info)
+        return corrected(result.exposure_s, result.level_adu, goal, shortest, longest)
+
+    def _set_outliers_aside(self, step: CaptureStep) -> None:
+        """Covered frames of one step have one level; one that differs is taken again.
+
+        The limit is the noise of one pixel: a set that moves by more is not one set. Light that
+        reaches the whole sensor evenly shows in nothing else.
+        """
+        if step.kind.needs_light:
+            return
+        kept = [f for f in self._run.frames_of(step.id) if f.level_adu is not None]
+        if len(kept) < OUTLIER_FROM or _temperature_spread_c(kept) > SAME_TEMPERATURE_C:
+            return
+        levels = [f.level_adu for f in kept if f.level_adu is not None]
+        middle = statistics.median(levels)
+        spread = 1.4826 * statistics.median(abs(level - middle) for level in levels)
+        for frame in kept:
+            noise = frame.assessment.value("noise")
+            if frame.by_operator or noise is None or frame.level_adu is None:
+                continue
+            limit = max(noise, 6.0 * spread, 1.0)
+            if abs(frame.level_adu - middle) > limit:
+                self._set_aside(frame, middle, limit)
+
+    def _set_aside(self, frame: FrameResult, middle: float, limit: float) -> None:
+        away = quantity((frame.level_adu or 0.0) - middle, "ADU", 1)
+        reason = f"Level {away} from the others, limit {quantity(limit, 'ADU', 1)}."
+        if frame.path is None:
+            return
+        try:
+            path = self._run.around.sink.set_aside(frame.path, reason)
+        except CalibStudioError as error:
+            self._run.note(f"{error} {error.hint}".strip())
+            return
+        self._run.change_frame(
+            replace(
+                frame,
+                accepted=False,
+                kept_aside=True,
+                verdict=Verdict.BAD,
+                reason=reason,
+                path=path,
+            )
+        )
+
+    # Words and lessons --------------------------------------------------------------------------
+
+    def _gave_up(self, step: CaptureStep) -> StepEnded:
+        own = self._run.frames_of(step.id, accepted=False)
+        good = sum(f.accepted for f in own)
+        last = next((f.reason for f in reversed(own) if not f.accepted and f.reason), "")
+        finding = next((f.assessment.worst_finding for f in reversed(own) if not f.accepted), None)
+        return StepEnded(
+            f"{number(good)} of {number(step.count)} frames are good after "
+            f"{count(len(own), 'try', 'tries')}. {last}".strip(),
+            hint=finding.cure if finding is not None else "Look at the frames set aside.",
+        )
+
+    def _ask_about_bad_frames(self, step: CaptureStep, result: FrameResult, n: int) -> None:
+        finding = result.assessment.worst_finding
+        cure = finding.cure if finding is not None else ""
+        text = f"{n} frames in a row were bad. {result.reason}".strip()
+        self._run.ask(QuestionKind.FAILURE, text, cure, FAILURE_ANSWERS)
+
+    def _summary(self, index: int) -> str:
+        state = self._run.steps[index]
+        parts = []
+        if state.test_frames and state.exposure_s is not None:
+            parts.append(f"{count(state.test_frames, 'test frame')}, {exposure(state.exposure_s)}.")
+        if state.replaced:
+            parts.append(f"{number(state.replaced)} replaced.")
+        return " ".join(parts)
+
+    def _learn_pace(self, step: CaptureStep, result: FrameResult, seconds: float) -> None:
+        rest = seconds - result.exposure_s - readout_s(self._run.around.info, step.settings)
+        self._run.learn_overhead(rest)
+
+    def _learn(self, index: int, step: CaptureStep, bias: BiasLevel) -> None:
+        """Keep what gave the level for next time."""
+        trained = self._run.around.trained
+        frames = self._run.frames_of(step.id)
+        if trained is None or not frames or frames[-1].level_adu is None:
+            return
+        last = frames[-1]
+        key = TrainedKey.of(step.settings, step.filter, self._run.steps[index].brightness)
+        try:
+            trained.learn(
+                key, last.exposure_s, (last.level_adu or 0.0) - bias.level_adu, last.taken_at
+            )
+        except CalibStudioError as error:
+            self._run.note(f"The trained value was not kept: {error}")
+
+
+def _temperature_spread_c(frames: list[FrameResult]) -> float:
+    """Warmest less coldest sensor temperature; 0 where none is known."""
+    known = [f.sensor_c for f in frames if f.sensor_c is not None]
+    return max(known) - min(known) if known else 0.0
+
+
+def _of_filter(step: CaptureStep) -> str:
+    return f", filter {step.filter}" if step.filter else ""
