@@ -39,7 +39,7 @@ def night_of(
     zone: tzinfo | None = None,
 ) -> date:
     """Return the date of the observing night that holds a moment (see `observing_night`)."""
-    return _Rule.choose(site, longitude_deg, zone).night(moment)
+    return _rule(site, longitude_deg, zone).night(moment)
 
 
 def observing_night(
@@ -62,7 +62,7 @@ def observing_night(
     zone
         The user's time zone, used when nothing else is known; None: this computer's.
     """
-    rule = _Rule.choose(site, longitude_deg, zone)
+    rule = _rule(site, longitude_deg, zone)
     day = rule.night(moment)
     end = rule.noon_utc(day + DAY)
     if end <= moment:
@@ -73,7 +73,7 @@ def observing_night(
 
 def night_basis(site: Site | None = None, longitude_deg: float | None = None) -> str:
     """Say what decides the night, as words for a person."""
-    return _Rule.choose(site, longitude_deg, None).basis
+    return _rule(site, longitude_deg, None).basis
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,20 +85,6 @@ class _Rule:
     offset: timedelta | None
     """Local mean time minus UTC; None with a zone."""
     basis: str
-
-    @classmethod
-    def choose(cls, site: Site | None, longitude_deg: float | None, zone: tzinfo | None) -> _Rule:
-        if site is not None and site.timezone:
-            known = _zone(site.timezone)
-            if known is not None:
-                return cls(known, None, f"time zone {site.timezone}")
-        if site is not None:
-            longitude_deg = site.longitude_deg
-        if longitude_deg is not None:
-            shown = (longitude_deg + 180.0) % 360.0 - 180.0
-            return cls(None, timedelta(hours=shown / 15.0), f"longitude {number(shown, 1)}°")
-        name = getattr(zone, "key", None)
-        return cls(zone, None, f"your time zone {name}" if name else "this computer's time zone")
 
     def local(self, moment: datetime) -> datetime:
         """Wall clock, without zone."""
@@ -128,6 +114,22 @@ class _Rule:
     def _has_noon(self, day: date) -> bool:
         """Whether this date has a noon here: a site that crossed the date line skipped one."""
         return self.local(self.noon_utc(day)) == datetime.combine(day, NOON)
+
+
+@lru_cache(maxsize=256)
+def _rule(site: Site | None, longitude_deg: float | None, zone: tzinfo | None) -> _Rule:
+    """Choose what decides: the site's time zone, its longitude, the longitude, the user's zone."""
+    if site is not None and site.timezone:
+        known = _zone(site.timezone)
+        if known is not None:
+            return _Rule(known, None, f"time zone {site.timezone}")
+    if site is not None:
+        longitude_deg = site.longitude_deg
+    if longitude_deg is not None:
+        shown = (longitude_deg + 180.0) % 360.0 - 180.0
+        return _Rule(None, timedelta(hours=shown / 15.0), f"longitude {number(shown, 1)}°")
+    name = getattr(zone, "key", None)
+    return _Rule(zone, None, f"your time zone {name}" if name else "this computer's time zone")
 
 
 @lru_cache(maxsize=64)

@@ -1,17 +1,16 @@
 """FITS cards from header bytes: fast, own, and forgiving, because real writers are careless.
 
-Most folders hold thousands of files that share one card layout. The layout (the keyword
-columns of all cards) is therefore understood once and remembered; what remains for each file is
-to cut out the wanted values, and equal cards are parsed once.
+Most folders hold thousands of files that share one card layout. The layout (the keyword columns
+of all cards) is therefore understood once and remembered; of each file only those values are read
+that somebody asks for, and equal cards are parsed once.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from types import MappingProxyType
 
 CARD = 80
 BLOCK = 2880
@@ -23,6 +22,7 @@ _INTEGER = re.compile(r"[+-]?[0-9]{1,40}")
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]+[.,]?[0-9]*|[.,][0-9]+)(?:[eEdD][+-]?[0-9]+)?")
 _QUOTED = re.compile(r"\s*'((?:[^']|'')*)'?")
 _HIERARCH = re.compile(r"HIERARCH\s+([^=]+?)\s*=(.*)", re.DOTALL)
+_PRINTABLE = re.compile(rb"[ -~]*")
 _KEYWORD = re.compile(rb"[ -~]{8}")
 
 
@@ -33,79 +33,99 @@ class Card:
     value: CardValue
     comment: str = ""
 
-
-@dataclass(frozen=True, slots=True)
-class Cards:
-    """The cards of one header, by upper-case keyword; of doubles the first with a value."""
-
-    by_keyword: Mapping[str, Card]
-    history: tuple[str, ...] = ()
-    ended: bool = True
-    """Whether there was an END card."""
-    n_bytes: int = 0
-    """Length of the header on disk, padding included."""
-
-    def get(self, keyword: str) -> CardValue:
-        """The value; None when the keyword is absent or empty."""
-        card = self.by_keyword.get(keyword)
-        return None if card is None else card.value
-
-    def comment(self, keyword: str) -> str:
-        """The comment of a card, empty when there is none."""
-        card = self.by_keyword.get(keyword)
-        return "" if card is None else card.comment
-
-
-EMPTY = Cards(MappingProxyType({}))
+    @property
+    def is_blank(self) -> bool:
+        """Whether the keyword is there without saying anything."""
+        return self.value is None or self.value == ""
 
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
     """What is where in headers that share their keyword columns."""
 
-    plain: tuple[tuple[str, int], ...]
-    """Keyword and offset of its card; the first of doubles first."""
-    continued: tuple[tuple[str, tuple[int, ...]], ...]
+    plain: Mapping[str, tuple[int, ...]]
+    """Keyword and the offsets of its cards (more than one: doubles)."""
+    continued: Mapping[str, tuple[int, ...]]
     """Keyword and offsets of its card and the CONTINUE cards behind it."""
     hierarch: tuple[int, ...]
     history: tuple[int, ...]
 
 
-def parse_cards(
-    header: bytes, wanted: frozenset[str] | None = None, *, ended: bool = True
-) -> Cards:
-    """Read the cards of one header.
+class Cards:
+    """The cards of one header, by upper-case keyword; of doubles the first that says something.
 
     Parameters
     ----------
     header
-        Cards of 80 bytes without the END card and what follows it.
-    wanted
-        Keywords to read; None for all. HIERARCH and HISTORY cards are always read.
+        Cards of 80 bytes, without the END card and what follows it.
     ended
         Whether an END card was found behind them.
     """
-    header = header[: len(header) // CARD * CARD]
-    # Eight strided cuts give the keyword columns of all cards; the ninth tells `= ` from text.
-    columns = b"".join([header[k::CARD] for k in range(9)])
-    layout = _layout(columns, wanted)
-    found: dict[str, Card] = {}
-    for keyword, at in layout.plain:
-        card = _card(header[at + 9 : at + CARD])
-        if keyword not in found or (found[keyword].value is None and card.value is not None):
-            found[keyword] = card
-    for keyword, offsets in layout.continued:
-        found[keyword] = _long_string([header[at : at + CARD] for at in offsets])
-    for at in layout.hierarch:
-        named = _hierarch(header[at : at + CARD])
-        if named is not None:
-            found.setdefault(*named)
-    history = tuple(_text(header[at + 8 : at + CARD]).strip() for at in layout.history)
-    size = -(-(len(header) + CARD) // BLOCK) * BLOCK
-    return Cards(found, history, ended, size)
+
+    __slots__ = ("_header", "_hierarch", "_layout", "ended", "n_bytes")
+
+    def __init__(self, header: bytes, *, ended: bool = True) -> None:
+        header = header[: len(header) // CARD * CARD]
+        self._header = header
+        self._layout = _layout(_columns(header))
+        self._hierarch: dict[str, Card] | None = None
+        self.ended = ended
+        self.n_bytes = -(-(len(header) + CARD) // BLOCK) * BLOCK
+        """Length of the header on disk, padding included."""
+
+    def get(self, keyword: str) -> Card | None:
+        """The card of a keyword; None when it is absent."""
+        offsets = self._layout.plain.get(keyword)
+        if offsets is not None:
+            header = self._header
+            card = _card(header[offsets[0] + 9 : offsets[0] + CARD])
+            for at in offsets[1:]:
+                if not card.is_blank:
+                    break
+                card = _card(header[at + 9 : at + CARD])
+            return card
+        offsets = self._layout.continued.get(keyword)
+        if offsets is not None:
+            return _long_string([self._header[at : at + CARD] for at in offsets])
+        return self._of_hierarch().get(keyword) if self._layout.hierarch else None
+
+    def value(self, keyword: str) -> CardValue:
+        """The value of a keyword; None when it is absent or says nothing."""
+        card = self.get(keyword)
+        return None if card is None else card.value
+
+    def keywords(self) -> list[str]:
+        """All keywords with a value field."""
+        return [*self._layout.plain, *self._layout.continued, *self._of_hierarch()]
+
+    @property
+    def history(self) -> tuple[str, ...]:
+        """The HISTORY cards, in order."""
+        header = self._header
+        return tuple(_text(header[at + 8 : at + CARD]).strip() for at in self._layout.history)
+
+    def fingerprint(self, wanted: frozenset[str]) -> bytes:
+        """The bytes of all cards of these keywords: equal where every one of them is equal."""
+        header = self._header
+        slices = _wanted_slices(self._layout, wanted)
+        parts = [header[s] for s in slices]
+        if self._layout.hierarch:
+            parts += [
+                repr(item).encode() for item in self._of_hierarch().items() if item[0] in wanted
+            ]
+        return b"".join(parts)
+
+    def _of_hierarch(self) -> dict[str, Card]:
+        if self._hierarch is None:
+            self._hierarch = {}
+            for at in self._layout.hierarch:
+                named = _hierarch(self._header[at : at + CARD])
+                if named is not None:
+                    self._hierarch.setdefault(*named)
+        return self._hierarch
 
 
-def header_length(data: bytes, start: int = 0) -> tuple[int, bool] | None:
+def header_length(data: bytes) -> tuple[int, bool] | None:
     """Find where the cards end.
 
     Returns
@@ -113,60 +133,87 @@ def header_length(data: bytes, start: int = 0) -> tuple[int, bool] | None:
     (bytes of cards before END, True), or (bytes of cards, False) where something that is no card
     comes without an END, or None when more data is needed.
     """
-    at = start
-    while True:
-        at = data.find(b"END", at)
-        if at < 0:
-            break
+    at = data.find(b"END")
+    while at >= 0:
         if at % CARD == 0 and not data[at + 3 : at + CARD].strip(b" \0"):
             bad = _first_bad_card(data[:at])
             return (at, True) if bad is None else (bad, False)
-        at += 3
+        at = data.find(b"END", at + 3)
     bad = _first_bad_card(data)
     return None if bad is None else (bad, False)
 
 
+def _columns(header: bytes) -> bytes:
+    """Eight strided cuts: the keyword columns of all cards; the ninth tells ``= `` from text."""
+    return b"".join([header[k::CARD] for k in range(9)])
+
+
 def _first_bad_card(data: bytes) -> int | None:
     """Offset of the first complete card whose keyword cannot be one; None when all can."""
-    for at in range(0, len(data) - CARD + 1, CARD):
-        if not _KEYWORD.fullmatch(data, at, at + 8):
+    whole = data[: len(data) // CARD * CARD]
+    if _PRINTABLE.fullmatch(_columns(whole)):
+        return None
+    for at in range(0, len(whole), CARD):
+        if not _KEYWORD.fullmatch(whole, at, at + 8):
             return at
     return None
 
 
 @lru_cache(maxsize=512)
-def _layout(columns: bytes, wanted: frozenset[str] | None) -> _Layout:
+def _layout(columns: bytes) -> _Layout:
     """Understand the keyword columns of a header once."""
     n = len(columns) // 9
-    plain: list[tuple[str, int]] = []
-    continued: dict[int, list[int]] = {}
+    plain: dict[str, tuple[int, ...]] = {}
+    continued: dict[str, tuple[int, ...]] = {}
     hierarch: list[int] = []
     history: list[int] = []
-    last = -1
+    last = ""
     for i in range(n):
         keyword = _text(columns[i : 8 * n : n]).strip(" \0").upper()
-        has_value = columns[8 * n + i : 8 * n + i + 1] == b"="
         at = i * CARD
         if keyword == "CONTINUE":
-            if last >= 0:
-                continued.setdefault(last, [last * CARD]).append(at)
+            if last in continued:
+                continued[last] += (at,)
+            elif last:
+                continued[last] = (plain.pop(last)[-1], at)
             continue
-        last = -1
+        last = ""
         if keyword == "HIERARCH":
             hierarch.append(at)
         elif keyword == "HISTORY":
             history.append(at)
-        elif has_value and keyword and (wanted is None or keyword in wanted):
-            plain.append((keyword, at))
-            last = i
-    starts = {at * CARD for at in continued}
-    names = {at: keyword for keyword, at in plain}
-    return _Layout(
-        tuple((k, at) for k, at in plain if at not in starts),
-        tuple((names[offsets[0]], tuple(offsets)) for offsets in continued.values()),
-        tuple(hierarch),
-        tuple(history),
+        elif keyword and columns[8 * n + i : 8 * n + i + 1] == b"=":
+            plain[keyword] = (*plain.get(keyword, ()), at)
+            last = keyword
+    return _Layout(plain, continued, tuple(hierarch), tuple(history))
+
+
+_SLICES: dict[tuple[int, int], tuple[_Layout, frozenset[str], list[slice]]] = {}
+
+
+def _wanted_slices(layout: _Layout, wanted: frozenset[str]) -> list[slice]:
+    """Where the wanted cards of a layout lie; neighbours are one slice."""
+    key = (id(layout), id(wanted))
+    known = _SLICES.get(key)
+    if known is not None and known[0] is layout and known[1] is wanted:
+        return known[2]
+    offsets = sorted(
+        at
+        for cards in (layout.plain, layout.continued)
+        for keyword, ats in cards.items()
+        if keyword in wanted
+        for at in ats
     )
+    slices: list[slice] = []
+    for at in offsets:
+        if slices and slices[-1].stop == at:
+            slices[-1] = slice(slices[-1].start, at + CARD)
+        else:
+            slices.append(slice(at, at + CARD))
+    if len(_SLICES) > 1000:
+        _SLICES.clear()
+    _SLICES[key] = (layout, wanted, slices)
+    return slices
 
 
 @lru_cache(maxsize=100_000)
@@ -229,17 +276,6 @@ def _hierarch(card: bytes) -> tuple[str, Card] | None:
 def _text(raw: bytes) -> str:
     """Decode header bytes: ASCII by the standard, UTF-8 or Latin-1 in the wild."""
     try:
-        return raw.decode("ascii")
-    except UnicodeDecodeError:
-        pass
-    try:
         return raw.decode("utf-8")
     except UnicodeDecodeError:
         return raw.decode("latin-1")
-
-
-def iter_text_cards(text: str) -> Iterator[bytes]:
-    """Turn a printed header (one card a line) into 80-byte cards; END is left out."""
-    for line in text.splitlines():
-        if line.strip() != "END":
-            yield line.encode("utf-8")[:CARD].ljust(CARD)

@@ -17,13 +17,16 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from calibstudio.domain.errors import FileProblemError
-from calibstudio.store.fits_cards import BLOCK, Cards, header_length, parse_cards
+from calibstudio.store.fits_cards import BLOCK, Cards, header_length
+from calibstudio.store.header_words import STRUCTURE
 
 FIRST_READ = 4 * BLOCK
 MAX_HEADER = 2000 * BLOCK
 """Beyond 5.8 MB it is no header of a frame."""
 MAX_HDUS = 1000
 MAX_PIXELS = 1 << 40
+MAX_AXES = 9
+"""More axes than any frame has; the fingerprint of the structure covers so many."""
 
 GZIP, BZIP2, XISF, FITS = b"\x1f\x8b", b"BZh", b"XISF0100", b"SIMPLE  ="
 
@@ -70,7 +73,7 @@ def first_bytes_kind(head: bytes) -> str:
     return ""
 
 
-def read_fits(path: Path, file: BinaryIO, size: int, wanted: frozenset[str] | None) -> FitsFile:
+def read_fits(path: Path, file: BinaryIO, size: int) -> FitsFile:
     """Read all headers of an open FITS file, plain or compressed as a whole.
 
     Parameters
@@ -81,8 +84,6 @@ def read_fits(path: Path, file: BinaryIO, size: int, wanted: frozenset[str] | No
         Positioned at its start.
     size
         Bytes on disk.
-    wanted
-        Keywords to read; None for all.
 
     Raises
     ------
@@ -93,7 +94,7 @@ def read_fits(path: Path, file: BinaryIO, size: int, wanted: frozenset[str] | No
     kind = first_bytes_kind(head)
     try:
         if kind == "fits":
-            return _Walk(path, file, head, size, wanted).run()
+            return _Walk(path, file, head, size).run()
         file.seek(0)
         if kind == "gzip":
             stream = cast(BinaryIO, gzip.GzipFile(fileobj=file, mode="rb"))
@@ -105,7 +106,7 @@ def read_fits(path: Path, file: BinaryIO, size: int, wanted: frozenset[str] | No
         inner = stream.read(FIRST_READ)
         if first_bytes_kind(inner) != "fits":
             raise _no_fits(path, inner)
-        return _Walk(path, stream, inner, full, wanted).run()
+        return _Walk(path, stream, inner, full).run()
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise FileProblemError(
             f"{path.name} is compressed, but broken: it cannot be unpacked.",
@@ -151,13 +152,11 @@ class _Walk:
         file: BinaryIO,
         head: bytes,
         size: int | None,
-        wanted: frozenset[str] | None,
     ) -> None:
         self._path = path
         self._file = file
         self._head = head
         self._size = size
-        self._wanted = wanted
         self._is_plain = isinstance(file, (io.BufferedIOBase, io.RawIOBase)) and not isinstance(
             file, (gzip.GzipFile, bz2.BZ2File)
         )
@@ -175,7 +174,7 @@ class _Walk:
                     )
                 break
             cards_bytes, ended = header
-            hdu = _hdu(parse_cards(cards_bytes, self._wanted, ended=ended), start, len(hdus))
+            hdu = _hdu(Cards(cards_bytes, ended=ended), start, len(hdus))
             hdus.append(hdu)
             damage = self._damage(hdu, ended)
             if damage:
@@ -227,37 +226,75 @@ class _Walk:
         return self._file.read(FIRST_READ)
 
 
+@dataclass(frozen=True, slots=True)
+class _Geometry:
+    """What a header says about the data behind it."""
+
+    is_image: bool
+    name: str
+    shape: tuple[int, ...]
+    bitpix: int
+    data_bytes: int
+
+
+_STRUCTURE = frozenset(STRUCTURE)
+_GEOMETRIES: dict[tuple[bytes, bool], _Geometry] = {}
+"""Frames of one camera have the same structure: understood once."""
+
+
 def _hdu(cards: Cards, start: int, index: int) -> Hdu:
     """Understand what data follows a header."""
-    n_axes = _size(cards, "NAXIS")
-    axes = [_size(cards, f"NAXIS{i + 1}") for i in range(min(n_axes, 999))]
-    bitpix = _size(cards, "BITPIX")
-    is_groups = bool(axes) and axes[0] == 0 and cards.get("GROUPS") is True
-    counted = axes[1:] if is_groups else axes
-    pixels = prod(counted) if counted else 0
-    groups = _size(cards, "GCOUNT", 1) if index or is_groups else 1
-    extra = _size(cards, "PCOUNT") if index or is_groups else 0
-    data = abs(bitpix) // 8 * groups * (extra + pixels) if axes else 0
-    shape: tuple[int, ...] = ()
-    if cards.get("ZIMAGE") is True:
-        shape = tuple(_size(cards, f"ZNAXIS{i}") for i in range(_size(cards, "ZNAXIS"), 0, -1))
-        bitpix = _size(cards, "ZBITPIX", bitpix)
-    elif (index == 0 or cards.get("XTENSION") == "IMAGE") and not is_groups:
-        shape = tuple(reversed(axes))
-    is_image = len(shape) >= 2 and all(n > 0 for n in shape)
-    name = cards.get("EXTNAME")
+    key = (cards.fingerprint(_STRUCTURE), index == 0)
+    geometry = _GEOMETRIES.get(key)
+    if geometry is None:
+        if len(_GEOMETRIES) > 1000:
+            _GEOMETRIES.clear()
+        geometry = _GEOMETRIES[key] = _geometry(cards, is_primary=index == 0)
     return Hdu(
         cards,
-        is_image,
-        name if isinstance(name, str) and index else "",
-        shape if is_image or any(n < 0 for n in shape) else (),
-        bitpix,
-        start + cards.n_bytes + max(0, data),
+        geometry.is_image,
+        geometry.name,
+        geometry.shape,
+        geometry.bitpix,
+        start + cards.n_bytes + geometry.data_bytes,
     )
 
 
+def _geometry(cards: Cards, *, is_primary: bool) -> _Geometry:
+    axes = _axes(cards, "")
+    bitpix = _size(cards, "BITPIX")
+    is_groups = bool(axes) and axes[0] == 0 and cards.value("GROUPS") is True
+    counted = axes[1:] if is_groups else axes
+    pixels = prod(counted) if counted else 0
+    groups = 1 if is_primary and not is_groups else _size(cards, "GCOUNT", 1)
+    extra = 0 if is_primary and not is_groups else _size(cards, "PCOUNT")
+    data = abs(bitpix) // 8 * groups * (extra + pixels) if axes else 0
+    shape: tuple[int, ...] = ()
+    if cards.value("ZIMAGE") is True:
+        shape = tuple(reversed(_axes(cards, "Z")))
+        bitpix = _size(cards, "ZBITPIX", bitpix)
+    elif (is_primary or cards.value("XTENSION") == "IMAGE") and not is_groups:
+        shape = tuple(reversed(axes))
+    is_image = len(shape) >= 2 and all(n > 0 for n in shape)
+    name = cards.value("EXTNAME")
+    return _Geometry(
+        is_image,
+        name if isinstance(name, str) and not is_primary else "",
+        shape if is_image or any(n < 0 for n in shape) else (),
+        bitpix,
+        max(0, data),
+    )
+
+
+def _axes(cards: Cards, prefix: str) -> list[int]:
+    n_axes = min(_size(cards, f"{prefix}NAXIS"), MAX_AXES)
+    return [_size(cards, f"{prefix}NAXIS{i + 1}") for i in range(n_axes)]
+
+
 def _size(cards: Cards, keyword: str, default: int = 0) -> int:
-    value = cards.get(keyword)
+    value = cards.value(keyword)
+    if isinstance(value, bool):
+        return default
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
         return int(value)
     return value if isinstance(value, int) else default

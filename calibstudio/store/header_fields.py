@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-from calibstudio.domain.header import FrameHeader
 from calibstudio.domain.wording import MINUS, exposure, significant, temperature
 from calibstudio.store import header_words as words
 from calibstudio.store.header_values import (
@@ -131,7 +130,7 @@ def _gain_meaning(
     software: str | None,
     camera: str | None,
 ) -> str:
-    comment = lookup.cards[keyword].comment
+    comment = lookup.comment(keyword)
     if unit.lower().startswith("db") or keyword != "GAIN":
         return "setting"
     if words.E_PER_ADU_COMMENT.search(comment) or unit.lower().startswith("e"):
@@ -309,7 +308,7 @@ def read_pedestal(lookup: Lookup, software: str | None) -> float:
     lookup.came_from("pedestal_adu", "PEDESTAL")
     was_added = value > 0 and (
         "pixinsight" in (software or "").lower()
-        or words.ADDED_PEDESTAL.search(lookup.cards["PEDESTAL"].comment) is not None
+        or words.ADDED_PEDESTAL.search(lookup.comment("PEDESTAL")) is not None
     )
     undo = -value if was_added else value
     lookup.notes.append(
@@ -347,6 +346,3 @@ def shown(name: str, value: object) -> str:
     if isinstance(value, tuple):
         return "x".join(str(v) for v in value)
     return str(value)
-
-
-FIELDS = tuple(f for f in FrameHeader.__dataclass_fields__)

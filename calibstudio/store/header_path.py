@@ -96,6 +96,17 @@ class PathWords:
     """``file name`` or ``folder``: where the kind was found."""
     filter_in: str = ""
 
+    @property
+    def has_values(self) -> bool:
+        """Whether more than kind and temperature is said."""
+        return not (
+            self.exposure_s is None
+            and self.gain is None
+            and self.offset is None
+            and self.binning is None
+            and self.filter is None
+        )
+
 
 def read_path(path: PurePath) -> PathWords:
     """Read the words of a file's name and of the folders just above it."""
@@ -144,18 +155,55 @@ def _folder_words(folder: PurePath) -> PathWords:
     return merged
 
 
+@dataclass(frozen=True, slots=True)
+class _Pattern:
+    """What names that differ in their digits only have in common."""
+
+    kind: str | None
+    is_master: bool
+    patterns: tuple[tuple[str, re.Pattern[str]], ...]
+    """Fields with a number in them, and where it is found."""
+    has_filter: bool
+    has_exposure: bool
+    has_binning: bool
+    has_day: bool
+
+
+_DIGITS = re.compile(r"[0-9]+")
+_NUMBERED_FILTER = re.compile(rf"{_SEP}[OS]0{_END}", re.I)
+
+
 def _name_words(name: str, *, is_folder: bool = False) -> PathWords:
-    kind, is_master = _kind(name, is_folder)
+    pattern = _pattern(_DIGITS.sub("0", name), is_folder)
+    numbers = {field: _number(where, name) for field, where in pattern.patterns}
     return PathWords(
-        kind=kind,
-        is_master=is_master,
-        exposure_s=_exposure(name),
-        gain=_number(_GAIN, name),
-        offset=_number(_OFFSET, name),
-        temp_c=_number(_TEMP, name),
-        binning=_binning(name),
-        filter=_filter(name),
-        day=_day(name),
+        kind=pattern.kind,
+        is_master=pattern.is_master,
+        exposure_s=_exposure(name) if pattern.has_exposure else None,
+        gain=numbers.get("gain"),
+        offset=numbers.get("offset"),
+        temp_c=numbers.get("temp_c"),
+        binning=_binning(name) if pattern.has_binning else None,
+        filter=_filter(name) if pattern.has_filter else None,
+        day=_day(name) if pattern.has_day else None,
+    )
+
+
+@lru_cache(maxsize=8192)
+def _pattern(skeleton: str, is_folder: bool) -> _Pattern:
+    """Understand a name whose runs of digits are each written as 0."""
+    kind, is_master = _kind(skeleton, is_folder)
+    numbered = (("gain", _GAIN), ("offset", _OFFSET), ("temp_c", _TEMP))
+    # Digits are part of some filters' names (O3, S2).
+    has_filter = _filter(skeleton) is not None or _NUMBERED_FILTER.search(skeleton) is not None
+    return _Pattern(
+        kind,
+        is_master,
+        tuple((field, where) for field, where in numbered if where.search(skeleton)),
+        has_filter,
+        _EXPOSURE.search(skeleton) is not None or _EXPOSURE_KEY.search(skeleton) is not None,
+        _BIN.search(skeleton) is not None,
+        "0-0-0" in skeleton,
     )
 
 
@@ -218,7 +266,7 @@ def _filter(name: str) -> str | None:
     for token in re.split(r"[_\s,;()\[\]]+", name):
         for part in (token, *token.split("-")):
             if part.lower() in _FILTERS:
-                return part
+                return str(part)
     return None
 
 

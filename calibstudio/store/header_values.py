@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from calibstudio.domain.wording import exposure, significant
 from calibstudio.store.fits_cards import Card, CardValue
@@ -16,16 +17,38 @@ NOT_SET = (-1.0, 4294967295.0)
 _SEXAGESIMAL = re.compile(r"([+-]?)\s*([0-9]{1,3})[\s:d°]+([0-9]{1,2})[\s:m'′]+([0-9.]+)?")
 
 
+class CardSource(Protocol):
+    """Anything that has cards by keyword: a FITS header, a mapping, two headers in one."""
+
+    def get(self, keyword: str, /) -> Card | None:
+        """The card of a keyword; None when it is absent."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Both:
+    """The primary header's cards; the image's where the primary has none or a blank one."""
+
+    primary: CardSource
+    image: CardSource
+
+    def get(self, keyword: str, /) -> Card | None:
+        """The card of a keyword; None when both lack it."""
+        card = self.primary.get(keyword)
+        if card is None or card.is_blank:
+            return self.image.get(keyword) or card
+        return card
+
+
 @dataclass(slots=True)
 class Lookup:
-    """The cards that count for a frame: the primary header's, then the first image's."""
+    """The cards that count for a frame, and what is found out about it."""
 
-    cards: Mapping[str, Card]
+    cards: CardSource
     history: Sequence[str] = ()
     notes: list[str] = field(default_factory=list)
     origin: dict[str, str] = field(default_factory=dict)
     """Filled by the readers: field name -> where its value came from."""
-    source_word: str = "card"
     properties: frozenset[str] = frozenset()
     """Keywords that stand for an XISF property."""
 
@@ -37,13 +60,10 @@ class Lookup:
         value = card.value
         return None if isinstance(value, str) and not value.strip() else value
 
-    def first(self, keywords: Sequence[str]) -> tuple[str, Card] | None:
-        """The first keyword with a value."""
-        for keyword in keywords:
-            card = self.cards.get(keyword)
-            if card is not None and card.value is not None and card.value != "":
-                return keyword, card
-        return None
+    def comment(self, keyword: str) -> str:
+        """A card's comment, empty where there is none."""
+        card = self.cards.get(keyword)
+        return "" if card is None else card.comment
 
     def first_number(self, keywords: Sequence[str]) -> tuple[str, float, str] | None:
         """The first keyword with a number: keyword, number, unit as text (often empty)."""

@@ -157,7 +157,24 @@ def _all_keywords() -> frozenset[str]:
 
 
 WANTED = _all_keywords()
-"""Every keyword that reading a frame's header can need: the others are not parsed."""
+"""Every keyword that reading a frame's header can need."""
+
+VOLATILE = frozenset(
+    {
+        *DATE_START,
+        *TIME_OF_DAY,
+        *JULIAN,
+        *DATE_MIDDLE,
+        *DATE_END,
+        *DATE_LOCAL,
+        *OLD_DATE,
+        *SENSOR_TEMP,
+    }
+)
+"""Keywords that differ from frame to frame of one series."""
+LASTING = WANTED - VOLATILE
+"""Keywords that a series of frames shares: where all of them are equal, what they say is worked
+out once."""
 
 AMATEUR_SOFTWARE = re.compile(
     r"n\.?i\.?n\.?a\.?\b|nighttime imaging|sharpcap|astro photography tool|\bAPT\b|asicap|asiair|"
