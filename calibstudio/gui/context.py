@@ -5,14 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
+from calibstudio.domain.equipment import Observatory
 from calibstudio.gui.equipment_state import EquipmentState
 from calibstudio.gui.jobs.runner import JobRunner
 from calibstudio.gui.problems import ProblemReporter
 from calibstudio.gui.settings_state import SettingsState
 from calibstudio.gui.theme import ThemeState
 from calibstudio.gui.toasts import Toasts
+
+if TYPE_CHECKING:
+    from calibstudio.services.library import Library
+
+
+@dataclass(frozen=True, slots=True)
+class RigChoice:
+    """Equipment that can be opened by name."""
+
+    name: str
+    title: str
+    description: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,7 +44,11 @@ class GuiContext:
     """``problems.report(error)``: the one way an error reaches the user."""
     toasts: Toasts
     """``toasts.say("Six masters imported.", "good")``."""
-    open_library: Callable[[], Any]
-    """Opens the master library; slow the first time, so only inside a job."""
+    open_library: Callable[[], Library]
+    """Gives the open master library; slow the first time, so only inside a job. Do not close it."""
     data_folder: Path
     """Where the program keeps what is neither a frame nor a setting."""
+    rigs: tuple[RigChoice, ...] = ()
+    """Equipment that can be opened today."""
+    open_rig: Callable[[str], Observatory] | None = None
+    """Opens equipment by name; slow, so only in ``camera_jobs``."""

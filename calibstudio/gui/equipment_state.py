@@ -11,7 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TypeVar
 
@@ -26,6 +26,8 @@ from calibstudio.domain.equipment import (
     PanelStatus,
 )
 from calibstudio.domain.errors import CalibStudioError
+from calibstudio.domain.sun import sun_altitude_deg
+from calibstudio.services.cooling import CoolingRules, Reading, is_stable, is_unreachable
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -37,6 +39,7 @@ class CoolingState(StrEnum):
     NONE = "no cooler"
     OFF = "off"
     RAMPING = "cooling"
+    WARMING = "warming up"
     SETTLED = "settled"
     UNREACHABLE = "cannot hold"
     UNKNOWN = "unknown"
@@ -91,22 +94,18 @@ class EquipmentSnapshot:
 
 
 class CoolingJudge:
-    """Says whether the sensor has settled, from the readings so far.
+    """Says whether the sensor has settled, from the readings so far, by the rules of the services.
 
-    Settled: within 0.3 °C of the set point for 60 s, and moving less than 0.2 °C a minute.
-    Unreachable: power above 95 % for 3 min, more than 0.3 °C too warm, and no longer moving.
     Times are observatory times, so a fast simulated clock is judged alike.
     """
 
-    TOLERANCE_C = 0.3
-    WINDOW = timedelta(seconds=60)
-    PATIENCE = timedelta(seconds=180)
-    STILL_C_PER_MIN = 0.2
-
-    def __init__(self) -> None:
+    def __init__(self, rules: CoolingRules | None = None) -> None:
         self.state = CoolingState.UNKNOWN
         self.since: datetime | None = None
-        self._recent: deque[TemperatureReading] = deque()
+        self._rules = rules or CoolingRules()
+        self._recent: deque[Reading] = deque()
+        self._began: datetime | None = None
+        self._set_c: float | None = None
 
     def add(self, status: CameraStatus, *, can_cool: bool) -> CoolingState:
         """Take one more reading and return the state that follows."""
@@ -119,46 +118,31 @@ class CoolingJudge:
         if not can_cool:
             return CoolingState.NONE
         if status.cooler_on is False:
-            self._recent.clear()
+            self._began = None
             return CoolingState.OFF
         if status.sensor_c is None or status.set_c is None:
             return CoolingState.UNKNOWN
-        recent = self._recent
-        if recent and (recent[-1].set_c != status.set_c or recent[-1].at > status.at):
-            recent.clear()
-        recent.append(
-            TemperatureReading(status.at, status.sensor_c, status.set_c, status.cooler_power_pct)
-        )
-        while len(recent) > 1 and status.at - recent[1].at >= self.PATIENCE:
-            recent.popleft()
-        if self._within(status):
-            return CoolingState.SETTLED
-        return CoolingState.UNREACHABLE if self._stuck(status) else CoolingState.RAMPING
-
-    def _within(self, status: CameraStatus) -> bool:
-        window = [r for r in self._recent if status.at - r.at <= self.WINDOW]
-        if self.state is CoolingState.SETTLED:
+        readings = self._kept(status, status.sensor_c, status.set_c)
+        away_c = status.sensor_c - status.set_c
+        if self.state is CoolingState.SETTLED and abs(away_c) <= 2 * self._rules.tolerance_c:
             # It stays settled until it has left the tolerance, not at every flicker of 0.1 °C.
-            return abs((status.sensor_c or 0.0) - (status.set_c or 0.0)) <= 2 * self.TOLERANCE_C
-        if status.at - self._recent[0].at < self.WINDOW:
-            return False
-        far = max(abs(r.sensor_c - (r.set_c or 0.0)) for r in window)
-        return far <= self.TOLERANCE_C and self._slope(window) < self.STILL_C_PER_MIN
+            return CoolingState.SETTLED
+        if is_stable(readings, status.set_c, self._rules, self._rules.window_s):
+            return CoolingState.SETTLED
+        if is_unreachable(readings, status.set_c, self._rules):
+            return CoolingState.UNREACHABLE
+        return CoolingState.WARMING if away_c < -5.0 else CoolingState.RAMPING
 
-    def _stuck(self, status: CameraStatus) -> bool:
-        too_warm = (status.sensor_c or 0.0) - (status.set_c or 0.0) > self.TOLERANCE_C
-        full = all((r.power_pct or 0.0) > 95.0 for r in self._recent)
-        long_enough = status.at - self._recent[0].at >= self.PATIENCE
-        last = [r for r in self._recent if status.at - r.at <= self.WINDOW]
-        return too_warm and full and long_enough and self._slope(last) < self.STILL_C_PER_MIN
-
-    @staticmethod
-    def _slope(readings: list[TemperatureReading]) -> float:
-        """Change between the ends in °C a minute, without sign."""
-        if len(readings) < 2:
-            return 0.0
-        minutes = (readings[-1].at - readings[0].at).total_seconds() / 60
-        return abs(readings[-1].sensor_c - readings[0].sensor_c) / max(minutes, 1 / 60)
+    def _kept(self, status: CameraStatus, sensor_c: float, set_c: float) -> list[Reading]:
+        """Add the reading to those of the same set point, and forget the old ones."""
+        if self._began is None or set_c != self._set_c or status.at < self._began:
+            self._recent.clear()
+            self._began, self._set_c = status.at, set_c
+        now = (status.at - self._began).total_seconds()
+        self._recent.append(Reading(now, sensor_c, status.cooler_power_pct))
+        while len(self._recent) > 2 and self._recent[1].at_s <= now - self._rules.unreachable_s:
+            self._recent.popleft()
+        return list(self._recent)
 
 
 @dataclass(slots=True)
@@ -205,10 +189,6 @@ def _asked(question: Callable[[], T], problems: list[str]) -> T | None:
 
 def _sun_altitude(observatory: Observatory, utc: datetime) -> float | None:
     if observatory.site is None:
-        return None
-    try:
-        from calibstudio.domain.sun import sun_altitude_deg
-    except ImportError:
         return None
     return float(sun_altitude_deg(utc, observatory.site))
 

@@ -66,6 +66,8 @@ class Job(QObject):
         self.title = title
         self.note = note
         """What is said beside it when it is done: ``5 GOOD, 1 WARN``; a caller may set it."""
+        self.on_show: Callable[[], None] | None = None
+        """What Show does in the jobs panel once it is done; None for no such button."""
         self.quiet = quiet
         """A quiet job (a reading of the equipment, a thumbnail) is not in the jobs panel."""
         self.token = CancelToken()

@@ -34,7 +34,7 @@ class Banner(QWidget):
         text: str = "",
         *,
         action: str = "",
-        on_action: Callable[[], None] | None = None,
+        on_action: Callable[[], object] | None = None,
         closable: bool = True,
         parent: QWidget | None = None,
     ) -> None:

@@ -162,7 +162,7 @@ class NumberField(QDoubleSpinBox):
             self.setFont(self._theme.font(18, 600))
             self.setFixedHeight(self._theme.sizes.primary)
         room = QFontMetrics(self._theme.font(13)).horizontalAdvance(self._unit)
-        self.lineEdit().setTextMargins(0, 0, room + 8 if self._unit else 0, 0)
+        self.lineEdit().setTextMargins(7, 0, room + 8 if self._unit else 0, 0)
         self.update()
 
 
@@ -346,6 +346,7 @@ class Labelled(QWidget):
     ) -> None:
         super().__init__(parent)
         self.field = field
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(4)

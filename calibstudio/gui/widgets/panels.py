@@ -147,6 +147,7 @@ class KeyValueGrid(QWidget):
         """``columns`` 2 puts two pairs beside each other."""
         super().__init__(parent)
         self._columns = columns
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setHorizontalSpacing(12)
@@ -198,7 +199,7 @@ class EmptyState(QWidget):
         *,
         hint: str = "",
         action: str = "",
-        on_action: Callable[[], None] | None = None,
+        on_action: Callable[[], object] | None = None,
         primary: bool = False,
         key: str = "",
         parent: QWidget | None = None,
@@ -211,8 +212,7 @@ class EmptyState(QWidget):
         self._hint = label(hint, "note", wrap=True)
         for text in (self._sentence, self._hint):
             text.setAlignment(Qt.AlignmentFlag.AlignHCenter)
-            text.setMaximumWidth(480)
-            text.setMinimumWidth(240)
+            text.setFixedWidth(460)
         self._hint.setVisible(bool(hint))
         column = QVBoxLayout(self)
         column.setSpacing(12)

@@ -46,9 +46,11 @@ class Workspace(QWidget):
         row = QHBoxLayout(header)
         row.setContentsMargins(16, 0, 16, 0)
         row.setSpacing(12)
-        row.addWidget(label(self.title, "title"))
+        self._heading = label(self.title, "title")
+        row.addWidget(self._heading)
         self._separator = hairline(vertical=True)
         self._separator.setFixedHeight(24)
+        self._separator.hide()
         row.addWidget(self._separator)
         self._left = QHBoxLayout()
         self._left.setSpacing(8)
@@ -60,9 +62,14 @@ class Workspace(QWidget):
         row.addLayout(self._right)
         return header
 
+    def show_title(self, title: str) -> None:
+        """Say another title: the blank page before a workspace is made."""
+        self._heading.setText(title)
+
     def set_subtitle(self, text: str, tip: str = "") -> None:
         """Say what is looked at, beside the title."""
         self._subtitle.setText(text)
+        self._separator.setVisible(bool(text))
         self._subtitle.set_tip(tip)
 
     def add_header_left(self, widget: QWidget) -> None:

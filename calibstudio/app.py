@@ -1,0 +1,272 @@
+"""The composition root: makes and connects every long-lived object of the window, closes them.
+
+`build` starts nothing and shows nothing, so that a test can build the whole program. It is the
+only place that knows concrete classes of every layer.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtWidgets import QApplication
+
+from calibstudio import __version__
+from calibstudio.domain.equipment import Observatory
+from calibstudio.domain.errors import CalibStudioError
+from calibstudio.domain.jobs import JobContext
+from calibstudio.gui.context import GuiContext, RigChoice
+from calibstudio.gui.equipment_state import EquipmentState
+from calibstudio.gui.icons import icon
+from calibstudio.gui.jobs.runner import JobRunner
+from calibstudio.gui.main_window import MainWindow
+from calibstudio.gui.problems import ProblemReporter, catch_everything
+from calibstudio.gui.settings_state import SettingsState
+from calibstudio.gui.theme import ThemeState
+from calibstudio.gui.toasts import Toasts
+from calibstudio.services.settings import Settings, SettingsStore
+
+if TYPE_CHECKING:
+    from calibstudio.services.library import Library
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line says about this one start. Empty: as the settings say."""
+
+    rig: str = ""
+    library: str = ""
+    folder: Path | None = None
+    """Frames to look at first."""
+    settings_path: Path | None = None
+    data_folder: Path | None = None
+
+
+class App:
+    """Everything that lives as long as the program. Made by `build`."""
+
+    def __init__(
+        self,
+        qt: QApplication,
+        context: GuiContext,
+        window: MainWindow,
+        library: LibraryOpener,
+        complaints: tuple[str, ...],
+        folder: Path | None,
+    ) -> None:
+        self.qt = qt
+        self.context = context
+        self.window = window
+        self._library = library
+        self._complaints = complaints
+        self._folder = folder
+        self._undo_hooks: Callable[[], None] | None = None
+        self._closed = False
+        window.first_painted.connect(self._on_first_painted)
+        window.closing.connect(self.qt.quit)
+
+    def show(self) -> None:
+        """Show the window; from now on nothing that goes wrong is lost."""
+        self._undo_hooks = catch_everything(self.context.problems)
+        self.window.restore_layout()
+        self.window.show()
+
+    def run(self) -> int:
+        """Show the window and work until it is closed."""
+        self.show()
+        return int(self.qt.exec())
+
+    def close(self, timeout_s: float = 4.0) -> bool:
+        """Stop work, make devices safe, let go of everything. False if something would not stop.
+
+        Within about ``timeout_s`` + 1 s. Safe to call twice.
+        """
+        if self._closed:
+            return True
+        self._closed = True
+        ends = time.monotonic() + timeout_s
+        self.window.hide()
+        context = self.context
+        context.camera_jobs.cancel_all()
+        context.background.cancel_all()
+        context.equipment.stop(1.0)
+        clean = True
+        for runner in (context.camera_jobs, context.background):
+            left_ms = max(int((ends - time.monotonic()) * 1000), 50)
+            clean &= runner.shutdown(left_ms)
+        clean &= _within(1.0, context.equipment.observatory.close)
+        self._library.close()
+        if self._undo_hooks is not None:
+            self._undo_hooks()
+        self.window.deleteLater()
+        return clean
+
+    def _on_first_painted(self) -> None:
+        context = self.context
+        context.equipment.start()
+        self.window.status_bar.start()
+        context.background.submit("Preparing", _warm, quiet=True, low_priority=True)
+        for complaint in self._complaints:
+            context.toasts.say(complaint, "warn")
+        if self._folder is not None:
+            self.window.show_workspace("frames")
+
+
+class LibraryOpener:
+    """Opens the library of the settings when somebody first needs it, and keeps it open."""
+
+    def __init__(self, where: Callable[[], str]) -> None:
+        self._where = where
+        self._lock = threading.Lock()
+        self._opened: tuple[str, Library] | None = None
+
+    def __call__(self) -> Library:
+        """Return the open library. For jobs: the first time takes a second.
+
+        Raises
+        ------
+        LibraryError, UsageError
+            It cannot be opened.
+        """
+        from calibstudio.services.library import Library
+
+        where = self._where()
+        with self._lock:
+            if self._opened is None or self._opened[0] != where:
+                former = self._opened
+                self._opened = (where, Library.open(where))
+                if former is not None:
+                    former[1].close()
+            return self._opened[1]
+
+    def close(self) -> None:
+        """Let go of it."""
+        with self._lock:
+            if self._opened is not None:
+                self._opened[1].close()
+                self._opened = None
+
+
+def build(
+    options: Options | None = None,
+    *,
+    open_rig: Callable[[str], Observatory] | None = None,
+) -> App:
+    """Make the whole program. ``open_rig`` opens equipment by name; the default simulates it.
+
+    Raises
+    ------
+    UsageError
+        There is no rig of that name.
+    """
+    from calibstudio.services.settings import settings_path
+
+    options = options or Options()
+    qt = _application()
+    store = SettingsStore(options.settings_path or settings_path())
+    found = store.read()
+    settings = found.settings
+    if options.library:
+        settings = dataclasses.replace(settings, library=options.library)
+    theme = ThemeState(
+        settings.theme, night_brightness=settings.night_brightness, touch=settings.touch
+    )
+    theme.attach(qt)
+    qt.setWindowIcon(icon("calibrate", theme.tokens, "accent"))
+    opened = open_rig or open_simulated
+    observatory = _first_rig(opened, options.rig, settings)
+    state = SettingsState(settings, store.write)
+    library = LibraryOpener(lambda: state.current.library)
+    context = GuiContext(
+        theme=theme,
+        settings=state,
+        camera_jobs=JobRunner(max_threads=1),
+        background=JobRunner(max_threads=settings.worker_threads),
+        equipment=EquipmentState(observatory),
+        problems=ProblemReporter(),
+        toasts=Toasts(),
+        open_library=library,
+        data_folder=options.data_folder or _data_folder(),
+        rigs=simulated_rigs(),
+        open_rig=opened,
+    )
+    window = MainWindow(context)
+    return App(qt, context, window, library, found.complaints, options.folder)
+
+
+def _application() -> QApplication:
+    existing = QApplication.instance()
+    if isinstance(existing, QApplication):
+        return existing
+    qt = QApplication(["calibstudio"])
+    qt.setApplicationName("calibstudio")
+    qt.setApplicationDisplayName("CalibStudio")
+    qt.setApplicationVersion(__version__)
+    qt.setDesktopFileName("calibstudio")
+    qt.setQuitOnLastWindowClosed(False)
+    return qt
+
+
+def _first_rig(
+    opened: Callable[[str], Observatory], wanted: str, settings: Settings
+) -> Observatory:
+    """Open what was asked for; a rig of the settings that is gone does not stop the start."""
+    if wanted:
+        return opened(wanted)
+    try:
+        return opened(settings.rig)
+    except CalibStudioError as error:
+        log.warning("the rig of the settings cannot be opened: %s", error)
+        return opened("")
+
+
+def open_simulated(name: str) -> Observatory:
+    """Open a simulated observatory by the name of its preset; empty for the first."""
+    from calibstudio.devices.simulator.observatory import PRESETS, simulated_observatory
+
+    return simulated_observatory(name or next(iter(PRESETS)))
+
+
+def simulated_rigs() -> tuple[RigChoice, ...]:
+    """Return the simulated observatories on offer."""
+    from calibstudio.devices.simulator.observatory import PRESETS
+
+    return tuple(RigChoice(name, preset.title) for name, preset in PRESETS.items())
+
+
+def _data_folder() -> Path:
+    from platformdirs import user_data_path
+
+    return user_data_path("calibstudio", appauthor=False)
+
+
+def _warm(ctx: JobContext) -> None:
+    """Compile, or load from their cache, the kernels that the first stack would wait for."""
+    try:
+        from calibstudio.imaging.combine import warm_kernels
+    except ImportError:
+        return
+    warm_kernels()
+
+
+def _within(seconds: float, work: Callable[[], None]) -> bool:
+    """Do something that may hang, but wait no longer than this for it."""
+
+    def guarded() -> None:
+        try:
+            work()
+        except CalibStudioError as error:
+            log.warning("while closing: %s", error)
+
+    thread = threading.Thread(target=guarded, daemon=True, name="closing equipment")
+    thread.start()
+    thread.join(seconds)
+    return not thread.is_alive()

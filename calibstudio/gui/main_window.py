@@ -1,0 +1,348 @@
+"""The window: rail, workspaces, status bar; it remembers where it was."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+
+from PySide6.QtCore import QSize, Qt, QTimer, Signal, Slot
+from PySide6.QtGui import (
+    QAction,
+    QCloseEvent,
+    QGuiApplication,
+    QPainter,
+    QPaintEvent,
+    QResizeEvent,
+)
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QApplication,
+    QGridLayout,
+    QStackedWidget,
+    QWidget,
+)
+
+from calibstudio.gui.actions import ACTIONS, ActionRow, sequences
+from calibstudio.gui.caret import Caret
+from calibstudio.gui.context import GuiContext
+from calibstudio.gui.help_view import HelpView
+from calibstudio.gui.icons import icon
+from calibstudio.gui.jobs.board import JobBoard
+from calibstudio.gui.problems import Problem
+from calibstudio.gui.rail import Rail
+from calibstudio.gui.sheet import Sheet, ask, show_problem
+from calibstudio.gui.status_bar import StatusBar
+from calibstudio.gui.widgets.banner import Banner
+from calibstudio.gui.widgets.splitter import layout_settings
+from calibstudio.gui.widgets.toast import ToastHost
+from calibstudio.gui.widgets.workspace import Workspace
+from calibstudio.gui.workspaces import WORKSPACES, WorkspaceRow, make_workspace
+
+log = logging.getLogger(__name__)
+
+COMPACT_BELOW = 1500
+Maker = Callable[[WorkspaceRow, GuiContext, QWidget | None], Workspace]
+
+
+class MainWindow(QWidget):
+    """The one main window. Workspaces are made when they are first shown, after the first paint.
+
+    Signals
+    -------
+    first_painted()
+        The window is on the screen; what is slow to import may be imported now.
+    closing()
+        The operator closed it; the program ends.
+    """
+
+    first_painted = Signal()
+    closing = Signal()
+
+    def __init__(
+        self,
+        context: GuiContext,
+        *,
+        workspaces: Sequence[WorkspaceRow] = WORKSPACES,
+        make: Maker = make_workspace,
+    ) -> None:
+        super().__init__()
+        self._context = context
+        self._rows = {row.id: row for row in workspaces}
+        self._make = make
+        self._made: dict[str, Workspace] = {}
+        self._current = ""
+        self._painted = False
+        self._may_close = False
+        self._problem: Sheet | None = None
+        self.setWindowTitle("CalibStudio")
+        self.setMinimumSize(1280, 720)
+        self._build()
+        self._actions = self._make_actions()
+        self._connect()
+
+    # Building
+
+    def _build(self) -> None:
+        context = self._context
+        self.board = JobBoard((context.camera_jobs, context.background), self)
+        grid = QGridLayout(self)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setSpacing(0)
+        self.rail = Rail(context.theme, tuple(r.action for r in self._rows.values()), self)
+        self._stack = QStackedWidget()
+        self._blank = Workspace(context, "", self)
+        self._stack.addWidget(self._blank)
+        self.status_bar = StatusBar(context, self.board, self)
+        grid.addWidget(self.rail, 0, 0)
+        grid.addWidget(self._stack, 0, 1)
+        grid.addWidget(self.status_bar, 1, 0, 1, 2)
+        grid.setColumnStretch(1, 1)
+        grid.setRowStretch(0, 1)
+        self.toasts = ToastHost(context.theme, context.toasts, self)
+        self._caret = Caret(context.theme, self)
+        self._help: HelpView | None = None
+        self._before_help = "live"
+        self._resize_to_screen()
+
+    def _make_actions(self) -> dict[str, QAction]:
+        made = {}
+        for row in ACTIONS:
+            action = QAction(row.text, self)
+            action.setShortcuts(sequences(row))
+            action.setAutoRepeat(row.id in ("zoom-in", "zoom-out", "undo", "redo"))
+            if row.icon:
+                action.setIcon(icon(row.icon, self._context.theme.tokens))
+            action.triggered.connect(lambda _checked=False, row=row: self.do(row))
+            self.addAction(action)
+            made[row.id] = action
+        return made
+
+    def _connect(self) -> None:
+        context = self._context
+        self.rail.chosen.connect(self.do_id)
+        context.problems.foreseen.connect(self._on_foreseen)
+        context.problems.unexpected.connect(self._on_unexpected)
+        context.theme.changed.connect(self._on_theme_changed)
+        context.settings.not_saved.connect(context.problems.report)
+
+    def _resize_to_screen(self) -> None:
+        screen = QGuiApplication.primaryScreen()
+        room = screen.availableSize() if screen is not None else QSize(1600, 960)
+        self.resize(QSize(1600, 960).boundedTo(room).expandedTo(self.minimumSize()))
+
+    # Workspaces
+
+    @property
+    def current(self) -> str:
+        """The workspace that is shown, by id; ``help`` while help is."""
+        return self._current
+
+    @property
+    def workspace(self) -> Workspace | None:
+        """What is shown; None before the first paint."""
+        shown = self._stack.currentWidget()
+        return shown if isinstance(shown, Workspace) and shown is not self._blank else None
+
+    def show_workspace(self, name: str) -> None:
+        """Show a workspace by its id; before the first paint it is only remembered."""
+        if name not in self._rows:
+            return
+        self._current = name
+        self.rail.show_chosen(self._rows[name].action)
+        self.setWindowTitle(f"CalibStudio {self._rows[name].title}")
+        if not self._painted:
+            self._blank.show_title(self._rows[name].title)
+            return
+        workspace = self._workspace(name)
+        self._stack.setCurrentWidget(workspace)
+        workspace.shown()
+        layout_settings().setValue("window/workspace", name)
+
+    def _workspace(self, name: str) -> Workspace:
+        if name not in self._made:
+            workspace = self._make(self._rows[name], self._context, self)
+            workspace.set_compact(self.width() < COMPACT_BELOW)
+            self._made[name] = workspace
+            self._stack.addWidget(workspace)
+            if name == "live":
+                self._add_first_start_banner(workspace)
+        return self._made[name]
+
+    def _add_first_start_banner(self, workspace: Workspace) -> None:
+        context = self._context
+        if not context.equipment.observatory.is_simulated:
+            return
+        if context.settings.current.first_start_seen:
+            return
+        banner = Banner(
+            context.theme,
+            "info",
+            "Simulated observatory.",
+            "Nothing is connected, so these frames are made up; everything works.",
+            action="Connect equipment",
+            on_action=lambda: self.show_settings("equipment"),
+        )
+        banner.closed.connect(self._on_first_start_seen)
+        workspace.add_banner(banner)
+
+    # What keys and the rail do
+
+    @Slot(str)
+    def do_id(self, action: str) -> None:
+        """Do an action of the table."""
+        self.do(next(row for row in ACTIONS if row.id == action))
+
+    def do(self, row: ActionRow) -> None:
+        """Do an action: here when it works everywhere, else in the workspace that is shown."""
+        if row.everywhere:
+            self._do_here(row.id)
+            return
+        focus = QApplication.focusWidget()
+        if row.id == "take-one" and isinstance(focus, QAbstractButton):
+            # Somebody came to this button by Tab: Space is its own.
+            focus.click()
+            return
+        if row.id == "cancel" and self.status_bar.jobs_popover.isVisible():
+            self.status_bar.jobs_popover.close_popover()
+            return
+        if self.workspace is not None:
+            self.workspace.do(row.id)
+
+    def _do_here(self, action: str) -> None:
+        if action.startswith("workspace-"):
+            self.show_workspace(action.removeprefix("workspace-"))
+            return
+        doing: dict[str, Callable[[], object]] = {
+            "jobs": self.status_bar.toggle_jobs,
+            "night": self._context.theme.toggle_night,
+            "full-screen": self.toggle_full_screen,
+            "settings": self.show_settings,
+            "help": self.show_help,
+            "quit": self.close,
+        }
+        doing[action]()
+
+    def toggle_full_screen(self) -> None:
+        """Hide the window's frame, which no theme can tint, or show it again."""
+        self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)
+
+    def show_settings(self, page: str = "appearance") -> Sheet:
+        """Open the settings."""
+        from calibstudio.gui.settings_dialog import SettingsSheet
+
+        sheet = SettingsSheet(self._context, self, page=page)
+        sheet.open()
+        return sheet
+
+    def show_help(self, page: str = "") -> None:
+        """Show the help, at the page of what was looked at."""
+        if self._current == "help" and not page:
+            self._leave_help()
+            return
+        if self._help is None:
+            self._help = HelpView(self._context, self)
+            self._help.set_compact(self.width() < COMPACT_BELOW)
+            self._help.closed.connect(self._leave_help)
+            self._stack.addWidget(self._help)
+        self._before_help = self._current if self._current != "help" else "live"
+        self._help.show_page(page or self._current)
+        self._current = "help"
+        self.rail.show_chosen("help")
+        self._stack.setCurrentWidget(self._help)
+
+    @Slot()
+    def _leave_help(self) -> None:
+        self.show_workspace(self._before_help)
+
+    # Window events
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        QPainter(self).fillRect(self.rect(), self._context.theme.color("panel"))
+        if not self._painted:
+            self._painted = True
+            QTimer.singleShot(0, self._after_first_paint)
+
+    @Slot()
+    def _after_first_paint(self) -> None:
+        self.first_painted.emit()
+        self.show_workspace(self._current or "live")
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        compact = self.width() < COMPACT_BELOW
+        self.rail.set_compact(compact)
+        self.status_bar.set_compact(compact)
+        for workspace in (self._blank, *self._made.values()):
+            workspace.set_compact(compact)
+        if self._help is not None:
+            self._help.set_compact(compact)
+
+    def restore_layout(self) -> None:
+        """Be where the window was last time; call before the first show."""
+        kept = layout_settings()
+        geometry = kept.value("window/geometry")
+        if geometry is not None:
+            self.restoreGeometry(geometry)
+        name = str(kept.value("window/workspace", "live"))
+        self.show_workspace(name if name in self._rows else "live")
+
+    def save_layout(self) -> None:
+        """Remember where the window is."""
+        layout_settings().setValue("window/geometry", self.saveGeometry())
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        reasons = [w.busy_with() for w in self._made.values()]
+        reasons = [r for r in reasons if r]
+        if reasons and not self._may_close:
+            event.ignore()
+            ask(
+                self._context.theme,
+                self,
+                "Close CalibStudio?",
+                details="\n".join(reasons),
+                yes="Stop and close",
+                no="Go on",
+                on_yes=self.close_at_once,
+                loses=True,
+            )
+            return
+        self.save_layout()
+        for workspace in self._made.values():
+            workspace.close_down()
+        event.accept()
+        self.closing.emit()
+
+    def close_at_once(self) -> None:
+        """Close without asking."""
+        self._may_close = True
+        self.close()
+
+    # Facts from elsewhere
+
+    @Slot(object)
+    def _on_foreseen(self, problem: Problem) -> None:
+        self._context.toasts.say(problem.message, "bad", hint=problem.hint)
+
+    @Slot(object)
+    def _on_unexpected(self, problem: Problem) -> None:
+        if self._problem is not None:
+            return  # one at a time; all of them are in the log
+        self._problem = show_problem(self._context.theme, self, problem)
+        self._problem.finished.connect(self._on_problem_read)
+
+    @Slot()
+    def _on_problem_read(self) -> None:
+        self._problem = None
+
+    @Slot()
+    def _on_first_start_seen(self) -> None:
+        self._context.settings.change(first_start_seen=True)
+
+    @Slot()
+    def _on_theme_changed(self) -> None:
+        theme = self._context.theme
+        self._context.settings.change(theme=theme.name, night_brightness=theme.night_brightness)
+        for row in ACTIONS:
+            if row.icon:
+                self._actions[row.id].setIcon(icon(row.icon, theme.tokens))
+        self.update()
