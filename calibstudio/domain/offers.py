@@ -5,7 +5,7 @@ An offer is never taken by itself: it is shown with its differences, and a perso
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -21,8 +21,16 @@ FEW = 3
 """A group of fewer frames is looked at as possible strays."""
 MAX_DIFFERENCES = 2
 
-_HARD = ("shape", "binning", "region", "bayer", "readout_mode")
-"""Frames that differ here can never be combined, so nothing is offered."""
+_NEAR: Mapping[str, Callable[[float, float], bool]] = MappingProxyType(
+    {
+        "exposure_s": lambda a, b: abs(a - b) <= max(0.05, 0.1 * max(a, b)),
+        "set_temp_c": lambda a, b: abs(a - b) <= 3.0,
+        "sensor_temp_c": lambda a, b: abs(a - b) <= 5.0,
+        "rotator_deg": lambda a, b: abs((a - b + 180.0) % 360.0 - 180.0) <= 10.0,
+        "focal_length_mm": lambda a, b: abs(a - b) <= 0.05 * max(a, b),
+    }
+)
+"""What may differ a little: frames that differ in anything else, or by more, are no strays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,14 +129,24 @@ def _nearest(grouping: Grouping, group: Group, few: int) -> Offer | None:
 
 
 def _is_near(group: Group, other: Group, found: tuple[Difference, ...], few: int) -> bool:
-    if not found or any(d.word in _HARD and not d.is_unknown for d in found):
-        return False
-    if sum(not d.is_unknown for d in found) > MAX_DIFFERENCES:
+    differing = [d for d in found if not d.is_unknown]
+    if not found or len(differing) > MAX_DIFFERENCES or not all(map(_is_close, differing)):
         return False
     answers = any(d.here is None for d in found)
     is_stray = len(group.frames) < few and len(other.frames) > len(group.frames)
     # Where the other does not say it either, nothing is nearer than before.
     return (answers and not any(d.there is None for d in found)) or is_stray
+
+
+def _is_close(difference: Difference) -> bool:
+    near = _NEAR.get(difference.word)
+    a, b = difference.here, difference.there
+    return (
+        near is not None
+        and isinstance(a, (int, float))
+        and isinstance(b, (int, float))
+        and near(a, b)
+    )
 
 
 def _distance(difference: Difference) -> float:
