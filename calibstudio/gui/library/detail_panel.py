@@ -1,0 +1,421 @@
+"""The right side: the master as a picture, its verdict, histogram, header, inputs, history."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import Signal, Slot
+from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
+
+from calibstudio.domain.kinds import kind_title
+from calibstudio.domain.master import InputRecord, MasterRecord, ReviewState
+from calibstudio.domain.quality import Finding, Metric, Verdict
+from calibstudio.domain.wording import EN_DASH, number, significant
+from calibstudio.gui.context import GuiContext
+from calibstudio.gui.library.table import REVIEW_WORDS, master_title
+from calibstudio.gui.picture.chips import PictureChips
+from calibstudio.gui.picture.newest import NewestWorker
+from calibstudio.gui.picture.plot_base import Mark
+from calibstudio.gui.picture.plots import HistogramPlot
+from calibstudio.gui.picture.view import PictureView
+from calibstudio.gui.widgets.buttons import Button, ButtonKind, ButtonSize
+from calibstudio.gui.widgets.panels import EmptyState, KeyValueGrid, ground, scrolled
+from calibstudio.gui.widgets.segmented import SegmentedControl
+from calibstudio.gui.widgets.table import Column, RecordTableModel, TableView
+from calibstudio.gui.widgets.text import label
+from calibstudio.gui.widgets.verdict import VerdictCard, VerdictTag, kind_of
+from calibstudio.imaging.display import Pyramid, build_pyramid
+from calibstudio.imaging.display_numbers import Histogram, channel_histograms, region_histogram
+
+PLANES = (("", "Master"), ("UNC", "UNC"), ("CNT", "CNT"))
+TABS = (
+    ("histogram", "Histogram"),
+    ("metrics", "Metrics"),
+    ("header", "Header"),
+    ("inputs", "Inputs"),
+    ("history", "History"),
+)
+_SHOWN_FACTS = 6
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Plane:
+    """One plane of one master, ready to be shown."""
+
+    sha256: str
+    name: str
+    pyramid: Pyramid | None
+    histograms: dict[str, Histogram]
+
+
+@dataclass(frozen=True, slots=True)
+class CardRow:
+    """One card of a header."""
+
+    keyword: str
+    value: str
+    comment: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Papers:
+    """What the file and the library say about one master."""
+
+    sha256: str
+    cards: tuple[CardRow, ...]
+    inputs: tuple[InputRecord, ...]
+    history: tuple[tuple[str, str, str], ...]
+
+
+HEADER_COLUMNS: tuple[Column[CardRow], ...] = (
+    Column("Keyword", lambda c: c.keyword, width=110, strong=True),
+    Column("Value", lambda c: c.value, tooltip=lambda c: c.value, width=190),
+    Column("Comment", lambda c: c.comment, tooltip=lambda c: c.comment, width=240),
+)
+INPUT_COLUMNS: tuple[Column[InputRecord], ...] = (
+    Column(
+        "File",
+        lambda i: i.file,
+        tooltip=lambda i: f"{i.file}\nSHA-256 {i.sha256}",
+        tone=lambda i: None if i.used else "text3",
+        width=190,
+    ),
+    Column(
+        "Level [ADU]",
+        lambda i: i.level_adu,
+        lambda v: "" if v is None else number(v, 1),
+        align="right",
+        width=96,
+    ),
+    Column(
+        "Rejected [%]",
+        lambda i: i.rejected_fraction,
+        lambda v: "" if v is None else number(100 * v, 3),
+        align="right",
+        width=100,
+    ),
+    Column("Used", lambda i: "yes" if i.used else "no", width=64),
+    Column("Reason", lambda i: i.reason, tooltip=lambda i: i.reason, width=220),
+)
+HISTORY_COLUMNS: tuple[Column[tuple[str, str, str]], ...] = (
+    Column("When [UTC]", lambda h: h[0], width=150),
+    Column("What", lambda h: h[1], width=120),
+    Column("Reason", lambda h: h[2], tooltip=lambda h: h[2], width=240),
+)
+
+
+def _metric_text(metric: Metric) -> str:
+    if metric.value is None:
+        return "not measured"
+    text = (
+        significant(metric.value)
+        if metric.decimals is None
+        else number(metric.value, metric.decimals)
+    )
+    return f"{text}\u202f{metric.unit}" if metric.unit else text
+
+
+METRIC_COLUMNS: tuple[Column[Metric], ...] = (
+    Column("Metric", lambda m: m.label, width=170),
+    Column("Value", _metric_text, align="right", width=120),
+    Column(
+        "Verdict",
+        lambda m: m.verdict,
+        tag=lambda m: None if m.verdict is None else (kind_of(m.verdict), m.verdict.value),
+        sort_key=lambda v: v.severity if isinstance(v, Verdict) else -1,
+        width=88,
+    ),
+    Column("Why", lambda m: m.why, tooltip=lambda m: m.why, width=300),
+)
+
+
+class MasterPanel(QWidget):
+    """Everything about the chosen master.
+
+    Signals
+    -------
+    failed(Exception)
+        Its file could not be read.
+    """
+
+    failed = Signal(object)
+
+    def __init__(self, context: GuiContext, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._context = context
+        theme = self._theme = context.theme
+        self._record: MasterRecord | None = None
+        self._title = label("", "heading")
+        self._tag = VerdictTag(theme)
+        self.picture = PictureView(theme)
+        self.chips = PictureChips(theme, self.picture)
+        self.planes = SegmentedControl(theme, PLANES, name="Plane")
+        self.card = VerdictCard(theme)
+        self.tabs = SegmentedControl(theme, TABS, name="What is shown of the master")
+        self.histogram = HistogramPlot(theme)
+        self.facts = KeyValueGrid(columns=2)
+        self._models = {
+            "metrics": RecordTableModel(METRIC_COLUMNS),
+            "header": RecordTableModel(HEADER_COLUMNS),
+            "inputs": RecordTableModel(INPUT_COLUMNS),
+            "history": RecordTableModel(HISTORY_COLUMNS),
+        }
+        self.tables = {
+            name: TableView(theme, model, name=f"{name.title()} of the master")
+            for name, model in self._models.items()
+        }
+        self.approve = Button(
+            theme, "Approve", ButtonKind.PRIMARY, icon="status-good", key="A", size=ButtonSize.LARGE
+        )
+        self.reject = Button(theme, "Reject…", ButtonKind.DANGER, size=ButtonSize.LARGE)
+        self.retire = Button(theme, "Retire…", size=ButtonSize.LARGE)
+        self._plane_reader = NewestWorker("plane", self)
+        self._paper_reader = NewestWorker("papers", self)
+        self._pages = QStackedWidget()
+        self._build()
+        self._connect()
+        self.show_master(None)
+
+    def _build(self) -> None:
+        self._nothing = EmptyState(self._theme, "library", "No master chosen.")
+        self._stack = QStackedWidget()
+        self._stack.addWidget(self._nothing)
+        self._stack.addWidget(self._make_body())
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(self._stack)
+
+    def _make_body(self) -> QWidget:
+        body = QWidget()
+        column = QVBoxLayout(body)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        head = ground("panel", border="bottom")
+        head.setFixedHeight(44)
+        row = QHBoxLayout(head)
+        row.setContentsMargins(16, 0, 16, 0)
+        row.addWidget(self._title, 1)
+        row.addWidget(self._tag)
+        column.addWidget(head)
+        self.picture.setFixedHeight(272)
+        self.planes.setParent(self.picture)
+        column.addWidget(self.picture)
+        column.addWidget(scrolled(self._make_middle()), 1)
+        column.addWidget(self._make_foot())
+        return body
+
+    def _make_middle(self) -> QWidget:
+        middle = QWidget()
+        column = QVBoxLayout(middle)
+        column.setContentsMargins(16, 12, 16, 12)
+        column.setSpacing(12)
+        column.addWidget(self.card)
+        column.addWidget(self.tabs)
+        self._pages.addWidget(self.histogram)
+        for table in self.tables.values():
+            self._pages.addWidget(table)
+        self._pages.setMinimumHeight(220)
+        column.addWidget(self._pages, 1)
+        column.addWidget(self.facts)
+        return middle
+
+    def _make_foot(self) -> QWidget:
+        foot = ground("panel", border="top")
+        row = QHBoxLayout(foot)
+        row.setContentsMargins(16, 12, 16, 12)
+        row.setSpacing(8)
+        row.addWidget(self.approve)
+        row.addWidget(self.reject)
+        row.addStretch(1)
+        row.addWidget(self.retire)
+        return foot
+
+    def _connect(self) -> None:
+        self.planes.chosen.connect(self._read_plane)
+        self.tabs.chosen.connect(self._on_tab)
+        self._plane_reader.done.connect(self._on_plane)
+        self._plane_reader.failed.connect(self._on_failed)
+        self._paper_reader.done.connect(self._on_papers)
+        self._paper_reader.failed.connect(self.failed)
+
+    @property
+    def record(self) -> MasterRecord | None:
+        """The master that is looked at."""
+        return self._record
+
+    def show_master(self, record: MasterRecord | None) -> None:
+        """Look at a master; picture and papers are read in the background."""
+        before, self._record = self._record, record
+        self._stack.setCurrentIndex(0 if record is None else 1)
+        if record is None:
+            return
+        self._title.setText(master_title(record))
+        self._tag.set_verdict(record.verdict)
+        self._show_verdict(record)
+        self._models["metrics"].set_records(record.assessment.metrics)
+        self._show_facts(record)
+        self.approve.setEnabled(record.state is not ReviewState.APPROVED)
+        self.reject.setEnabled(record.state is not ReviewState.REJECTED)
+        self.retire.setText("Restore" if _is_gone(record) else "Retire…")
+        if before is None or before.sha256 != record.sha256:
+            self.planes.set_value("")
+            self._read_plane()
+        if before is None or before != record:
+            self._read_papers(record)
+
+    def _show_verdict(self, record: MasterRecord) -> None:
+        finding = record.assessment.worst_finding
+        if finding is None:
+            used = f"{record.n_combined} of {record.n_frames} frames"
+            finding = Finding(record.verdict, "nothing wrong", f"{used} are in it.")
+        if record.state is not ReviewState.NEW:
+            said = f"{REVIEW_WORDS[record.state]} by a person"
+            why = f": {record.state_reason}" if record.state_reason else ""
+            finding = Finding(
+                finding.verdict,
+                finding.title,
+                f"{finding.what} {said}{why}.".strip(),
+                finding.cause,
+                finding.cure,
+            )
+        self.card.show_finding(finding)
+
+    def _show_facts(self, record: MasterRecord) -> None:
+        rows: list[tuple[str, str]] = [
+            ("Frames", f"{number(record.n_combined)} of {number(record.n_frames)}")
+        ]
+        rows += [
+            (m.label, _metric_text(m)) for m in record.assessment.metrics if m.value is not None
+        ]
+        used = ", ".join(f"{kind_title(u.kind)} {u.file}" for u in record.used)
+        rows = rows[:_SHOWN_FACTS]
+        rows.append(("Taken out", used or ("the bias" if record.bias_subtracted else "nothing")))
+        rows.append(("Recipe", record.recipe))
+        self.facts.set_rows(rows)
+
+    @Slot()
+    def _read_plane(self) -> None:
+        record = self._record
+        if record is None:
+            return
+        plane, open_library = str(self.planes.value or ""), self._context.open_library
+        self.chips.show_busy("Reading", can_cancel=False)
+
+        def work() -> _Plane:
+            master = open_library().open_master(record.sha256)
+            data = master.image() if not plane else master.plane(plane)
+            if data is None:
+                return _Plane(record.sha256, plane, None, {})
+            data = np.asarray(data, dtype=np.float32)
+            pyramid = build_pyramid(data)
+            bayer = record.values.get("bayer") or record.key.get("bayer")
+            pattern = bayer if isinstance(bayer, str) and not plane else None
+            return _Plane(record.sha256, plane, pyramid, _histograms(data, pattern))
+
+        self._plane_reader.ask(work)
+
+    @Slot(object)
+    def _on_plane(self, plane: _Plane) -> None:
+        if self._record is None or plane.sha256 != self._record.sha256:
+            return
+        self.chips.done()
+        if plane.pyramid is None:
+            self.picture.set_picture(None)
+            self.chips.show_empty("picture", f"This master has no plane {plane.name}.")
+            return
+        self.chips.hide_empty()
+        unit = self._unit(plane.name)
+        self.chips.set_unit(unit, decimals=None)
+        self.picture.set_picture(plane.pyramid)
+        self._place_planes()
+        self.histogram.set_unit(_axis(self._record, plane.name, unit))
+        main = plane.histograms.get("") or next(iter(plane.histograms.values()), None)
+        marks = []
+        if main is not None and main.total:
+            middle = main.quantile(0.5)
+            marks.append(Mark(middle, f"median {significant(middle)}", "series1", (2.0, 3.0)))
+            low, high = main.quantile(0.001), main.quantile(0.999)
+            self.chips.show_verdict(
+                "", f"99.8\u202f% of pixels {significant(low)}{EN_DASH}{significant(high)} {unit}"
+            )
+        self.histogram.set_histograms(plane.histograms, marks=marks)
+        self.histogram.zoom_to_data()
+
+    def _unit(self, plane: str) -> str:
+        record = self._record
+        if plane == "CNT" or record is None:
+            return ""
+        return {"adu": "ADU", "adu/s": "ADU/s"}.get(record.unit.lower(), record.unit)
+
+    @Slot(object)
+    def _on_failed(self, error: Exception) -> None:
+        self.chips.done()
+        self.picture.set_picture(None)
+        self.chips.show_empty("picture", str(error), getattr(error, "hint", ""))
+        self.failed.emit(error)
+
+    def _read_papers(self, record: MasterRecord) -> None:
+        open_library = self._context.open_library
+
+        def work() -> _Papers:
+            library = open_library()
+            headers = library.cards(record.sha256)
+            cards = tuple(
+                CardRow(*card)
+                for i, (_name, found) in enumerate(headers)
+                if i == 0
+                for card in found
+            )
+            history = tuple(
+                (f"{d.at:%Y-%m-%d %H:%M}", str(d.what), d.reason)
+                for d in library.history(record.sha256)
+            )
+            return _Papers(record.sha256, cards, library.inputs(record.sha256), history)
+
+        self._paper_reader.ask(work)
+
+    @Slot(object)
+    def _on_papers(self, papers: _Papers) -> None:
+        if self._record is None or papers.sha256 != self._record.sha256:
+            return
+        self._models["header"].set_records(papers.cards)
+        self._models["inputs"].set_records(papers.inputs)
+        self._models["history"].set_records(papers.history)
+
+    @Slot(object)
+    def _on_tab(self, tab: object) -> None:
+        self._pages.setCurrentIndex([name for name, _ in TABS].index(str(tab)))
+
+    def _place_planes(self) -> None:
+        size = self.planes.sizeHint()
+        self.planes.setGeometry(
+            self.picture.width() - size.width() - 12, 10, size.width(), size.height()
+        )
+        self.planes.show()
+
+    def resizeEvent(self, event: object) -> None:
+        self._place_planes()
+
+    def close_down(self) -> None:
+        """Stop reading."""
+        self._plane_reader.close()
+        self._paper_reader.close()
+        self.picture.close_down()
+
+
+def _histograms(data: NDArray[np.float32], bayer: str | None) -> dict[str, Histogram]:
+    return channel_histograms(data, bayer) if bayer else {"": region_histogram(data)}
+
+
+def _is_gone(record: MasterRecord) -> bool:
+    return record.state in (ReviewState.REJECTED, ReviewState.RETIRED)
+
+
+def _axis(record: MasterRecord, plane: str, unit: str) -> str:
+    if plane == "CNT":
+        return "Values kept"
+    if plane == "UNC":
+        return f"Uncertainty [{unit}]" if unit else "Uncertainty"
+    return f"Level [{unit}]" if unit else f"{kind_title(record.kind)} value"

@@ -1,0 +1,140 @@
+"""The left side: search, and what the library is counted by; ticking a value restricts to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from PySide6.QtCore import Signal, Slot
+from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QVBoxLayout, QWidget
+
+from calibstudio.domain.kinds import kind_title
+from calibstudio.domain.master import ReviewState
+from calibstudio.domain.master_query import Facets, MasterQuery
+from calibstudio.domain.quality import Verdict
+from calibstudio.domain.wording import number
+from calibstudio.gui.library.table import REVIEW_WORDS
+from calibstudio.gui.theme import ThemeState
+from calibstudio.gui.widgets.fields import SearchField
+from calibstudio.gui.widgets.panels import ground, scrolled
+from calibstudio.gui.widgets.text import label
+
+MOST_VALUES = 8
+"""Values of a facet that are listed; the search finds the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class FacetRow:
+    """One facet: its heading, the field of the query it sets, and how its values read."""
+
+    id: str
+    title: str
+    field: str
+    words: Callable[[str], str] = str
+    parse: Callable[[str], Any] = str
+
+
+def _review(value: str) -> str:
+    return REVIEW_WORDS[ReviewState(value)] or "Not judged yet"
+
+
+FACETS = (
+    FacetRow("camera", "Camera", "cameras"),
+    FacetRow("kind", "Kind", "kinds", kind_title),
+    FacetRow("filter", "Filter", "filters"),
+    FacetRow("verdict", "Verdict", "verdicts", str, Verdict),
+    FacetRow("state", "Review", "states", _review, ReviewState),
+    FacetRow("night", "Night", "nights", str, date.fromisoformat),
+)
+
+
+class FacetsPanel(QWidget):
+    """Search and facets.
+
+    Signals
+    -------
+    wanted(object)
+        Changes of the query, as a mapping of its fields.
+    """
+
+    wanted = Signal(object)
+
+    def __init__(self, theme: ThemeState, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._groups: dict[str, _FacetGroup] = {}
+        self.search = SearchField(theme, name="Search masters", placeholder="Search")
+        self.search.searched.connect(lambda text: self.wanted.emit({"search": text}))
+        inner = ground("panel")
+        column = QVBoxLayout(inner)
+        column.setContentsMargins(16, 12, 16, 12)
+        column.setSpacing(16)
+        column.addWidget(self.search)
+        for row in FACETS:
+            group = _FacetGroup(row)
+            group.chosen.connect(self.wanted)
+            self._groups[row.id] = group
+            column.addWidget(group)
+        column.addStretch(1)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(scrolled(inner))
+
+    def show_facets(self, facets: Facets | None, query: MasterQuery) -> None:
+        """Show the counts; values that are chosen stay listed even when nothing has them."""
+        for row in FACETS:
+            counts = {} if facets is None else facets.counts.get(row.id, {})
+            chosen = [str(v) for v in getattr(query, row.field)]
+            self._groups[row.id].show_counts(counts, chosen)
+
+
+class _FacetGroup(QWidget):
+    """A heading and its values, each with a tick box and a count."""
+
+    chosen = Signal(object)
+
+    def __init__(self, row: FacetRow, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._row = row
+        self._lines: dict[str, tuple[QWidget, QCheckBox, Any]] = {}
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(0, 0, 0, 0)
+        self._column.setSpacing(2)
+        self._column.addWidget(label(row.title, "subheading"))
+
+    def show_counts(self, counts: Mapping[str, int], chosen: Sequence[str]) -> None:
+        """List the most frequent values, those that are chosen first of all."""
+        named = {v: n for v, n in counts.items() if v}
+        order = sorted(named, key=lambda v: (-named[v], v))[:MOST_VALUES]
+        listed = [*order, *(v for v in chosen if v not in order)]
+        if set(listed) != set(self._lines):
+            self._remake(sorted(listed, key=lambda v: listed.index(v)))
+        for value, (_line, box, shown) in self._lines.items():
+            box.setChecked(value in chosen)
+            shown.setText(number(counts.get(value, 0)))
+        self.setVisible(len(self._lines) > 1 or bool(chosen))
+
+    def _remake(self, values: Sequence[str]) -> None:
+        for line, _box, _shown in self._lines.values():
+            self._column.removeWidget(line)
+            line.hide()
+            line.deleteLater()
+        self._lines = {}
+        for value in values:
+            line = QWidget()
+            row = QHBoxLayout(line)
+            row.setContentsMargins(0, 3, 0, 3)
+            box = QCheckBox(self._row.words(value))
+            box.setAccessibleName(f"{self._row.title}: {self._row.words(value)}")
+            box.clicked.connect(self._on_clicked)
+            shown = label("", "small", tone="text3")
+            row.addWidget(box, 1)
+            row.addWidget(shown)
+            self._column.addWidget(line)
+            self._lines[value] = (line, box, shown)
+
+    @Slot()
+    def _on_clicked(self) -> None:
+        ticked = [v for v, (_line, box, _shown) in self._lines.items() if box.isChecked()]
+        self.chosen.emit({self._row.field: tuple(self._row.parse(v) for v in ticked)})

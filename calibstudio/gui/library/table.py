@@ -1,0 +1,138 @@
+"""The table of masters: one line a column."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from calibstudio.domain.header import HeaderValue
+from calibstudio.domain.kinds import kind_title
+from calibstudio.domain.master import MasterRecord, ReviewState
+from calibstudio.domain.wording import number, significant
+from calibstudio.gui.widgets.table import Column, verdict_column
+
+REVIEW_WORDS = {
+    ReviewState.NEW: "",
+    ReviewState.APPROVED: "Approved",
+    ReviewState.REJECTED: "Rejected",
+    ReviewState.RETIRED: "Retired",
+}
+_NOISE = (("master_snr", "", 0), ("unc_median", "ADU", 2), ("noise", "ADU", 2))
+"""What says how good a master is, the most telling first: S/N of a flat, else its noise."""
+
+
+def value_of(record: MasterRecord, word: str) -> HeaderValue | None:
+    """Return a value of the master: of its group's key, else of its inputs."""
+    found = record.key.get(word)
+    return found if found is not None else record.values.get(word)
+
+
+def _noise(record: MasterRecord) -> tuple[float, str, int] | None:
+    for name, unit, decimals in _NOISE:
+        metric = record.assessment.metric(name)
+        if metric is not None and metric.value is not None:
+            if name == "master_snr" and record.kind != "flat":
+                continue
+            return metric.value, unit if metric.unit else "", decimals
+    return None
+
+
+def _noise_text(found: tuple[float, str, int] | None) -> str:
+    """Write ``501`` (S/N of a flat) or ``1.05 ADU`` (noise of the others)."""
+    if found is None:
+        return ""
+    value, unit, decimals = found
+    text = number(value, decimals) if unit == "" else significant(value, 3)
+    return f"{text}\u202f{unit}" if unit else text
+
+
+def _dim(record: MasterRecord) -> str | None:
+    gone = record.state in (ReviewState.REJECTED, ReviewState.RETIRED)
+    return "text3" if gone else None
+
+
+def _plain(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _temperature(record: MasterRecord) -> HeaderValue | None:
+    found = value_of(record, "set_temp_c")
+    return found if found is not None else value_of(record, "sensor_temp_c")
+
+
+def _one_decimal(value: object) -> str:
+    return number(float(value), 1) if isinstance(value, int | float) else ""
+
+
+def _review_tag(record: MasterRecord) -> tuple[str, str] | None:
+    kinds = {
+        ReviewState.APPROVED: "good",
+        ReviewState.REJECTED: "bad",
+        ReviewState.RETIRED: "info",
+    }
+    kind = kinds.get(record.state)
+    return None if kind is None else (kind, REVIEW_WORDS[record.state])
+
+
+COLUMNS: tuple[Column[MasterRecord], ...] = (
+    Column("Kind", lambda r: kind_title(r.kind), tone=_dim, width=96),
+    Column("Filter", lambda r: value_of(r, "filter"), tone=_dim, width=88),
+    Column(
+        "Exposure [s]",
+        lambda r: value_of(r, "exposure_s"),
+        _plain,
+        align="right",
+        tone=_dim,
+        width=104,
+    ),
+    Column("Set [°C]", _temperature, _one_decimal, align="right", tone=_dim, width=80),
+    Column("Gain", lambda r: value_of(r, "gain"), _plain, align="right", tone=_dim, width=64),
+    Column(
+        "Frames",
+        lambda r: r.n_combined,
+        lambda n: number(n),
+        align="right",
+        tone=_dim,
+        tooltip=lambda r: f"{r.n_combined} of {r.n_frames} offered frames are in it",
+        width=76,
+    ),
+    Column("Night", lambda r: value_of(r, "night"), _plain, tone=_dim, width=104),
+    Column(
+        "Noise or S/N",
+        _noise,
+        _noise_text,
+        align="right",
+        tooltip=lambda r: "Signal to noise of a flat; noise of the others",
+        tone=_dim,
+        width=112,
+    ),
+    verdict_column("Verdict", lambda r: r.verdict, tooltip=lambda r: verdict_line(r)),
+    Column(
+        "Review",
+        lambda r: REVIEW_WORDS[r.state],
+        tag=_review_tag,
+        tooltip=lambda r: r.state_reason,
+        width=108,
+    ),
+    Column("Camera", lambda r: value_of(r, "camera"), tone=_dim, width=170),
+)
+
+
+def verdict_line(record: MasterRecord) -> str:
+    """Return the sentence that decides, or that nothing is wrong."""
+    finding = record.assessment.worst_finding
+    return "Nothing wrong was found." if finding is None else finding.what
+
+
+def master_title(record: MasterRecord) -> str:
+    """Return ``Master flat · Ha · 2026-04-17``."""
+    parts = [f"Master {record.kind}"]
+    key: Mapping[str, HeaderValue] = {**record.values, **record.key}
+    if record.kind in ("dark", "dark flat") and "exposure_s" in key:
+        parts.append(f"{_plain(key['exposure_s'])}\u202fs")
+    if record.kind == "flat" and "filter" in key:
+        parts.append(str(key["filter"]))
+    if "night" in key:
+        parts.append(str(key["night"]))
+    return " · ".join(parts)

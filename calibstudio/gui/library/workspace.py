@@ -1,0 +1,247 @@
+"""The Library workspace: all masters, filtered and searched; one of them in full."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from PySide6.QtCore import Slot
+from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
+
+from calibstudio.domain.errors import CalibStudioError
+from calibstudio.domain.master import MasterRecord, ReviewState
+from calibstudio.domain.wording import count, number
+from calibstudio.gui.context import GuiContext
+from calibstudio.gui.library.detail_panel import MasterPanel
+from calibstudio.gui.library.facets_panel import FacetsPanel
+from calibstudio.gui.library.state import LibraryPage, LibraryState
+from calibstudio.gui.library.table import COLUMNS, master_title
+from calibstudio.gui.sheet import Sheet
+from calibstudio.gui.widgets.banner import Banner
+from calibstudio.gui.widgets.buttons import Button, ButtonKind, ButtonSize
+from calibstudio.gui.widgets.fields import Labelled, TextField
+from calibstudio.gui.widgets.panels import EmptyState, ground
+from calibstudio.gui.widgets.splitter import Splitter
+from calibstudio.gui.widgets.table import RecordTableModel, TableView
+from calibstudio.gui.widgets.text import label
+from calibstudio.gui.widgets.workspace import Workspace
+
+
+class LibraryWorkspace(Workspace):
+    """Facets at the left, the table of masters, the chosen one at the right."""
+
+    def __init__(self, context: GuiContext, parent: QWidget | None = None) -> None:
+        super().__init__(context, "Library", parent)
+        self.state = LibraryState(context, self)
+        self.facets = FacetsPanel(self.theme)
+        self.model: RecordTableModel[MasterRecord] = RecordTableModel(
+            COLUMNS, key=lambda record: record.sha256
+        )
+        self.table = TableView(self.theme, self.model, name="Masters", multiple=True)
+        self.detail = MasterPanel(context)
+        self._banner: Banner | None = None
+        self._want: str = ""
+        self._build()
+        self._connect()
+
+    def _build(self) -> None:
+        self.refresh = Button(self.theme, "Read again", icon="refresh")
+        self.add_header_action(self.refresh)
+        centre = QWidget()
+        column = QVBoxLayout(centre)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        head = ground("panel", border="bottom")
+        head.setFixedHeight(44)
+        row = QHBoxLayout(head)
+        row.setContentsMargins(12, 0, 12, 0)
+        self._shown = label("", "small", tone="text2")
+        self._clear = Button(self.theme, "Show all", ButtonKind.LINK, size=ButtonSize.SMALL)
+        row.addWidget(self._shown)
+        row.addWidget(self._clear)
+        row.addStretch(1)
+        column.addWidget(head)
+        self._none = EmptyState(self.theme, "search", "No master fits.", hint="Tick other values.")
+        self._middle = QStackedWidget()
+        self._middle.addWidget(self.table)
+        self._middle.addWidget(self._none)
+        column.addWidget(self._middle, 1)
+        splitter = Splitter("library", sizes=(232, 1064, 548))
+        for panel in (self.facets, centre, self.detail):
+            splitter.addWidget(panel)
+        splitter.setStretchFactor(1, 1)
+        self.facets.setMinimumWidth(190)
+        self.detail.setMinimumWidth(388)
+        self.empty = EmptyState(
+            self.theme,
+            "library",
+            "No masters yet. Stack a group in Frames, or take a set in Capture.",
+            hint="Every master is judged and kept here with its history.",
+        )
+        self._pages = QStackedWidget()
+        self._pages.addWidget(self.empty)
+        self._pages.addWidget(splitter)
+        self._pages.setCurrentIndex(1)
+        self.body.addWidget(self._pages, 1)
+
+    def _connect(self) -> None:
+        self.state.changed.connect(self._on_page)
+        self.state.failed.connect(self._on_failed)
+        self.facets.wanted.connect(self._on_wanted)
+        self.refresh.clicked.connect(self.state.reload)
+        self._clear.clicked.connect(self._on_clear)
+        self.table.selection_changed.connect(self._on_selection)
+        self.detail.approve.clicked.connect(self.approve)
+        self.detail.reject.clicked.connect(self.reject)
+        self.detail.retire.clicked.connect(self.retire)
+        self.on("find", self.facets.search.setFocus)
+        self.on("approve", self.approve)
+        self.on("reject", self.reject)
+        self.on("primary", self.approve)
+        picture = self.detail.picture
+        self.on("fit", picture.fit)
+        self.on("one-to-one", picture.one_to_one)
+        self.on("zoom-in", picture.zoom_in)
+        self.on("zoom-out", picture.zoom_out)
+        self.on("clipped", lambda: picture.show_clipped(not picture.shows_clipped))
+
+    def shown(self) -> None:
+        self.state.reload()
+
+    def show_master(self, sha256: str) -> None:
+        """Look at one master, once the library has answered."""
+        self._want = sha256
+        self.facets.search.clear()
+        self.state.query = type(self.state.query)(
+            sort=self.state.query.sort, descending=self.state.query.descending
+        )
+        self.state.reload()
+
+    # Answers of the library
+
+    @Slot(object)
+    def _on_page(self, page: LibraryPage) -> None:
+        self._say_problem(None)
+        self._pages.setCurrentIndex(1 if page.total else 0)
+        self.set_subtitle(
+            count(page.total, "master") + (", read only" if page.read_only else ""), page.folder
+        )
+        self.model.set_records(page.masters)
+        self.facets.show_facets(page.facets, self.state.query)
+        self._middle.setCurrentIndex(0 if page.masters else 1)
+        self._clear.setVisible(len(page.masters) != page.total)
+        if self._want:
+            self.table.select_key(self._want)
+            self._want = ""
+        elif page.masters and not self.table.selected:
+            self.table.selectRow(0)
+        self._on_selection(self.table.selected)
+
+    @Slot(object)
+    def _on_failed(self, error: Exception) -> None:
+        if isinstance(error, CalibStudioError):
+            self._say_problem(error)
+        else:
+            self.context.problems.report(error)
+
+    def _say_problem(self, error: CalibStudioError | None) -> None:
+        """A library that cannot be read is a state that lasts: a banner, not a toast."""
+        if self._banner is not None:
+            self._banner.hide()
+            self._banner.deleteLater()
+            self._banner = None
+        if error is not None:
+            self._banner = Banner(self.theme, "bad", str(error), error.hint)
+            self.add_banner(self._banner)
+
+    @Slot(object)
+    def _on_wanted(self, changes: Mapping[str, Any]) -> None:
+        self.state.change_query(**changes)
+
+    @Slot()
+    def _on_clear(self) -> None:
+        self.facets.search.clear()
+        self.state.change_query(
+            search="", kinds=(), cameras=(), filters=(), verdicts=(), states=(), nights=()
+        )
+
+    @Slot(object)
+    def _on_selection(self, records: tuple[MasterRecord, ...]) -> None:
+        n = f"{number(len(self.model.records))} shown"
+        self._shown.setText(f"{n}, {number(len(records))} selected" if records else n)
+        self.detail.show_master(records[0] if records else None)
+
+    # Decisions
+
+    @property
+    def chosen(self) -> tuple[MasterRecord, ...]:
+        """The masters that a decision is about."""
+        return self.table.selected
+
+    @Slot()
+    def approve(self) -> None:
+        """Say that the chosen masters are fit for use."""
+        ids = [r.sha256 for r in self.chosen]
+        if ids:
+            self._decide("Approve", lambda library: library.approve(ids))
+
+    @Slot()
+    def reject(self) -> None:
+        """Ask why, and say that the chosen masters must not be used."""
+        self._ask_reason("Reject", "reject", loses=True)
+
+    @Slot()
+    def retire(self) -> None:
+        """Take the chosen masters out of use, or bring them back."""
+        record = self.detail.record
+        if record is not None and record.state in (ReviewState.REJECTED, ReviewState.RETIRED):
+            ids = [r.sha256 for r in self.chosen]
+            self._decide("Restore", lambda library: library.restore(ids))
+            return
+        self._ask_reason("Retire", "retire", loses=False)
+
+    def _ask_reason(self, word: str, method: str, *, loses: bool) -> None:
+        records = self.chosen
+        if not records:
+            return
+        what = master_title(records[0]) if len(records) == 1 else count(len(records), "master")
+        sheet = Sheet(self.theme, f"{word} {what}", self)
+        reason = TextField(self.theme, name="Reason")
+        said = "The file stays; it is not offered for lights any more. This can be undone."
+        sheet.body.addWidget(label(said, "secondary", wrap=True))
+        field = Labelled("Why", reason)
+        sheet.body.addWidget(field)
+        ids = [r.sha256 for r in records]
+
+        def accept() -> None:
+            why = reason.text().strip()
+            if loses and not why:
+                field.set_note("A reason is kept with the master; a word is enough.", "bad")
+                return
+            sheet.accept()
+            self._decide(word, lambda library: getattr(library, method)(ids, why))
+
+        reason.returnPressed.connect(accept)
+        sheet.add_button("Leave it", sheet.reject)
+        sheet.add_button(word, accept, ButtonKind.DANGER if loses else ButtonKind.PRIMARY)
+        sheet.open()
+        reason.setFocus()
+
+    def _decide(self, word: str, act: Any) -> None:
+        def done(review: Any) -> None:
+            n = count(len(review.changes), "master")
+            if review.changes:
+                self.context.toasts.say(
+                    f"{n} {review.what}.",
+                    "good",
+                    action="Undo",
+                    on_action=lambda: self._decide("Undo", lambda library: library.undo(review)),
+                )
+
+        self.state.run(word, act, done)
+
+    def on_compact(self, compact: bool) -> None:
+        self.detail.picture.setFixedHeight(196 if compact else 272)
+
+    def close_down(self) -> None:
+        self.detail.close_down()
