@@ -251,7 +251,7 @@ def _data_folder() -> Path:
 def _warm(ctx: JobContext) -> None:
     """Compile, or load from their cache, the kernels that the first stack would wait for."""
     try:
-        from calibstudio.imaging.combine import warm_kernels
+        from calibstudio.imaging.kernels import warm_kernels
     except ImportError:
         return
     warm_kernels()

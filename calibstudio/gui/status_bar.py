@@ -184,7 +184,7 @@ class StatusField(QAbstractButton):
 def camera_text(s: EquipmentSnapshot) -> FieldText:
     """Say the camera: its name, and its state when that is not as it should be."""
     if s.camera is None and not s.problems:
-        return FieldText(status="waiting", strong=s.camera_name, after="connecting")
+        return FieldText(status="waiting", strong=s.camera_name, tip="Connecting")
     if s.camera_lost:
         tip = "\n".join(s.problems)
         return FieldText(status="bad", strong=s.camera_name, after="not answering", tip=tip)

@@ -7,6 +7,7 @@ seen in another theme, not for one frame.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -21,9 +22,13 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-FAMILIES = ("Inter", "Segoe UI", "SF Pro Text", "Noto Sans")
-"""Families asked for in this order; Inter comes with the program when none is installed."""
+SYSTEM_FAMILIES = {"win32": "Segoe UI", "darwin": ".AppleSystemUIFont"}
+"""The family of the system, where the system has one that suits."""
+BUNDLED_FAMILY = "Inter CalibStudio"
+"""Elsewhere Inter, which comes with the program under a name of its own: an Inter that is
+installed there with other outlines would be mixed with it, weight by weight."""
 BUNDLED = ("Regular", "Medium", "SemiBold", "Bold")
+FALLBACKS = ("Inter", "Noto Sans", "DejaVu Sans", "sans-serif")
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,14 +290,13 @@ TOUCH_SIZES = Sizes(
 
 @lru_cache(maxsize=1)
 def _families() -> tuple[str, ...]:
-    """Families for all text: what the system has of our list, else the Inter that we bring."""
-    present = set(QFontDatabase.families())
-    found = [f for f in FAMILIES if f in present]
-    if not found:
-        for weight in BUNDLED:
-            QFontDatabase.addApplicationFont(str(resource(f"fonts/Inter-{weight}.otf")))
-        found = ["Inter"]
-    return (*found, "sans-serif")
+    """Families for all text, the first that is there counts."""
+    system = SYSTEM_FAMILIES.get(sys.platform)
+    if system is not None:
+        return (system, *FALLBACKS)
+    for weight in BUNDLED:
+        QFontDatabase.addApplicationFont(str(resource(f"fonts/Inter-{weight}.ttf")))
+    return (BUNDLED_FAMILY, *FALLBACKS)
 
 
 class ThemeState(QObject):

@@ -210,16 +210,24 @@ class EmptyState(QWidget):
         self._picture.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._sentence = label(sentence, "body", tone="text2", wrap=True)
         self._hint = label(hint, "note", wrap=True)
+        words = QWidget()
+        words.setFixedWidth(460)
+        inner = QVBoxLayout(words)
+        inner.setContentsMargins(0, 0, 0, 0)
+        inner.setSpacing(8)
         for text in (self._sentence, self._hint):
             text.setAlignment(Qt.AlignmentFlag.AlignHCenter)
-            text.setFixedWidth(460)
+            inner.addWidget(text)
         self._hint.setVisible(bool(hint))
         column = QVBoxLayout(self)
         column.setSpacing(12)
         column.addStretch(2)
         column.addWidget(self._picture, 0, Qt.AlignmentFlag.AlignHCenter)
-        column.addWidget(self._sentence, 0, Qt.AlignmentFlag.AlignHCenter)
-        column.addWidget(self._hint, 0, Qt.AlignmentFlag.AlignHCenter)
+        middle = QHBoxLayout()
+        middle.addStretch(1)
+        middle.addWidget(words)
+        middle.addStretch(1)
+        column.addLayout(middle)
         if action:
             kind = ButtonKind.PRIMARY if primary else ButtonKind.NORMAL
             size = ButtonSize.LARGE if primary else ButtonSize.NORMAL
