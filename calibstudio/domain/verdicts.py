@@ -19,6 +19,13 @@ def quantity_text(value: float, unit: str, decimals: int | None) -> str:
     return f"{text}{NARROW}{unit}" if unit else text
 
 
+def metric_text(metric: Metric) -> str:
+    """Write the value of a metric with its unit; an en dash when it was not measured."""
+    if metric.value is None:
+        return EN_DASH
+    return quantity_text(metric.value, metric.unit, metric.decimals)
+
+
 @dataclass(slots=True)
 class Judge:
     """Collects metrics of one thing and words the findings that follow from them."""

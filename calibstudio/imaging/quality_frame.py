@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from calibstudio.domain.kinds import FrameKind
+from calibstudio.domain.kinds import CALIBRATION_KINDS, FrameKind
 from calibstudio.domain.quality import Assessment, Verdict
 from calibstudio.domain.thresholds import DEFAULT_THRESHOLDS, Limit, Thresholds
 from calibstudio.domain.verdicts import Judge
@@ -127,6 +127,7 @@ def _add_extremes(judge: Judge, data: Image, context: FrameContext, limits: Thre
     if data.dtype.kind == "f" and not np.isfinite(data).all():
         values = data[np.isfinite(data)]
         judge.add("not_finite", 100.0 * (1.0 - values.size / data.size), Limit(warn_above=0.0))
+    is_judged = context.kind in CALIBRATION_KINDS
     lowest, highest = float(values.min()), float(values.max())
     total = values.sum(dtype=np.float64 if data.dtype.kind == "f" else np.int64)
     judge.add("mean", float(total) / values.size)
@@ -138,10 +139,12 @@ def _add_extremes(judge: Judge, data: Image, context: FrameContext, limits: Thre
     else:
         edge = limits.saturation_guard * top
         count = 0 if highest < edge else int(np.count_nonzero(values >= edge))
+        # Stars may saturate in a light; what is not a calibration frame is measured, not judged.
         limit = limits.saturated_cold if context.kind in COVERED else limits.saturated
-        judge.add("saturated", 100.0 * count / values.size, limit, note=said)
+        share = 100.0 * count / values.size
+        judge.add("saturated", share, limit if is_judged else None, note=said)
     count = 0 if lowest > 0 else int(np.count_nonzero(values <= 0))
-    judge.add("zeros", 100.0 * count / values.size, limits.zeros)
+    judge.add("zeros", 100.0 * count / values.size, limits.zeros if is_judged else None)
     if lowest == highest and values.size > 1:
         judge.find(
             Verdict.BAD,
@@ -227,7 +230,6 @@ def find_light_leak(judge: Judge) -> None:
 def _add_banding(
     judge: Judge, planes: list[_Plane], context: FrameContext, limits: Thresholds, step: float
 ) -> None:
-    covered = context.kind in COVERED
     pixels = (1 << 19) // len(planes)
     for axis, name in ((1, "row_structure"), (0, "column_structure")):
         found = [
@@ -235,10 +237,10 @@ def _add_banding(
             for p in planes
         ]
         worst, plane = max(found, key=lambda f: np.nan_to_num(f[0].ratio, nan=-1.0))
-        limit = limits.limit(name)
+        limit = limits.limit(name) if context.kind == FrameKind.FLAT else None
         note = "" if axis == 1 else "The fixed pattern of columns is in it."
-        if covered:
-            limit = limits.row_structure_covered if axis == 1 else None
+        if context.kind in COVERED and axis == 1:
+            limit = limits.row_structure_covered
         lost = TOO_SMALL if plane.noise > 0 else "the image has no noise"
         where = _where(planes, plane)
         judge.add(name, worst.ratio, limit, note=note, missing=lost, where=where)

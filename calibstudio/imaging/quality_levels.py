@@ -207,22 +207,37 @@ def tile_noises(
     plane: Image, *, at_most: int = 144, side: int = TILE, step: float = 0.0
 ) -> NDArray[np.float64]:
     """Return the clipped standard deviation of each tile that could be measured."""
-    return noises_of_tiles(tiles(plane, at_most=at_most, side=side), step=step)
+    sigmas = noises_of_tiles(tiles(plane, at_most=at_most, side=side), step=step)
+    return sigmas[np.isfinite(sigmas)]
 
 
 def noises_of_tiles(cut: NDArray[Any], *, step: float = 0.0) -> NDArray[np.float64]:
-    """Return the same of tiles that are cut already, shape (n, height, width)."""
+    """Return the same of tiles that are cut already, shape (n, height, width).
+
+    One value for each tile; NaN for a tile with fewer than 9 values.
+    """
     if cut.size == 0:
-        return np.empty(0)
+        return np.full(len(cut), np.nan)
+    # A few tiles at a time stay in the processor's cache: twice as quick as all at once.
+    parts = [_noises_of_some(cut[i : i + 16], step) for i in range(0, len(cut), 16)]
+    return np.concatenate(parts)
+
+
+def _noises_of_some(cut: NDArray[Any], step: float) -> NDArray[np.float64]:
     count, hy, hx = cut.shape
     values = cut.reshape(count, -1).astype(np.float32)
     good = np.isfinite(values)
     measured = good.sum(axis=1) >= 9
+    sigmas = np.full(count, np.nan)
     if not measured.any():
-        return np.empty(0)
-    values, good = values[measured], good[measured]
-    values = values - _row_medians(values, good)
-    return _clipped_without_plane(values, good, (hy, hx), step)
+        return sigmas
+    if not measured.all():
+        values, good = values[measured], good[measured]
+    values -= _row_medians(values, good)
+    if not good.all():
+        values[~good] = 0.0
+    sigmas[measured] = _clipped_without_plane(values, good, (hy, hx), step)
+    return sigmas
 
 
 def _row_medians(values: NDArray[np.float32], good: NDArray[np.bool_]) -> NDArray[np.float32]:
@@ -239,17 +254,17 @@ def _clipped_without_plane(
     """Clip at 5 sigma (MAD), take out a plane, clip what remains, and quote the deviation."""
     y, x = np.mgrid[0 : shape[0], 0 : shape[1]].reshape(2, -1).astype(np.float32)
     y, x = y - y.mean(), x - x.mean()
+    terms = np.stack([y / max(float((y * y).sum()), 1e-9), x / max(float((x * x).sum()), 1e-9)])
     for _ in range(2):
-        keep = good & (np.abs(values) <= _clip_at(values, good, step))
-        kept = np.where(keep, values, 0.0)
-        count = np.maximum(keep.sum(axis=1, keepdims=True), 1)
-        slope_y = (kept @ y)[:, None] / max(float((y * y).sum()), 1e-9)
-        slope_x = (kept @ x)[:, None] / max(float((x * x).sum()), 1e-9)
+        keep = _within_clip(values, good, step)
+        kept = values * keep
+        count = np.maximum(np.count_nonzero(keep, axis=1)[:, None], 1)
+        slopes = kept @ terms.T
         mean = kept.sum(axis=1, keepdims=True) / count
-        values = values - mean - slope_y * y - slope_x * x
-    keep = good & (np.abs(values) <= _clip_at(values, good, step))
-    kept = np.where(keep, values, 0.0)
-    count = keep.sum(axis=1)
+        values = values - mean.astype(np.float32) - slopes @ np.stack([y, x])
+    keep = _within_clip(values, good, step)
+    kept = values * keep
+    count = np.count_nonzero(keep, axis=1)
     mean = kept.sum(axis=1) / np.maximum(count, 1)
     squares = np.einsum("ij,ij->i", kept, kept, dtype=np.float64)
     free = np.maximum(count - (3 if min(shape) > 3 else 1), 1)
@@ -258,16 +273,17 @@ def _clipped_without_plane(
     return sigmas
 
 
-def _clip_at(
+def _within_clip(
     values: NDArray[np.float32], good: NDArray[np.bool_], step: float
-) -> NDArray[np.float32]:
+) -> NDArray[np.bool_]:
     away = np.abs(values)
     if good.all():
         spread = np.median(away, axis=1, keepdims=True)
     else:
         spread = _row_medians(away, good)
-    clip: NDArray[np.float32] = np.maximum(7.413 * spread, 2.5 * step).astype(np.float32)
-    return clip
+    # 5 sigma of 1.4826 MAD.
+    within: NDArray[np.bool_] = away <= np.maximum(7.413 * spread, 2.5 * step).astype(np.float32)
+    return within & good
 
 
 def adu_quantum(data: Image) -> float:

@@ -165,7 +165,8 @@ def _add_basics(judge: Judge, m: _Master, limits: Thresholds) -> None:
     judge.add("minimum", float(values.min()), unit=m.unit)
     judge.add("maximum", float(values.max()), unit=m.unit)
     missing = 100.0 * (1.0 - values.size / m.image.size)
-    judge.add("not_finite", missing, Limit(warn_above=1.0, bad_above=10.0))
+    if missing:
+        judge.add("not_finite", missing, Limit(warn_above=1.0, bad_above=10.0))
     note = "Scatter of neighbouring pixels, the sensor's own pattern included."
     judge.add("noise", m.noise, unit=m.unit, note=note, missing=TOO_SMALL)
     if values.size > 1 and float(values.min()) == float(values.max()):
@@ -290,7 +291,9 @@ def _add_covered(judge: Judge, m: _Master, limits: Thresholds) -> None:
         note = f"Above 5 sigma of one frame and {rate:g} {E}/s."
     noises = [noise] * len(m.planes)
     found = hot_pixels(m.image, m.bins, noises, sigmas=limits.hot_sigma, at_least_adu=floor)
-    judge.add("hot_pixels", 100.0 * found.fraction, limits.hot_pixels, note=note)
+    # Pixels with an offset of their own are usual in a bias, and are taken out with it.
+    limit = limits.hot_pixels if m.kind in DARK_LIKE else None
+    judge.add("hot_pixels", 100.0 * found.fraction, limit, note=note)
     judge.add("hot_pixel_count", found.count)
     mirrored = -m.image.astype(np.float32)
     cold = hot_pixels(mirrored, [-b for b in m.bins], noises, sigmas=limits.hot_sigma)

@@ -56,6 +56,7 @@ def take_sample(data: Image, bayer: str | None, *, at_most: int) -> Sample:
     )
     step = adu_quantum(data)
     sigmas = noises_of_tiles(cut, step=step)
+    sigmas = sigmas[np.isfinite(sigmas)]
     noise = float(np.median(sigmas)) if sigmas.size else float("nan")
     means = tile_means(cut, step)
     known = means[np.isfinite(means)]
@@ -81,7 +82,10 @@ def tile_means(cut: Tiles, step: float) -> NDArray[np.float64]:
 
 
 def difference_variance(a: Tiles, b: Tiles, *, step: float) -> NDArray[np.float64]:
-    """Return the clipped variance of a - b in each tile, ADU^2; the fixed pattern is gone."""
+    """Return the clipped variance of a - b in each tile, ADU^2; the fixed pattern is gone.
+
+    NaN for a tile without enough values in both.
+    """
     difference = a.astype(np.float32) - b.astype(np.float32)
     return noises_of_tiles(difference, step=step) ** 2
 
@@ -94,17 +98,18 @@ def pair_noise(stack: Sequence[Tiles], *, step: float) -> tuple[float, float]:
     NaN for fewer than two frames.
     """
     pairs = [(stack[i], stack[i + 1]) for i in range(0, len(stack) - 1, 2)]
-    found = [v for a, b in pairs if (v := difference_variance(a, b, step=step)).size]
+    every = [difference_variance(a, b, step=step) for a, b in pairs]
+    found = [known for v in every if (known := v[np.isfinite(v)]).size]
     if not found:
         return float("nan"), float("nan")
     variance = float(np.mean([np.median(v) for v in found])) / 2.0 - step**2 / 12.0
     sigma = float(np.sqrt(max(variance, 0.0)))
-    every = np.concatenate(found) / 2.0
-    spread = clipped_statistics(every).sigma
-    if not (sigma > 0 and every.size > 1):
+    single = np.concatenate(found) / 2.0
+    if not (sigma > 0 and single.size > 1):
         return sigma, float("nan")
     # 1.25: the median of the tiles scatters more than their mean.
-    return sigma, 1.2533 * spread / every.size**0.5 / (2.0 * sigma)
+    spread = clipped_statistics(single).sigma
+    return sigma, 1.2533 * spread / single.size**0.5 / (2.0 * sigma)
 
 
 @dataclass(frozen=True, slots=True)

@@ -308,7 +308,9 @@ def _add_noise_excess(judge: Judge, data: SetData, limits: Thresholds) -> None:
         if not ratios:
             judge.missing("noise_excess", "there is no light above the bias")
             return
-        value = float(np.median(np.concatenate(ratios)))
+        known = np.concatenate(ratios)
+        known = known[np.isfinite(known)]
+        value = float(np.median(known)) if known.size else float("nan")
         judge.add("noise_excess", value, limits.noise_excess, note="With the written gain.")
 
 

@@ -1,0 +1,304 @@
+"""Frames, sets and masters on disk, measured and judged (RULES 7)."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calibstudio.domain.errors import CalibStudioError
+from calibstudio.domain.grouping import Group
+from calibstudio.domain.header import FrameHeader
+from calibstudio.domain.jobs import JobContext
+from calibstudio.domain.kinds import FrameKind
+from calibstudio.domain.quality import Assessment, Finding, Metric, Verdict
+from calibstudio.domain.thresholds import DEFAULT_THRESHOLDS, Thresholds
+from calibstudio.imaging.quality import FrameContext, SetAssessment, measure_frame, measure_set
+from calibstudio.services.import_frames import read_one
+from calibstudio.services.judge_masters import judge_master
+from calibstudio.store.pixels import image_names, read_image
+
+SETTINGS = ("camera", "gain", "offset", "binning", "readout_mode", "shape")
+"""What a bias must share with a frame for its level to be that frame's."""
+
+
+def frame_context(header: FrameHeader, *, bias_level_adu: float | None = None) -> FrameContext:
+    """Return what a header says that judging needs; a rig's own knowledge is added by `replace`."""
+    return FrameContext(
+        kind=header.kind or "",
+        bayer=header.bayer,
+        exposure_s=header.exposure_s,
+        sensor_temp_c=header.sensor_temp_c,
+        set_temp_c=header.set_temp_c,
+        egain_e_per_adu=header.egain_e_per_adu,
+        saturation_adu=header.saturation_adu,
+        bias_level_adu=bias_level_adu,
+    )
+
+
+def same_settings(one: FrameHeader, other: FrameHeader) -> bool:
+    """Whether two frames come from the same camera with the same settings; unknown is not known."""
+    return all(getattr(one, word) == getattr(other, word) for word in SETTINGS)
+
+
+class JudgeCache:
+    """Verdicts of files that have not changed since, in memory. Safe from any thread."""
+
+    def __init__(self, at_most: int = 50_000) -> None:
+        self._at_most = at_most
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[tuple[object, ...], Assessment] = OrderedDict()
+
+    def get(self, header: FrameHeader, *asked: object) -> Assessment | None:
+        """Return the verdict on this state of the file with what was known then, or None."""
+        with self._lock:
+            return self._kept.get(self._key(header, asked))
+
+    def keep(self, assessment: Assessment, header: FrameHeader, *asked: object) -> None:
+        """Remember a verdict; the oldest is forgotten when there are too many."""
+        with self._lock:
+            self._kept[self._key(header, asked)] = assessment
+            while len(self._kept) > self._at_most:
+                self._kept.popitem(last=False)
+
+    @staticmethod
+    def _key(header: FrameHeader, asked: tuple[object, ...]) -> tuple[object, ...]:
+        return (header.path, header.file_bytes, header.file_mtime_ns, *asked)
+
+
+def judge_files(
+    ctx: JobContext,
+    files: Iterable[FrameHeader | Path],
+    *,
+    thresholds: Thresholds = DEFAULT_THRESHOLDS,
+    cache: JudgeCache | None = None,
+    known: Callable[[FrameContext], FrameContext] | None = None,
+) -> dict[Path, Assessment]:
+    """Measure and judge frames and masters, each by itself.
+
+    Parameters
+    ----------
+    ctx
+        Progress and cancel.
+    files
+        Headers, or paths whose headers are read here.
+    cache
+        Verdicts of earlier calls; files that have not changed are not read again.
+    known
+        Adds what a rig knows of its camera (largest value, gain, read noise) to a frame's
+        context.
+
+    Returns
+    -------
+    dict
+        By path, in the order given. A file that cannot be read is judged BAD, with the reason.
+        Biases are judged first: their level is taken out of darks and flats of the same camera
+        and settings. Of files with several images the worst is shown.
+
+    Raises
+    ------
+    Cancelled
+        When asked to stop.
+    """
+    files = list(files)
+    results: dict[Path, Assessment] = {}
+    headers = _read_headers(files, results)
+    run = _Run(thresholds, cache, known)
+    biases = [h for h in headers if h.kind == FrameKind.BIAS and not h.is_master]
+    others = [h for h in headers if h.kind != FrameKind.BIAS or h.is_master]
+    first, second = ctx.split(max(len(biases), 0.01), max(len(others), 0.01))
+    results.update(run.all(first, biases, {}))
+    levels = {h.path: _bias_level(h, biases, results) for h in others}
+    results.update(run.all(second, others, levels))
+    order = [f if isinstance(f, Path) else f.path for f in files]
+    return {path: results[path] for path in order}
+
+
+def _read_headers(
+    files: Iterable[FrameHeader | Path], results: dict[Path, Assessment]
+) -> list[FrameHeader]:
+    headers = []
+    for file in files:
+        if isinstance(file, FrameHeader):
+            headers.append(file)
+            continue
+        try:
+            headers.append(read_one(file))
+        except CalibStudioError as error:
+            results[file] = unreadable(error)
+    return headers
+
+
+def unreadable(error: CalibStudioError) -> Assessment:
+    """Return the verdict on a file that cannot be read."""
+    finding = Finding(Verdict.BAD, "cannot be read", str(error), cure=error.hint)
+    return Assessment((), (finding,))
+
+
+def _bias_level(
+    header: FrameHeader, biases: Sequence[FrameHeader], results: Mapping[Path, Assessment]
+) -> float | None:
+    """Return the median level of the biases of the same camera and settings."""
+    levels = [
+        level
+        for b in biases
+        if same_settings(b, header) and (level := results[b.path].value("level")) is not None
+    ]
+    return float(np.median(levels)) if levels else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """Judges many files with the same limits, several at once."""
+
+    thresholds: Thresholds
+    cache: JudgeCache | None
+    known: Callable[[FrameContext], FrameContext] | None
+
+    def all(
+        self,
+        ctx: JobContext,
+        headers: Sequence[FrameHeader],
+        bias_levels: Mapping[Path, float | None],
+    ) -> dict[Path, Assessment]:
+        """Judge all, reading and measuring in a few threads (numpy lets go of the interpreter)."""
+        results: dict[Path, Assessment] = {}
+        todo = list(headers)
+        workers = min(4, os.cpu_count() or 1)
+        running: dict[Future[Assessment], FrameHeader] = {}
+        with ThreadPoolExecutor(workers, thread_name_prefix="judge") as pool:
+            try:
+                while todo or running:
+                    while todo and len(running) < workers:
+                        header = todo.pop(0)
+                        level = bias_levels.get(header.path)
+                        running[pool.submit(self.one, header, level)] = header
+                    done, _ = wait(running, timeout=0.5, return_when=FIRST_COMPLETED)
+                    for future in done:
+                        header = running.pop(future)
+                        results[header.path] = future.result()
+                    text = f"{len(results)} of {len(headers)} frames judged"
+                    ctx.progress(0.999 * len(results) / len(headers), text)
+            finally:
+                for future in running:
+                    future.cancel()
+        ctx.progress(1.0)
+        return results
+
+    def one(self, header: FrameHeader, bias_level: float | None) -> Assessment:
+        """Judge one file, or remember it."""
+        context = frame_context(header, bias_level_adu=bias_level)
+        if self.known is not None:
+            context = self.known(context)
+        if self.cache is not None:
+            kept = self.cache.get(header, context, self.thresholds)
+            if kept is not None:
+                return kept
+        try:
+            found = self._measure(header, context)
+        except CalibStudioError as error:
+            return unreadable(error)
+        if self.cache is not None:
+            self.cache.keep(found, header, context, self.thresholds)
+        return found
+
+    def _measure(self, header: FrameHeader, context: FrameContext) -> Assessment:
+        if header.is_master:
+            return judge_master(header, self.thresholds, bias_level_adu=context.bias_level_adu)
+        judged = {
+            name: measure_frame(read_pixels(header, name), context, self.thresholds)
+            for name in names_of_images(header)
+        }
+        return worst_of_images(judged)
+
+
+def names_of_images(header: FrameHeader) -> tuple[str, ...]:
+    """Return the names that `read_pixels` takes for the images of a file."""
+    return ("",) if len(header.images) <= 1 else image_names(header.path)
+
+
+def read_pixels(header: FrameHeader, image: str = "") -> NDArray[Any]:
+    """Read one image of a frame, with an earlier program's pedestal undone."""
+    pixels = read_image(header.path, image)
+    return pixels + np.float32(header.pedestal_adu) if header.pedestal_adu else pixels
+
+
+def worst_of_images(judged: Mapping[str, Assessment]) -> Assessment:
+    """Return the verdict on a file of several images: the worst one's numbers, all findings."""
+    if len(judged) == 1:
+        return next(iter(judged.values()))
+    worst = max(judged, key=lambda name: judged[name].verdict.severity)
+    findings = tuple(
+        replace(f, what=f"{name or 'first image'}: {f.what}")
+        for name, assessment in judged.items()
+        for f in assessment.findings
+    )
+    note = Metric(
+        "image", "Image", None, "", why=f"The numbers are those of {worst or 'the first'}."
+    )
+    return Assessment((*judged[worst].metrics, note), findings)
+
+
+def judge_set(
+    ctx: JobContext,
+    group: Group,
+    headers: Mapping[Path, FrameHeader],
+    *,
+    biases: Sequence[FrameHeader] = (),
+    thresholds: Thresholds = DEFAULT_THRESHOLDS,
+    known: Callable[[FrameContext], FrameContext] | None = None,
+) -> SetAssessment:
+    """Measure and judge the frames of a group together.
+
+    Parameters
+    ----------
+    group
+        Its frames, in the order they were taken.
+    headers
+        Of all frames of the group, by path.
+    biases
+        Bias frames of the same settings, where there are some: dark current and photon transfer
+        come from them.
+
+    Returns
+    -------
+    SetAssessment
+        Positions in its ``outliers`` are those in ``group.frames``. Of files with several
+        images the worst image's numbers and every image's findings and outliers.
+
+    Raises
+    ------
+    Cancelled
+        When asked to stop.
+    """
+    frames = [headers[path] for path in group.frames]
+    contexts = [frame_context(h) for h in frames]
+    if known is not None:
+        contexts = [known(c) for c in contexts]
+    images = names_of_images(frames[0]) if frames else ("",)
+    judged: dict[str, SetAssessment] = {}
+    for name, part in zip(images, ctx.split(*[1.0] * len(images)), strict=True):
+        judged[name] = measure_set(
+            group.kind,
+            [_loader(h, name) for h in frames],
+            contexts,
+            names=[h.path.name for h in frames],
+            biases=[_loader(h, name) for h in biases],
+            thresholds=thresholds,
+            ctx=part,
+        )
+    together = worst_of_images(judged)
+    outliers = {i: reason for found in judged.values() for i, reason in found.outliers.items()}
+    return SetAssessment(together.metrics, together.findings, dict(sorted(outliers.items())))
+
+
+def _loader(header: FrameHeader, image: str) -> Callable[[], NDArray[Any]]:
+    return lambda: read_pixels(header, image)
