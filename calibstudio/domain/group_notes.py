@@ -36,6 +36,9 @@ WORDS = {
 }
 """What a person calls the grouping keys."""
 
+ASKS = "Nothing is assumed until you answer."
+"""How a note ends that waits for an answer."""
+
 _QUIET = frozenset({"readout_mode", "telescope", "focal_length_mm"})
 """Unknown so often that a question for each group would hide the questions that count."""
 
@@ -61,8 +64,7 @@ def notes_of(
     if asked:
         verb = "does not say its" if len(headers) == 1 else "do not say their"
         notes.append(
-            f"{plural(kind, len(headers))} {verb} {listed(asked)}. "
-            "Nothing is assumed until you answer."
+            f"{plural(kind, len(headers))} {verb} {listed(asked)}. {ASKS}"
         )
     notes += [
         f"The frames' values of {WORDS.get(word, word)} run on from group to group: "

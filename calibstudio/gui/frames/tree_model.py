@@ -19,6 +19,7 @@ from PySide6.QtCore import (
     Slot,
 )
 
+from calibstudio.domain.group_notes import ASKS
 from calibstudio.domain.group_titles import group_titles
 from calibstudio.domain.grouping import Group, LeftOut
 from calibstudio.domain.quality import Verdict
@@ -281,24 +282,24 @@ class GroupTreeModel(QAbstractItemModel):
         return max((c.status for c in branch.children), key=order.index, default="")
 
     def _group_status(self, group: Group) -> str:
-        if group.unknown or group.notes:
-            return "warn"
         worst = self._state.worst(group)
+        if group.notes and worst is not Verdict.BAD:
+            return "warn"
         return "" if worst is None else kind_of(worst)
 
     def _group_node(self, group: Group, branch: Node) -> Node:
-        notes = [*group.notes]
+        asks = any(ASKS in note for note in group.notes)
         return Node(
             f"group/{group.id}",
             self._titles[group.id],
             branch,
-            icon="status-unknown" if group.unknown else group_icon(group.kind),
-            icon_tone="warn" if group.unknown else "",
+            icon="status-unknown" if asks else group_icon(group.kind),
+            icon_tone="warn" if asks else "",
             count=number(len(group.frames)),
             status=self._group_status(group),
             group_id=group.id,
             frames=group.frames,
-            tip="\n".join(notes),
+            tip="\n".join(group.notes),
             make=self._parts,
         )
 

@@ -19,7 +19,7 @@ from calibstudio.gui.frames.detail_panel import DetailPanel
 from calibstudio.gui.frames.frames_panel import FramesPanel
 from calibstudio.gui.frames.groups_panel import GroupsPanel
 from calibstudio.gui.frames.measuring import Measuring
-from calibstudio.gui.frames.questions import question_for
+from calibstudio.gui.frames.questions import GroupQuestion, question_for
 from calibstudio.gui.frames.regroup_actions import RegroupActions
 from calibstudio.gui.frames.scanning import FillingScan
 from calibstudio.gui.frames.stacking import Stacking, group_facts
@@ -184,6 +184,7 @@ class FramesWorkspace(Workspace):
         if self.sender() in (None, self._scan):
             self._scan = None
         self._say_where()
+        self._on_row(self.groups.node)
         if not self._folders or not (self.state.grouping.headers or self.state.grouping.ungrouped):
             self._pages.setCurrentIndex(0)
             if self._folders:
@@ -311,11 +312,12 @@ class FramesWorkspace(Workspace):
             self.actions_by_hand.split(frames)
 
     @Slot(object)
-    def _on_answered(self, question: object) -> None:
-        values = getattr(question, "values", None)
-        frames = getattr(question, "frames", ())
-        if values:
-            self.actions_by_hand.correct(frames, values)
+    def _on_answered(self, question: GroupQuestion) -> None:
+        offer = question.offer
+        if offer.values and len(offer.values) == len(offer.differences):
+            self.actions_by_hand.correct(offer.frames, offer.values)
+        elif offer.target_id:
+            self.actions_by_hand.move(offer.frames, offer.target_id)
 
     @Slot()
     def _on_merge_button(self) -> None:
@@ -442,7 +444,6 @@ class FramesWorkspace(Workspace):
 
     def on_compact(self, compact: bool) -> None:
         self.detail.picture.setFixedHeight(208 if compact else 288)
-        self.frames.set_compact(compact)
 
     def close_down(self) -> None:
         if self._scan is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -156,7 +157,7 @@ class MasterPanel(QWidget):
         self.tabs = SegmentedControl(theme, TABS, name="What is shown of the master")
         self.histogram = HistogramPlot(theme)
         self.facts = KeyValueGrid(columns=2)
-        self._models = {
+        self._models: dict[str, RecordTableModel[Any]] = {
             "metrics": RecordTableModel(METRIC_COLUMNS),
             "header": RecordTableModel(HEADER_COLUMNS),
             "inputs": RecordTableModel(INPUT_COLUMNS),
