@@ -9,7 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from calibstudio.domain.equipment import CameraInfo, PanelInfo, Region
+from calibstudio.domain.draft_checks import (
+    count_problems,
+    exposure_problems,
+    looks_like_cmos,
+    panel_problems,
+    settings_problems,
+    usual_settings,
+)
+from calibstudio.domain.equipment import CameraInfo, PanelInfo
 from calibstudio.domain.kinds import FrameKind
 from calibstudio.domain.plan import (
     CameraSettings,
@@ -23,67 +31,17 @@ from calibstudio.domain.plan import (
     SearchLimits,
     estimate_plan,
 )
-from calibstudio.domain.wording import EN_DASH, count, exposure, number, quantity, temperature
+from calibstudio.domain.wording import EN_DASH, count, exposure, quantity
 
 BIAS_COUNT = 50
 DARK_COUNT = 20
 FLAT_COUNT = 32
-USUAL_SET_TEMP_C = -10.0
 SAFE_FLAT_ELECTRONIC_S = 0.5
 """Below this, panels that flicker leave bands on a rolling shutter."""
 SAFE_FLAT_SHUTTER_S = 2.0
 """Below this, the vanes of a mechanical shutter shade the frame by more than 1 %."""
 LONGEST_FLAT_S = 30.0
 OST_FACTORS = (0.5, 1.0, 2.0, 4.0)
-
-
-def looks_like_cmos(info: CameraInfo) -> bool:
-    """Whether the camera is most likely CMOS: its gain can be set, and it has no shutter."""
-    return info.gain_range is not None and not info.has_shutter
-
-
-def usual_settings(info: CameraInfo) -> CameraSettings:
-    """Return what an expert would start from: the camera's own gain and offset, −10 °C."""
-    set_temp_c = None
-    if info.can_cool:
-        set_temp_c = USUAL_SET_TEMP_C
-        if info.set_temp_range_c is not None:
-            low, high = info.set_temp_range_c
-            set_temp_c = min(max(set_temp_c, low), high)
-    return CameraSettings(
-        gain=info.gain_default,
-        offset=info.offset_default,
-        readout_mode=info.readout_modes[0] if info.readout_modes else None,
-        set_temp_c=set_temp_c,
-    )
-
-
-def settings_problems(settings: CameraSettings, info: CameraInfo) -> list[str]:
-    """What this camera cannot do of these settings, one sentence each."""
-    found: list[str] = []
-    found += _range_problem("Gain", settings.gain, info.gain_range, info.name)
-    found += _range_problem("Offset", settings.offset, info.offset_range, info.name)
-    if settings.binning not in info.binnings:
-        allowed = ", ".join(str(b) for b in info.binnings)
-        found.append(f"Binning {settings.binning} is not one of this camera's: {allowed}.")
-    if settings.readout_mode is not None and settings.readout_mode not in info.readout_modes:
-        found.append(f"This camera has no read-out mode “{settings.readout_mode}”.")
-    if settings.region is not None and not _inside(settings.region, info.shape):
-        found.append("The region reaches beyond the sensor. Make it smaller or move it.")
-    if settings.set_temp_c is not None:
-        found += _temperature_problems(settings.set_temp_c, info)
-    return found
-
-
-def exposure_problems(exposure_s: float, info: CameraInfo) -> list[str]:
-    """Whether the camera can expose so long, in a sentence if not."""
-    if exposure_s < info.exposure_min_s:
-        shortest = exposure(info.exposure_min_s)
-        return [f"{exposure(exposure_s)} is below this camera's shortest exposure of {shortest}."]
-    if exposure_s > info.exposure_max_s:
-        longest = exposure(info.exposure_max_s)
-        return [f"{exposure(exposure_s)} is above this camera's longest exposure of {longest}."]
-    return []
 
 
 @dataclass(slots=True)
@@ -103,7 +61,7 @@ class BiasDraft:
     def problems(self, info: CameraInfo) -> list[str]:
         """Why it cannot start, one sentence each."""
         return [
-            *_count_problems(self.count, "bias frame"),
+            *count_problems(self.count, "bias frame"),
             *exposure_problems(self.exposure_s, info),
             *settings_problems(self.settings, info),
         ]
@@ -209,9 +167,9 @@ class DarkDraft:
 
     def problems(self, info: CameraInfo) -> list[str]:
         """Why it cannot start, one sentence each."""
-        found = _count_problems(self.count, "dark")
+        found = count_problems(self.count, "dark")
         if self.with_bias:
-            found += _count_problems(self.bias_count, "bias frame")
+            found += count_problems(self.bias_count, "bias frame")
         if not self.exposures_s and not self.with_bias:
             found.append("No exposure is given. Add at least one.")
         for seconds in self.exposures_s:
@@ -325,7 +283,7 @@ class FlatDraft:
     ) -> list[str]:
         """Why it cannot start, one sentence each; wheel and panel are checked where given."""
         found = [
-            *_count_problems(self.count, "flat"),
+            *count_problems(self.count, "flat"),
             *settings_problems(self.settings, info),
             *self._exposure_problems(info),
             *self._target_problems(info),
@@ -341,7 +299,7 @@ class FlatDraft:
         if self.search is Search.BRIGHTNESS and self.light is not LightSource.PANEL:
             found.append("Only a panel can be dimmed. Search the exposure instead.")
         if panel is not None and self.light is LightSource.PANEL:
-            found += _panel_problems(self.brightness, panel)
+            found += panel_problems(self.brightness, panel)
         return found
 
     def _exposure_problems(self, info: CameraInfo) -> list[str]:
@@ -442,65 +400,3 @@ class FlatDraft:
     ) -> Estimate:
         """Return frames, time and disk needed; ``exposures_s`` by step id are better guesses."""
         return estimate_plan(self.plan(info), info, exposures_s=exposures_s)
-
-
-def _count_problems(n: int, noun: str) -> list[str]:
-    """Whether a number of frames makes sense."""
-    if n < 1:
-        return [f"At least 1 {noun} is needed."]
-    if n > 10_000:
-        return [f"{number(n)} {noun}s are more than a night holds. The most is {number(10_000)}."]
-    return []
-
-
-def _range_problem(
-    word: str, value: int | None, limits: tuple[int, int] | None, camera: str
-) -> list[str]:
-    """Whether a setting is inside the camera's range; None is the camera's own default."""
-    if value is None:
-        return []
-    if limits is None:
-        return [f"{word} cannot be set on {camera}."]
-    low, high = limits
-    if not low <= value <= high:
-        return [
-            f"{word} {number(value)} is outside this camera's range {number(low)}{EN_DASH}"
-            f"{number(high)}."
-        ]
-    return []
-
-
-def _temperature_problems(set_temp_c: float, info: CameraInfo) -> list[str]:
-    """Whether the camera can be asked for this temperature."""
-    if not info.can_cool:
-        return ["This camera has no cooler, so no temperature can be set."]
-    if info.set_temp_range_c is not None:
-        low, high = info.set_temp_range_c
-        if not low <= set_temp_c <= high:
-            return [
-                f"{temperature(set_temp_c)} is outside the cooler's range, "
-                f"{temperature(low)} to {temperature(high)}."
-            ]
-    return []
-
-
-def _panel_problems(brightness: int | None, panel: PanelInfo) -> list[str]:
-    """Whether the panel can do what is asked."""
-    if not panel.has_lamp:
-        return [f"{panel.name} has no lamp. Choose another light."]
-    if brightness is not None and not 1 <= brightness <= panel.max_brightness:
-        return [f"Brightness is from 1 to {number(panel.max_brightness)} on {panel.name}."]
-    return []
-
-
-def _inside(region: Region, shape: tuple[int, int]) -> bool:
-    """Whether a region lies on the sensor."""
-    rows, columns = shape
-    return (
-        region.x >= 0
-        and region.y >= 0
-        and region.width > 0
-        and region.height > 0
-        and region.x + region.width <= columns
-        and region.y + region.height <= rows
-    )

@@ -252,15 +252,15 @@ class CapturePlan:
         UsageError
             If it is not a plan, was written by a newer version, or a value makes no sense.
         """
-        if document.get("version", PLAN_VERSION) > PLAN_VERSION:
-            raise UsageError(
-                "This capture plan was written by a newer CalibStudio.",
-                hint="Update CalibStudio, or make the plan again.",
-            )
         try:
+            if int(document.get("version", PLAN_VERSION)) > PLAN_VERSION:
+                raise UsageError(
+                    "This capture plan was written by a newer CalibStudio.",
+                    hint="Update CalibStudio, or make the plan again.",
+                )
             steps = tuple(step_from_document(s) for s in document["steps"])
             plan = cls(str(document["title"]), steps, bool(document.get("build_masters", True)))
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise UsageError(
                 f"The capture plan cannot be read: {error!r}.", hint="Make the plan again."
             ) from error

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from calibstudio.domain.drafts import exposure_problems, settings_problems
+from calibstudio.domain.draft_checks import exposure_problems, settings_problems
 from calibstudio.domain.equipment import CameraState, CameraStatus, CoverState, Observatory
 from calibstudio.domain.errors import CalibStudioError, DeviceError, UsageError, WriteProblemError
 from calibstudio.domain.kinds import FrameKind
