@@ -20,7 +20,7 @@ PATAT = {
 NIGHT_MAG = {"U": 21.3, "B": 21.8, "V": 21.0, "R": 20.4, "I": 19.5}
 """The night sky near a small town."""
 _P_LAST = 10.0
-_DAY_SLOPE_ENDS_DEG = 4.0
+_DAY_SLOPE_ENDS_DEG = 6.0
 
 PHOTONS_MAG0 = 1000.0
 """Photons per second, cm2 and angstrom from a star of magnitude 0."""
@@ -36,7 +36,7 @@ def sky_mag_per_arcsec2(sun_altitude_deg: float, band: str = "V") -> float:
     -----
     From -5 to -15 degrees: Patat et al. (2006), A&A 455, 385, whose slope halves over the window
     that serves for flats. Above -5 degrees the slope goes on, falling in a straight line to zero
-    at +4 degrees, where it is day. The light of the night is added to all.
+    at +6 degrees, where it is day. The light of the night is added to all.
     """
     a0, a1, a2 = PATAT[band]
     p = -5.0 - sun_altitude_deg
