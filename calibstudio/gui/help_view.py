@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, QUrl, Signal, Slot
-from PySide6.QtGui import QKeyEvent, QTextCursor, QTextFrame, QTextTable
+from PySide6.QtGui import (
+    QKeyEvent,
+    QResizeEvent,
+    QTextBlockFormat,
+    QTextCharFormat,
+    QTextCursor,
+    QTextDocument,
+    QTextFrame,
+    QTextListFormat,
+    QTextTable,
+)
 from PySide6.QtWidgets import (
     QHBoxLayout,
-    QListWidget,
-    QListWidgetItem,
     QTextBrowser,
     QVBoxLayout,
     QWidget,
@@ -18,7 +26,9 @@ from calibstudio.domain.errors import CalibStudioError
 from calibstudio.gui.actions import ACTIONS
 from calibstudio.gui.context import GuiContext
 from calibstudio.gui.resources import resource
+from calibstudio.gui.theme import ThemeState
 from calibstudio.gui.widgets.buttons import Button, ButtonKind
+from calibstudio.gui.widgets.lists import PageList
 from calibstudio.gui.widgets.panels import ground
 from calibstudio.gui.widgets.workspace import Workspace
 
@@ -33,6 +43,10 @@ PAGES = (
     ("keys", "Keys"),
     ("licences", "About and licences"),
 )
+
+
+COLUMN = 820
+"""Widest text, in pixels."""
 
 
 def page_text(page: str) -> str:
@@ -61,6 +75,50 @@ def _keys_page() -> str:
     return "\n".join(lines)
 
 
+def set_in_type(document: QTextDocument, theme: ThemeState) -> None:
+    """Give a Markdown document the sizes, spaces and colours of the theme.
+
+    Qt's own table lines are grey and its headings stand close to the text.
+    """
+    block = document.begin()
+    while block.isValid():
+        cursor = QTextCursor(block)
+        form = block.blockFormat()
+        level = form.headingLevel()
+        in_table = cursor.currentTable() is not None
+        form.setLineHeight(130, QTextBlockFormat.LineHeightTypes.ProportionalHeight.value)
+        form.setTopMargin({0: 0, 1: 0, 2: 20}.get(level, 14))
+        form.setBottomMargin(0 if in_table else 8 if level else 10)
+        cursor.setBlockFormat(form)
+        if level:
+            letters = QTextCharFormat()
+            letters.setFont(theme.font({1: 20, 2: 18}.get(level, 14), 600))
+            cursor.select(QTextCursor.SelectionType.BlockUnderCursor)
+            cursor.mergeCharFormat(letters)
+        points = block.textList()
+        if points is not None:
+            style = points.format()
+            style.setStyle(QTextListFormat.Style.ListDisc)
+            points.setFormat(style)
+            form.setBottomMargin(4)
+            cursor.setBlockFormat(form)
+        block = block.next()
+    _draw_tables(document.rootFrame(), theme)
+
+
+def _draw_tables(frame: QTextFrame, theme: ThemeState) -> None:
+    for child in frame.childFrames():
+        if isinstance(child, QTextTable):
+            form = child.format()
+            form.setBorderBrush(theme.color("line"))
+            form.setBorder(1)
+            form.setCellPadding(6)
+            form.setCellSpacing(0)
+            form.setBorderCollapse(True)
+            child.setFormat(form)
+        _draw_tables(child, theme)
+
+
 class HelpView(Workspace):
     """The help, in the place of a workspace.
 
@@ -84,12 +142,7 @@ class HelpView(Workspace):
         side.setFixedWidth(240)
         column = QVBoxLayout(side)
         column.setContentsMargins(0, 8, 0, 8)
-        self._list = QListWidget()
-        self._list.setAccessibleName("Help pages")
-        for page, title in PAGES:
-            item = QListWidgetItem(title)
-            item.setData(Qt.ItemDataRole.UserRole, page)
-            self._list.addItem(item)
+        self._list = PageList(context.theme, PAGES, name="Help pages")
         column.addWidget(self._list)
         row.addWidget(side)
         self._browser = QTextBrowser()
@@ -99,7 +152,7 @@ class HelpView(Workspace):
         row.addWidget(self._browser, 1)
         self.body.addLayout(row, 1)
         self._page = ""
-        self._list.currentItemChanged.connect(self._on_chosen)
+        self._list.chosen.connect(self._render)
         self._browser.anchorClicked.connect(self._on_link)
         context.theme.changed.connect(self._on_theme_changed)
         self.show_page("index")
@@ -111,43 +164,38 @@ class HelpView(Workspace):
 
     def show_page(self, page: str) -> None:
         """Show a page of `PAGES`."""
-        names = [name for name, _ in PAGES]
-        row = names.index(page) if page in names else 0
-        if self._list.currentRow() != row:
-            self._list.setCurrentRow(row)
+        if page == self._list.page:
+            self._render(page)
         else:
-            self._render(names[row])
+            self._list.choose(page)
 
+    @Slot(str)
     def _render(self, page: str) -> None:
         self._page = page
         document = self._browser.document()
         document.setDefaultFont(self.theme.font(14))
         self._browser.setMarkdown(page_text(page))
-        self._tint_tables(document.rootFrame())
+        set_in_type(document, self.theme)
+        self._fit_column()
         self._browser.moveCursor(QTextCursor.MoveOperation.Start)
 
-    def _tint_tables(self, frame: QTextFrame) -> None:
-        """Give tables the theme's lines: Qt's own are grey, which night must not show."""
-        for child in frame.childFrames():
-            if isinstance(child, QTextTable):
-                form = child.format()
-                form.setBorderBrush(self.theme.color("line"))
-                form.setBorder(1)
-                form.setCellPadding(6)
-                form.setBorderCollapse(True)
-                child.setFormat(form)
-            self._tint_tables(child)
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit_column()
+
+    def _fit_column(self) -> None:
+        """Keep lines short enough to read."""
+        frame = self._browser.document().rootFrame()
+        form = frame.frameFormat()
+        spare = self._browser.viewport().width() - COLUMN
+        form.setRightMargin(max(spare, 16))
+        frame.setFrameFormat(form)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() == Qt.Key.Key_Escape:
             self.closed.emit()
         else:
             super().keyPressEvent(event)
-
-    @Slot(QListWidgetItem)
-    def _on_chosen(self, item: QListWidgetItem | None) -> None:
-        if item is not None:
-            self._render(item.data(Qt.ItemDataRole.UserRole))
 
     @Slot(QUrl)
     def _on_link(self, url: QUrl) -> None:

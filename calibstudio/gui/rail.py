@@ -69,11 +69,12 @@ class RailButton(QAbstractButton):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         on, hot = self.isChecked(), self.underMouse()
         box = QRectF(6, 0, self.width() - 12, self.height() - 2)
-        if on or hot:
+        night = self.action == "night"
+        if (on and not night) or hot:
             painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(QColor(t.selection if on else t.ctl))
+            painter.setBrush(QColor(t.selection if on and not night else t.ctl))
             painter.drawRoundedRect(box, 6, 6)
-        if on:
+        if on and not night:
             painter.fillRect(QRectF(0, 14, 3, self.height() - 30), QColor(t.accent))
         if self._ring:
             painter.setPen(QPen(QColor(t.focus), 2))

@@ -9,8 +9,6 @@ from PySide6.QtWidgets import (
     QCheckBox,
     QGridLayout,
     QHBoxLayout,
-    QListWidget,
-    QListWidgetItem,
     QRadioButton,
     QSlider,
     QStackedWidget,
@@ -25,6 +23,7 @@ from calibstudio.gui.context import GuiContext
 from calibstudio.gui.sheet import Sheet, choose_folder
 from calibstudio.gui.widgets.buttons import Button
 from calibstudio.gui.widgets.fields import Labelled, NumberField, TextField
+from calibstudio.gui.widgets.lists import PageList
 from calibstudio.gui.widgets.panels import hairline
 from calibstudio.gui.widgets.segmented import SegmentedControl
 from calibstudio.gui.widgets.switch import Switch
@@ -46,9 +45,8 @@ class SettingsSheet(Sheet):
         super().__init__(context.theme, "Settings", parent, width=760)
         row = QHBoxLayout()
         row.setSpacing(24)
-        self._list = QListWidget()
-        self._list.setFixedWidth(160)
-        self._list.setAccessibleName("Pages of settings")
+        self._list = PageList(context.theme, PAGES, name="Pages of settings")
+        self._list.setFixedWidth(168)
         self._stack = QStackedWidget()
         self._pages: dict[str, QWidget] = {}
         makers: dict[str, Callable[[], QWidget]] = {
@@ -57,10 +55,7 @@ class SettingsSheet(Sheet):
             "equipment": lambda: EquipmentPage(context),
             "site": lambda: SitePage(context),
         }
-        for name, title in PAGES:
-            item = QListWidgetItem(title)
-            item.setData(Qt.ItemDataRole.UserRole, name)
-            self._list.addItem(item)
+        for name, _ in PAGES:
             self._pages[name] = makers[name]()
             self._stack.addWidget(self._pages[name])
         row.addWidget(self._list)
@@ -69,12 +64,16 @@ class SettingsSheet(Sheet):
         self.body.addLayout(row, 1)
         self.setMinimumHeight(500)
         self.add_button("Close", self.accept)
-        self._list.currentRowChanged.connect(self._stack.setCurrentIndex)
+        self._list.chosen.connect(self._on_chosen)
         self.show_page(page)
 
     def show_page(self, page: str) -> None:
         """Show a page of `PAGES`."""
-        self._list.setCurrentRow([name for name, _ in PAGES].index(page))
+        self._list.choose(page)
+
+    @Slot(str)
+    def _on_chosen(self, page: str) -> None:
+        self._stack.setCurrentWidget(self._pages[page])
 
     def page(self, name: str) -> QWidget:
         """Return a page."""

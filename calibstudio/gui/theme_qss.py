@@ -31,6 +31,20 @@ def _image(name: str, color: str, stroke: float | None = None) -> str:
     return path.as_posix()
 
 
+def _radio(name: str, edge: str, fill: str, dot: str, width: float = 1) -> str:
+    """Return the path of a round indicator: a ring, its ground, and a dot (empty for none)."""
+    path = Path(_folder().path()) / f"radio-{name}-{edge[1:]}{fill[1:]}{dot[1:]}.svg"
+    if not path.exists():
+        middle = f'<circle cx="9" cy="9" r="4" fill="{dot}"/>' if dot else ""
+        path.write_text(
+            '<svg xmlns="http://www.w3.org/2000/svg" width="18" height="18" viewBox="0 0 18 18">'
+            f'<circle cx="9" cy="9" r="{8.5 - (width - 1) / 2}" fill="{fill}" stroke="{edge}"'
+            f' stroke-width="{width}"/>{middle}</svg>',
+            encoding="utf-8",
+        )
+    return path.as_posix()
+
+
 def stylesheet(t: Tokens, sizes: Sizes) -> str:
     """Return the whole style sheet for these tokens and sizes."""
     values = {name: getattr(t, name) for name in t.__slots__}
@@ -41,7 +55,6 @@ def stylesheet(t: Tokens, sizes: Sizes) -> str:
         "row": sizes.table_row,
         "list": sizes.list_row,
         "head": sizes.table_header - 1,
-        "w_body": 400 + t.weight_shift,
         "w_medium": 500 + t.weight_shift,
         "w_strong": 600 + t.weight_shift,
         "primary_width": 2 if t.is_night else 1,
@@ -55,6 +68,13 @@ def stylesheet(t: Tokens, sizes: Sizes) -> str:
         "check": _image("check", t.on_primary, 2.5),
         "check_off": _image("check", t.disabled, 2.5),
         "check_menu": _image("check", t.accent, 2),
+        "radio": _radio("off", t.edge, t.bg, ""),
+        "radio_hot": _radio("hot", t.accent, t.bg, ""),
+        "radio_focus": _radio("focus", t.focus, t.bg, "", 2.5),
+        "radio_on": _radio("on", t.accent, t.bg, t.accent, 1.5),
+        "radio_on_focus": _radio("on-focus", t.focus, t.bg, t.accent, 2.5),
+        "radio_off": _radio("disabled", t.line, t.panel, ""),
+        "radio_on_off": _radio("on-disabled", t.line, t.panel, t.disabled),
         "close": _image("close", t.text2),
         "folder": _image("folder", t.text2),
         "file": _image("file", t.text2),
@@ -94,7 +114,7 @@ _QSS = """
   messagebox-warning-icon: url($warn_icon); messagebox-critical-icon: url($bad_icon);
   messagebox-question-icon: url($help_icon); dialogbuttonbox-buttons-have-icons: 0;
 }
-QWidget { color: $text; font-weight: $w_body; }
+QWidget { color: $text; }
 QWidget:disabled { color: $disabled; }
 QMainWindow, QDialog, QFileDialog, QMessageBox { background: $panel; }
 QToolTip {
@@ -203,23 +223,26 @@ QComboBoxPrivateContainer { background: $card; border: 1px solid $line2; }
 QComboBoxPrivateScroller { background: $card; }
 
 QCheckBox, QRadioButton { spacing: 8px; background: transparent; min-height: 24px; }
-QCheckBox::indicator, QRadioButton::indicator, QAbstractItemView::indicator,
-QGroupBox::indicator {
+QCheckBox::indicator, QAbstractItemView::indicator, QGroupBox::indicator {
   width: 16px; height: 16px; border: 1px solid $edge; background: $bg;
 }
 QCheckBox::indicator, QAbstractItemView::indicator, QGroupBox::indicator { border-radius: 3px; }
-QRadioButton::indicator { border-radius: 9px; }
-QCheckBox::indicator:hover, QRadioButton::indicator:hover { border-color: $accent; }
+QCheckBox::indicator:hover { border-color: $accent; }
+QRadioButton::indicator { width: 18px; height: 18px; border: none; image: url($radio); }
+QRadioButton::indicator:hover { image: url($radio_hot); }
+QRadioButton::indicator:focus { image: url($radio_focus); }
+QRadioButton::indicator:checked { image: url($radio_on); }
+QRadioButton::indicator:checked:focus { image: url($radio_on_focus); }
+QRadioButton::indicator:disabled { image: url($radio_off); }
+QRadioButton::indicator:checked:disabled { image: url($radio_on_off); }
 QCheckBox::indicator:checked, QAbstractItemView::indicator:checked, QGroupBox::indicator:checked {
   background: $primary; border-color: $primary_edge; image: url($check); }
 QCheckBox::indicator:indeterminate { background: $selection; border-color: $primary_edge; }
-QRadioButton::indicator:checked { border: 5px solid $accent; width: 8px; height: 8px;
-  background: $bg; }
-QCheckBox::indicator:disabled, QRadioButton::indicator:disabled { border-color: $line; }
+QCheckBox::indicator:disabled { border-color: $line; }
 QCheckBox::indicator:checked:disabled { background: $ctl; border-color: $line;
   image: url($check_off); }
 QCheckBox:focus, QRadioButton:focus { color: $accent; }
-QCheckBox::indicator:focus, QRadioButton::indicator:focus { border: 2px solid $focus; }
+QCheckBox::indicator:focus { border: 2px solid $focus; width: 14px; height: 14px; }
 
 QSlider { min-height: 24px; background: transparent; }
 QSlider::groove:horizontal { height: 4px; border-radius: 2px; background: $ctl_hover; }

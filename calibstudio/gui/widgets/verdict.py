@@ -238,6 +238,7 @@ class VerdictCard(QWidget):
         self._buttons.setContentsMargins(0, 6, 0, 0)
         self._buttons.setSpacing(8)
         column.addLayout(self._buttons)
+        column.addStretch(1)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
         theme.changed.connect(self._on_theme_changed)
         if finding is not None:
