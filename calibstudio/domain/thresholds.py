@@ -108,7 +108,7 @@ class Thresholds:
     """Root mean square over median of the temporal noise of pixels."""
     level_of_range: Limit = Limit(warn_above=70.0, bad_above=90.0, warn_below=20.0, bad_below=5.0)
     """Flats: level above bias in percent of the usable range."""
-    snr: Limit = Limit(warn_below=100.0, bad_below=50.0)
+    snr: Limit = Limit(warn_below=50.0, bad_below=20.0)
     """Flats: signal to noise of one pixel of one frame [BANZAI needs 50]."""
     master_snr: Limit = Limit(warn_below=500.0, bad_below=200.0)
     """Flats: signal to noise of one pixel of the master (500: 0.2 %)."""

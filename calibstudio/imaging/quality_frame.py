@@ -231,9 +231,10 @@ def _add_banding(
     judge: Judge, planes: list[_Plane], context: FrameContext, limits: Thresholds, step: float
 ) -> None:
     pixels = (1 << 19) // len(planes)
+    exact = context.kind == FrameKind.FLAT
     for axis, name in ((1, "row_structure"), (0, "column_structure")):
         found = [
-            (line_structure(p.pixels, p.noise, axis=axis, step=step, pixels=pixels), p)
+            (line_structure(p.pixels, p.noise, axis=axis, step=step, pixels=pixels, exact=exact), p)
             for p in planes
         ]
         worst, plane = max(found, key=lambda f: np.nan_to_num(f[0].ratio, nan=-1.0))

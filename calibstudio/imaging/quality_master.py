@@ -262,7 +262,7 @@ def _add_structure(judge: Judge, m: _Master, limits: Thresholds) -> None:
             limit = limits.covered_gradient(m.kind).scaled(noise)
         judge.add("gradient", worst, limit, unit=m.unit, missing=TOO_SMALL)
     for axis, name in ((1, "row_structure"), (0, "column_structure")):
-        found = [line_structure(p, m.noise, axis=axis) for p in m.planes.values()]
+        found = [line_structure(p, m.noise, axis=axis, pixels=1 << 22) for p in m.planes.values()]
         ratio = float(np.max([b.ratio for b in found]))
         limit = limits.limit(name) if m.kind == FrameKind.FLAT else None
         note = "The sensor's own pattern is in it."

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from calibstudio.domain.kinds import FrameKind
 from calibstudio.domain.quality import Verdict
-from calibstudio.domain.thresholds import Thresholds
+from calibstudio.domain.thresholds import Limit, Thresholds
 from calibstudio.domain.verdicts import Judge
 from calibstudio.imaging.photon_transfer import PhotonTransfer, transfer_of_tiles
 from calibstudio.imaging.quality_context import COVERED, FrameContext
@@ -353,4 +353,6 @@ def _add_snr(
     judge.add("snr", one, limits.snr, note="Of one frame.")
     n = len(data.samples)
     value = float(one * np.sqrt(n))
-    judge.add("master_snr", value, limits.master_snr, note=f"What {n} frames give.")
+    # A set that is still small is no bad set: only the master is judged by what it lacks.
+    limit = Limit(warn_below=limits.master_snr.warn_below)
+    judge.add("master_snr", value, limit, note=f"What {n} frames give.")

@@ -137,7 +137,13 @@ class Banding:
 
 
 def line_structure(
-    plane: Image, sigma: float, *, axis: int, step: float = 0.0, pixels: int = 1 << 19
+    plane: Image,
+    sigma: float,
+    *,
+    axis: int,
+    step: float = 0.0,
+    pixels: int = 1 << 19,
+    exact: bool = False,
 ) -> Banding:
     """Measure banding along rows (axis 1) or columns (axis 0) of one channel.
 
@@ -145,21 +151,29 @@ def line_structure(
     R with clipped means in the place of medians (so without its factor 1.25, and without the
     medians' steps of half an ADU). The level of a line is measured on a sample of at most so
     many ``pixels`` of the frame, its neighbourhood (15 lines) is subtracted, and what the noise
-    of that smaller sample adds is taken out, so that R is that of full lines.
+    of that smaller sample adds is taken out, so that R is that of full lines. That is good to
+    sqrt(2 / lines) n / sampled in R^2, about 1 at 24 megapixels: enough for a limit of 10.
+    ``exact`` takes plain means of all pixels, good to sqrt(2 / lines), for flats: in darks one
+    hot pixel would move its line.
     """
     lines = plane if axis == 1 else plane.T
     count, length = lines.shape
     if count < 32 or length < 32 or not sigma > 0:
         return Banding(float("nan"), float("nan"), 0)
-    sample = _sample_columns(lines, max(64, pixels // count))
-    profile = _line_levels(sample, step)
+    if exact and plane.dtype.kind == "u" and plane.dtype.itemsize <= 2 and length < 65_536:
+        used = length
+        profile = plane.sum(axis=axis, dtype=np.uint32) / float(length)
+    else:
+        sample = _sample_columns(lines, max(64, pixels // count))
+        used = sample.shape[1]
+        profile = _line_levels(sample, step)
     rough = profile - _smooth(profile, 15)
     rough = rough[np.isfinite(rough)]
     if rough.size < 32:
         return Banding(float("nan"), float("nan"), 0)
     found = clipped_statistics(rough)
     variance = found.sigma**2 / (1.0 - 1.0 / 15.0)
-    beyond = max(variance - sigma**2 / sample.shape[1], 0.0)
+    beyond = max(variance - sigma**2 / used, 0.0)
     ratio = float(np.sqrt(1.0 + beyond * length / sigma**2))
     return Banding(ratio, float(np.sqrt(beyond)), found.n_all - found.n_kept)
 
