@@ -311,15 +311,18 @@ class LevelSearch:
 
     def _brighter_or_longer(self, last: Measured) -> str:
         longer = self._scaled(last.value, last)
-        wait = f"allow exposures of {exposure(longer)}" if longer is not None else "expose longer"
-        most = self.around.camera_longest_s
-        if most is not None and longer is not None and longer > most:
-            wait = "use another light"
+        ways: list[str] = []
         brighter = self._scaled(self.around.brightness, last) if self.around.can_dim else None
         limit = self.around.max_brightness
         if brighter is not None and (limit is None or brighter <= limit):
-            return f"Raise the panel to {number(brighter)}, or {wait}."
-        return f"{wait[:1].upper()}{wait[1:]}, or use a brighter light."
+            ways.append(f"raise the panel to {number(brighter)}")
+        most = self.around.camera_longest_s
+        if longer is not None and (most is None or longer <= most):
+            ways.append(f"allow exposures of {exposure(longer)}")
+        if len(ways) < 2 and not any("raise" in way for way in ways):
+            ways.append("use a brighter light")
+        text = ", or ".join(ways)
+        return f"{text[:1].upper()}{text[1:]}."
 
     def _below_the_guard(self, last: Measured) -> Outcome:
         """The level is right but its brightest parts are clipped: go as low as is still good."""
