@@ -1,0 +1,373 @@
+"""Combine many frames into one, band by band: value, uncertainty and count of every pixel.
+
+Worker threads own bands of rows: they read the raw bytes of every frame into a buffer that is
+used again, hand it to a compiled kernel that lets go of the interpreter, and pass the result to
+the sink. The caller's thread reports progress and listens for a cancel.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calibstudio.domain.errors import CalibrationError, Cancelled
+from calibstudio.domain.jobs import JobContext
+from calibstudio.domain.pixels import PlaneSink, RowSource
+from calibstudio.domain.recipe import Combine, Normalization, Rejection, StackSettings
+from calibstudio.domain.wording import count, file_size, number
+from calibstudio.domain.wording import size as size_words
+from calibstudio.imaging import kernels
+from calibstudio.imaging.combine_bands import BandPlan, Frames, Worker, describe_frames
+from calibstudio.imaging.reject import MOST_FRAMES, ResolvedRule, cost, resolve
+
+Scale = float | tuple[float, float, float, float]
+
+SHARE_MARGIN = 0.02
+"""A frame is marked when it loses this much more than noise alone explains (RULES 4)."""
+_DEFAULT_MEMORY = 1 << 30
+_LISTEN_S = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class FrameShare:
+    """What one frame lost."""
+
+    name: str
+    rejected_low: int
+    rejected_high: int
+    fraction: float
+    """Of its pixels."""
+    excessive: bool
+    """More than noise alone gives for this rule and number of frames, by over 2 %."""
+
+
+@dataclass(frozen=True, slots=True)
+class CombineReport:
+    """What a combination did."""
+
+    settings: StackSettings
+    """As applied: nothing is automatic any more, limits are filled in."""
+    automatic: bool
+    """The rule was chosen by the number of frames."""
+    n_frames: int
+    shape: tuple[int, int]
+    frames: tuple[FrameShare, ...]
+    """In the order of the inputs."""
+    expected_share: float
+    """Fraction of good values that the rule rejects from noise alone."""
+    n_rejected_low: int
+    n_rejected_high: int
+    n_held: int
+    """Pixels at which the rule would have left fewer than ``min_keep`` values."""
+    seconds: float
+    megapixels: float
+    """Millions of input pixels, all frames together."""
+    exact: bool
+    """Sums were of whole numbers, so the result is exact to the rounding of float32."""
+
+    @property
+    def marked(self) -> tuple[FrameShare, ...]:
+        """Frames that lost more than noise explains."""
+        return tuple(frame for frame in self.frames if frame.excessive)
+
+
+class ArraySink:
+    """Keeps the result of a combination in memory."""
+
+    def __init__(self, shape: tuple[int, int]) -> None:
+        self.image = np.full(shape, np.nan, np.float32)
+        """Shape (ny, nx), ADU."""
+        self.unc = np.full(shape, np.nan, np.float32)
+        """One standard deviation of the image; NaN where fewer than 2 values were kept."""
+        self.cnt = np.zeros(shape, np.uint16)
+        """Number of values kept."""
+
+    def write_rows(
+        self,
+        y0: int,
+        image: NDArray[np.float32],
+        unc: NDArray[np.float32],
+        cnt: NDArray[np.uint16],
+    ) -> None:
+        """Keep a band that starts at row y0."""
+        y1 = y0 + len(image)
+        self.image[y0:y1] = image
+        self.unc[y0:y1] = unc
+        self.cnt[y0:y1] = cnt
+
+
+def combine(
+    ctx: JobContext,
+    inputs: Sequence[RowSource],
+    settings: StackSettings,
+    sink: PlaneSink,
+    *,
+    scales: Sequence[Scale] | None = None,
+    offsets: Sequence[float] | None = None,
+    subtract: Sequence[NDArray[np.float32] | None] | None = None,
+    read_noise_adu: float | None = None,
+    memory_bytes: int | None = None,
+    threads: int | None = None,
+    band_rows: int | None = None,
+) -> CombineReport:
+    """Combine frames of one shape into image, uncertainty and count.
+
+    Each value is (value - subtract - offset) * scale, then the rule of ``settings`` rejects
+    (definitions in `calibstudio.imaging.reject`), then mean or median of what is kept. NaN and
+    infinite values are left out; exact zeros are data. Normalisation is the caller's: it comes
+    as scales and offsets. Results are the same to the last bit for any number of threads, any
+    band height and any order of the inputs.
+
+    Parameters
+    ----------
+    inputs
+        1 to 500 frames, all of one shape (ny, nx), ADU.
+    scales
+        One for each input, or four by colour of the sensor: (even row even column, even row
+        odd column, odd row even column, odd row odd column). None: 1.
+    offsets
+        One for each input, ADU. None: 0.
+    subtract
+        For each input an image of the same shape, ADU, or None.
+    read_noise_adu
+        Of one frame; the automatic rule for 4 to 9 frames never clips closer than 5 of it.
+    memory_bytes
+        Most memory for buffers. None: 1 GiB.
+    threads
+        None: one for each processor.
+    band_rows
+        Rows read at a time. None: chosen.
+
+    Raises
+    ------
+    CalibrationError
+        If shapes differ, there are too many frames, or the memory does not suffice.
+    FileProblemError
+        If a frame cannot be read.
+    Cancelled
+        Within about 0.3 s of a cancel; the sink has got some of the bands.
+    ValueError
+        If ``scales``, ``offsets`` or ``subtract`` do not match the inputs (a programming error).
+    """
+    if settings.normalize is not Normalization.NONE and scales is None and offsets is None:
+        raise ValueError("normalisation must be handed over as scales or offsets")
+    shape = _common_shape(inputs)
+    rule = resolve(settings, len(inputs))
+    frames = describe_frames(inputs, scales, offsets, subtract, shape)
+    threads = threads if threads is not None else available_threads()
+    plan = _plan(frames, shape, memory_bytes or _DEFAULT_MEMORY, threads, band_rows)
+    compiled = _kernels(ctx)
+    started = time.perf_counter()
+    run = _Run(plan)
+    workers = [
+        Worker(compiled, frames, rule, plan, run, sink, read_noise_adu) for _ in range(plan.threads)
+    ]
+    _work(ctx, run, workers)
+    seconds = time.perf_counter() - started
+    rejected = np.sum([worker.rejected for worker in workers], axis=0)
+    return _report(inputs, shape, rule, frames, rejected, seconds)
+
+
+def available_threads() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@dataclass(slots=True)
+class _Run:
+    """What the workers of one combination share."""
+
+    plan: BandPlan
+    stop: NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, np.int64))
+    """Seen by the kernels between blocks of pixels."""
+    error: BaseException | None = None
+    rows_done: int = 0
+    _next_row: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def take(self) -> tuple[int, int] | None:
+        """Return the next band (first row, end), or None when there is no more to do."""
+        with self._lock:
+            if self.stop[0] or self._next_row >= self.plan.rows:
+                return None
+            y0 = self._next_row
+            self._next_row = min(y0 + self.plan.band_rows, self.plan.rows)
+            return y0, self._next_row
+
+    def finished(self, rows: int) -> None:
+        """Count rows that the sink has."""
+        with self._lock:
+            self.rows_done += rows
+
+    def fail(self, error: BaseException) -> None:
+        """Keep the first error and stop the others."""
+        with self._lock:
+            if self.error is None:
+                self.error = error
+        self.stop[0] = 1
+
+
+def _work(ctx: JobContext, run: _Run, workers: Sequence[Worker]) -> None:
+    """Run the workers; report progress and listen for a cancel until they are done."""
+    pool = [
+        threading.Thread(target=worker.run, name=f"stack-{i}", daemon=True)
+        for i, worker in enumerate(workers)
+    ]
+    total = max(1, run.plan.rows)
+    try:
+        ctx.progress(0.0, "Combining")
+        for thread in pool:
+            thread.start()
+        for thread in pool:
+            while thread.is_alive():
+                thread.join(_LISTEN_S)
+                ctx.progress(min(run.rows_done / total, 0.999), "Combining")
+    finally:
+        run.stop[0] = 1
+        for thread in pool:
+            if thread.ident is not None:
+                thread.join()
+    if run.error is not None:
+        raise run.error
+    ctx.progress(1.0, "Combined")
+
+
+def _kernels(ctx: JobContext) -> kernels.Kernels:
+    """Return the kernels; while they are compiled for the first time a cancel is heard."""
+    if kernels.kernels_ready():
+        return kernels.load_kernels()
+    failed: list[BaseException] = []
+
+    def load() -> None:
+        try:
+            kernels.load_kernels()
+        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
+            failed.append(error)
+
+    thread = threading.Thread(target=load, name="stack-kernels", daemon=True)
+    thread.start()
+    while thread.is_alive():
+        thread.join(_LISTEN_S)
+        ctx.progress(0.0, "Preparing the stacking engine (only the first time)")
+    if failed:
+        raise failed[0]
+    return kernels.load_kernels()
+
+
+def _common_shape(inputs: Sequence[RowSource]) -> tuple[int, int]:
+    if not inputs:
+        raise CalibrationError("There is no frame to combine.", hint="Choose at least one.")
+    if len(inputs) > MOST_FRAMES:
+        raise CalibrationError(
+            f"{number(len(inputs))} frames are more than can be combined at once.",
+            hint=f"Combine at most {MOST_FRAMES}; more add nothing that can be measured.",
+        )
+    shape = inputs[0].shape
+    for source in inputs:
+        if source.shape != shape:
+            raise CalibrationError(
+                f"{source.name} is {size_words(source.shape)} pixels, but {inputs[0].name} is "
+                f"{size_words(shape)}.",
+                hint="Combine only frames of one size.",
+            )
+    return shape
+
+
+def _plan(
+    frames: Frames,
+    shape: tuple[int, int],
+    memory_bytes: int,
+    threads: int,
+    band_rows: int | None,
+) -> BandPlan:
+    """Choose band height and threads within the memory; fewer threads before refusing."""
+    if threads < 1:
+        raise ValueError("threads must be at least 1")
+    ny, nx = shape
+    threads = min(threads, ny)
+    least = frames.buffer_bytes(1, nx)
+    if least > memory_bytes:
+        raise CalibrationError(
+            f"{count(len(frames.sources), 'frame')} of {size_words(shape)} pixels cannot be "
+            f"combined in {file_size(memory_bytes)} of memory.",
+            hint=f"Allow at least {file_size(least + 500_000)}.",
+        )
+    threads = min(threads, memory_bytes // least)
+    rows = band_rows or frames.good_band_rows(nx)
+    # A last band that starts late keeps one thread waiting for the other.
+    rows = max(1, min(rows, -(-ny // threads)))
+    while rows > 1 and threads * frames.buffer_bytes(rows, nx) > memory_bytes:
+        rows = max(1, rows * 3 // 4)
+    return BandPlan(rows=ny, columns=nx, band_rows=rows, threads=threads)
+
+
+def _report(
+    inputs: Sequence[RowSource],
+    shape: tuple[int, int],
+    rule: ResolvedRule,
+    frames: Frames,
+    rejected: NDArray[np.int64],
+    seconds: float,
+) -> CombineReport:
+    n, pixels = len(inputs), shape[0] * shape[1]
+    expectation = cost(rule, n)
+    expected = float(expectation.share_low[n] + expectation.share_high[n])
+    shares = []
+    for source, (low, high) in zip(inputs, rejected[:n].tolist(), strict=True):
+        fraction = (low + high) / pixels
+        excessive = fraction > expected + SHARE_MARGIN
+        shares.append(FrameShare(source.name, low, high, fraction, excessive))
+    return CombineReport(
+        settings=rule.settings,
+        automatic=rule.automatic,
+        n_frames=n,
+        shape=shape,
+        frames=tuple(shares),
+        expected_share=expected,
+        n_rejected_low=int(rejected[:n, 0].sum()),
+        n_rejected_high=int(rejected[:n, 1].sum()),
+        n_held=int(rejected[n, 0]),
+        seconds=seconds,
+        megapixels=n * pixels / 1e6,
+        exact=frames.exact,
+    )
+
+
+def describe_rule(settings: StackSettings) -> str:
+    """Say how frames were combined, in words: ``mean, Winsorized 4 low, 3 high``."""
+    how = "median" if settings.combine is Combine.MEDIAN else "mean"
+    low, high = settings.low, settings.high
+    limits = "" if low is None or high is None else f" {low:g} low, {high:g} high"
+    if settings.reject is Rejection.NONE:
+        return f"{how}, nothing rejected"
+    names = {
+        Rejection.MINMAX: "lowest and highest left out,",
+        Rejection.PERCENTILE: "percentile clip",
+        Rejection.SIGMA: "sigma clip",
+        Rejection.MAD: "median clip (MAD)",
+        Rejection.WINSORIZED: "Winsorized sigma clip",
+        Rejection.LINEAR_FIT: "linear fit clip",
+        Rejection.ESD: "generalised ESD",
+        Rejection.AUTO: "chosen by the number of frames",
+    }
+    return f"{how}, {names[settings.reject]}{limits}"
+
+
+__all__ = [
+    "ArraySink",
+    "Cancelled",
+    "CombineReport",
+    "FrameShare",
+    "Scale",
+    "available_threads",
+    "combine",
+    "describe_rule",
+]

@@ -1,0 +1,310 @@
+"""Buffers of a combination, and the thread that fills them and calls a kernel on them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calibstudio.domain.pixels import PlaneSink, RowSource, Stored
+from calibstudio.domain.recipe import Combine
+from calibstudio.imaging.combine_network import comparisons
+from calibstudio.imaging.kernels import Kernels
+from calibstudio.imaging.kernels_layout import (
+    BLOCK,
+    ROW_F32,
+    ROW_U16,
+    Job,
+    Parameter,
+    Raw,
+    Rule,
+)
+from calibstudio.imaging.reject import (
+    ResolvedRule,
+    cost,
+    esd_limits,
+    mad_factors,
+    normal_table,
+)
+
+_RAW = {
+    Stored.FITS_UINT16: Raw.FITS_UINT16,
+    Stored.FITS_INT16: Raw.FITS_INT16,
+    Stored.FITS_FLOAT32: Raw.FITS_FLOAT32,
+    Stored.UINT16: Raw.UINT16,
+    Stored.FLOAT32: Raw.FLOAT32,
+    Stored.OTHER: Raw.FLOAT32,
+}
+_EXACT = (Stored.FITS_UINT16, Stored.FITS_INT16, Stored.UINT16)
+_BAND_PIXELS = 16_384
+_BAND_BYTES = 8 << 20
+"""Bytes of all frames in one band: much more falls out of the processor's cache."""
+_PAGE = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class BandPlan:
+    """How an image is cut into bands."""
+
+    rows: int
+    columns: int
+    band_rows: int
+    threads: int
+
+
+class RunState(Protocol):
+    """What a worker asks of the run it belongs to."""
+
+    @property
+    def stop(self) -> NDArray[np.int64]:
+        """Set to 1 to stop the kernels."""
+        ...
+
+    def take(self) -> tuple[int, int] | None:
+        """Return the next band, or None."""
+        ...
+
+    def finished(self, rows: int) -> None:
+        """Count rows done."""
+        ...
+
+    def fail(self, error: BaseException) -> None:
+        """Keep an error and stop."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Frames:
+    """The inputs of a combination with what is done to each."""
+
+    sources: tuple[RowSource, ...]
+    scales: NDArray[np.float64]
+    """Shape (n, 4), by colour of the sensor."""
+    offsets: NDArray[np.float64]
+    subtract: tuple[NDArray[np.float32] | None, ...]
+    exact: bool
+    """All frames are 16-bit codes of one kind, combined as they are."""
+
+    @property
+    def pixel_bytes(self) -> int:
+        """Bytes of one pixel of one frame in the buffer."""
+        return 2 if self.exact else 4
+
+    def stride(self, rows: int, columns: int) -> int:
+        """Bytes from one frame to the next in the buffer.
+
+        Padded to whole blocks, and never a multiple of a page: the rows of a block would all
+        fall into the same place of the processor's cache.
+        """
+        size = -(-(rows * columns + BLOCK) * self.pixel_bytes // 128) * 128
+        return size + 128 if size % _PAGE == 0 else size
+
+    def buffer_bytes(self, rows: int, columns: int) -> int:
+        """Memory that one worker needs for bands of so many rows."""
+        n = len(self.sources)
+        pixels = rows * columns + BLOCK
+        raw = n * self.stride(rows, columns)
+        planes = 4 * pixels * len({id(p) for p in self.subtract if p is not None})
+        converted = 4 * pixels if any(s.stored is Stored.OTHER for s in self.sources) else 0
+        blocks = (n + 2) * ROW_F32 * 2 + 8 * (6 * n + 64)
+        # Results here and their copy on the way to a file.
+        return raw + planes + 3 * converted + blocks + 2 * 10 * pixels
+
+    def good_band_rows(self, columns: int) -> int:
+        """Rows of a band that fits the processor's cache."""
+        pixels = min(_BAND_PIXELS, _BAND_BYTES // (self.pixel_bytes * len(self.sources)))
+        return max(1, pixels // columns)
+
+
+def describe_frames(
+    inputs: Sequence[RowSource],
+    scales: Sequence[float | tuple[float, float, float, float]] | None,
+    offsets: Sequence[float] | None,
+    subtract: Sequence[NDArray[np.float32] | None] | None,
+    shape: tuple[int, int],
+) -> Frames:
+    """Collect what is done to each frame, and whether whole numbers stay whole numbers.
+
+    Raises
+    ------
+    ValueError
+        If a sequence has another length than the inputs, or a plane another shape.
+    """
+    n = len(inputs)
+    for name, given in (("scales", scales), ("offsets", offsets), ("subtract", subtract)):
+        if given is not None and len(given) != n:
+            raise ValueError(f"{len(given)} {name} for {n} frames")
+    by_colour = np.ones((n, 4))
+    if scales is not None:
+        by_colour[:] = [s if isinstance(s, tuple) else (s, s, s, s) for s in scales]
+    shifts = np.zeros(n) if offsets is None else np.asarray(offsets, np.float64)
+    planes = tuple(subtract) if subtract is not None else (None,) * n
+    for plane in planes:
+        if plane is not None and plane.shape != shape:
+            raise ValueError(f"a plane of shape {plane.shape} for frames of shape {shape}")
+    as_they_are = (
+        bool(np.all(by_colour == 1.0)) and not shifts.any() and all(p is None for p in planes)
+    )
+    kinds = {source.stored for source in inputs}
+    exact = as_they_are and len(kinds) == 1 and kinds <= set(_EXACT)
+    return Frames(tuple(inputs), by_colour, shifts, planes, exact)
+
+
+class Worker:
+    """One thread of a combination with its own buffers and counters."""
+
+    def __init__(
+        self,
+        kernels: Kernels,
+        frames: Frames,
+        rule: ResolvedRule,
+        plan: BandPlan,
+        run: RunState,
+        sink: PlaneSink,
+        read_noise_adu: float | None,
+    ) -> None:
+        self._frames, self._plan, self._run, self._sink = frames, plan, run, sink
+        self._kernel = kernels.stack_u16 if frames.exact else kernels.stack_f32
+        n = len(frames.sources)
+        self.rejected = np.zeros((n + 1, 2), np.int64)
+        """For each frame (low, high); the last row counts pixels held at min_keep."""
+        self._allocate()
+        self._job = np.zeros(Job.LENGTH, np.int64)
+        self._keep_alive: list[NDArray[np.generic]] = []
+        self._describe(rule, read_noise_adu)
+
+    def run(self) -> None:
+        """Work on bands until there are no more; errors go to the run."""
+        try:
+            while (band := self._run.take()) is not None:
+                self._combine_band(*band)
+        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
+            self._run.fail(error)
+
+    def _combine_band(self, y0: int, y1: int) -> None:
+        nx = self._plan.columns
+        pixels = (y1 - y0) * nx
+        for i, source in enumerate(self._frames.sources):
+            if self._run.stop[0]:
+                return
+            row = self._raw[i]
+            if source.stored is Stored.OTHER:
+                values = source.read_rows(y0, y1).reshape(-1)
+                row[: 4 * pixels].view(np.float32)[:] = values
+            else:
+                size = pixels * source.stored.pixel_bytes
+                source.read_raw(y0, y1, row[:size].data)
+        for plane, copy in self._planes:
+            copy[:pixels] = plane[y0:y1].reshape(-1)
+        self._job[Job.ROWS] = y1 - y0
+        self._job[Job.FIRST_ROW] = y0
+        done = self._kernel(self._job)
+        if done < pixels or self._run.stop[0]:
+            return
+        band = (y1 - y0, nx)
+        self._sink.write_rows(
+            y0,
+            self._image[:pixels].reshape(band),
+            self._unc[:pixels].reshape(band),
+            self._cnt[:pixels].reshape(band),
+        )
+        self._run.finished(y1 - y0)
+
+    def _allocate(self) -> None:
+        frames, plan = self._frames, self._plan
+        n, pixels = len(frames.sources), plan.band_rows * plan.columns + BLOCK
+        stride = frames.stride(plan.band_rows, plan.columns)
+        self._raw = _aligned(n * stride).reshape(n, stride)
+        self._block = _aligned((n + 1) * ROW_F32)
+        self._unsorted = _aligned((n + 1) * ROW_F32)
+        self._work = np.zeros(4 * n + 64, np.float64)
+        self._image = np.zeros(pixels, np.float32)
+        self._unc = np.zeros(pixels, np.float32)
+        self._cnt = np.zeros(pixels, np.uint16)
+        distinct = {id(p): p for p in frames.subtract if p is not None}
+        copies = {key: np.zeros(pixels, np.float32) for key in distinct}
+        self._planes = [(plane, copies[key]) for key, plane in distinct.items()]
+        self._plane_address = [
+            0 if p is None else copies[id(p)].ctypes.data for p in frames.subtract
+        ]
+
+    def _describe(self, rule: ResolvedRule, read_noise_adu: float | None) -> None:
+        """Fill the array that the kernels read (see `kernels_layout.Job`)."""
+        frames, n = self._frames, len(self._frames.sources)
+        job = self._job
+        job[Job.N_FRAMES] = n
+        job[Job.COLUMNS] = self._plan.columns
+        job[Job.STRIDE] = self._raw.shape[1]
+        stored = frames.sources[0].stored
+        base = -32768.0 if frames.exact and stored is Stored.FITS_INT16 else 0.0
+        job[Job.XOR] = 0 if stored is Stored.UINT16 else 0x8000
+        job[Job.SWAP] = 0 if stored is Stored.UINT16 else 1
+        median = rule.settings.combine is Combine.MEDIAN
+        plain = frames.exact and rule.rule is Rule.NONE
+        job[Job.SORTED] = (2 if median else 0) if plain else 1
+        only = [(n - 1) // 2, n // 2] if plain and median else None
+        network = comparisons(n, ROW_U16 if frames.exact else ROW_F32, only)
+        job[Job.N_COMPARISONS] = len(network)
+        for place, array in (
+            (Job.RAW, self._raw),
+            (Job.KINDS, np.array([_RAW[s.stored] for s in frames.sources], np.int64)),
+            (Job.SUBTRACT, np.array(self._plane_address, np.int64)),
+            (Job.OFFSETS, np.ascontiguousarray(frames.offsets)),
+            (Job.SCALES, np.ascontiguousarray(frames.scales)),
+            (Job.NETWORK, network),
+            (Job.BLOCK_MEMORY, self._block),
+            (Job.UNSORTED, self._unsorted),
+            (Job.WORK, self._work),
+            (Job.PARAMETERS, _parameters(rule, frames, base, read_noise_adu)),
+            (Job.MEAN_FACTORS, cost(rule, n).factor),
+            (Job.MAD_FACTORS, mad_factors(n, finite_sample=rule.finite_sample)),
+            (Job.NORMAL_TABLE, normal_table()),
+            (Job.IMAGE, self._image),
+            (Job.UNC, self._unc),
+            (Job.CNT, self._cnt),
+            (Job.REJECTED, self.rejected),
+            (Job.STOP, self._run.stop),
+        ):
+            self._hand_over(place, array)
+        limits = np.zeros((n + 1, 1))
+        if rule.rule is Rule.ESD:
+            limits = esd_limits(n, rule.low, rule.high)
+        job[Job.ESD_COLUMNS] = limits.shape[1]
+        self._hand_over(Job.ESD_LIMITS, limits)
+
+    def _hand_over(self, place: Job, array: NDArray[np.generic]) -> None:
+        # The kernel only knows the address; the array must live as long as the job.
+        self._keep_alive.append(array)
+        self._job[place] = array.ctypes.data
+
+
+def _parameters(
+    rule: ResolvedRule, frames: Frames, base: float, read_noise_adu: float | None
+) -> NDArray[np.float64]:
+    settings = rule.settings
+    values = np.zeros(Parameter.LENGTH)
+    values[Parameter.RULE] = rule.rule
+    values[Parameter.LOW] = rule.low
+    values[Parameter.HIGH] = rule.high
+    values[Parameter.ITERATIONS] = settings.iterations if settings.iterations else 1e9
+    values[Parameter.MIN_KEEP] = settings.min_keep
+    values[Parameter.CUTOFF] = np.inf if settings.cutoff is None else settings.cutoff
+    values[Parameter.MEDIAN] = settings.combine is Combine.MEDIAN
+    values[Parameter.BASE] = base
+    if rule.finite_sample:
+        step = max(source.step_adu for source in frames.sources)
+        # The floor is in the unit of the scaled values.
+        values[Parameter.FLOOR] = max(step, read_noise_adu or 0.0) * float(
+            np.median(np.abs(frames.scales))
+        )
+    return values
+
+
+def _aligned(size: int) -> NDArray[np.uint8]:
+    """Bytes that begin at a cache line."""
+    memory = np.zeros(size + 64, np.uint8)
+    start = -memory.ctypes.data % 64
+    return memory[start : start + size]

@@ -1,0 +1,166 @@
+"""One pixel that needs a closer look: reject, combine, count. Compiled code."""
+
+from __future__ import annotations
+
+import math
+
+from calibstudio.imaging.kernels_layout import Job, Parameter, Rule
+from calibstudio.imaging.kernels_reject import median_of, moments, reject, variance_of
+from calibstudio.imaging.kernels_vectors import (
+    get_f64,
+    get_i64,
+    inlined,
+    put_f32,
+    put_i64,
+    put_u16,
+    square_root,
+)
+
+_PERCENTILE = int(Rule.PERCENTILE)
+(
+    _J_FRAMES,
+    _J_WORK,
+    _J_PARAMETERS,
+    _J_MEAN_FACTORS,
+    _J_MAD_FACTORS,
+    _J_ESD_LIMITS,
+    _J_ESD_COLUMNS,
+    _J_NORMAL,
+    _J_IMAGE,
+    _J_UNC,
+    _J_CNT,
+    _J_REJECTED,
+) = (
+    8 * int(j)
+    for j in (
+        Job.N_FRAMES,
+        Job.WORK,
+        Job.PARAMETERS,
+        Job.MEAN_FACTORS,
+        Job.MAD_FACTORS,
+        Job.ESD_LIMITS,
+        Job.ESD_COLUMNS,
+        Job.NORMAL_TABLE,
+        Job.IMAGE,
+        Job.UNC,
+        Job.CNT,
+        Job.REJECTED,
+    )
+)
+(
+    _P_RULE,
+    _P_LOW,
+    _P_HIGH,
+    _P_ITERATIONS,
+    _P_MIN_KEEP,
+    _P_CUTOFF,
+    _P_FLOOR,
+    _P_MEDIAN,
+    _P_BASE,
+) = (8 * i for i in range(int(Parameter.LENGTH)))
+_TABLE_STEPS = 100.0
+_TABLE_END = 799
+
+
+@inlined
+def _normal(table: int, z: float) -> tuple[float, float, float]:
+    """phi(z), z phi(z) and Phi(z) for z >= 0, from the table."""
+    x = z * _TABLE_STEPS
+    if not x < _TABLE_END:
+        return 0.0, 0.0, 1.0
+    i = int(x)
+    f = x - i
+    a = table + 24 * i
+    return (
+        get_f64(a) + f * (get_f64(a + 24) - get_f64(a)),
+        get_f64(a + 8) + f * (get_f64(a + 32) - get_f64(a + 8)),
+        get_f64(a + 16) + f * (get_f64(a + 40) - get_f64(a + 16)),
+    )
+
+
+@inlined
+def _clip_factor(table: int, below: float, above: float) -> float:
+    """1 / variance of a unit normal cut at -below and +above (RULES 4's closed form)."""
+    phi_a, z_phi_a, cum_a = _normal(table, below)
+    phi_b, z_phi_b, cum_b = _normal(table, above)
+    inside = cum_a + cum_b - 1.0
+    if inside <= 1e-6:
+        return 1.0
+    # a = -below: a phi(a) = -below phi(below).
+    shift = (phi_a - phi_b) / inside
+    return 1.0 / max(1e-3, 1.0 - (z_phi_a + z_phi_b) / inside - shift * shift)
+
+
+@inlined
+def _percentile_factor(table: int, size: float, low: float, high: float, sigma: float) -> float:
+    """Factor of the percentile rule, whose limits are no fixed number of sigmas.
+
+    The spread of what was kept is smaller than the noise, so both are found together.
+    """
+    factor = 1.0
+    if sigma > 0.0:
+        for _ in range(4):
+            noise = sigma * square_root(factor)
+            factor = _clip_factor(table, low * size / noise, high * size / noise)
+    return factor
+
+
+@inlined
+def finish_pixel(job: int, pixel: int, values: int, n: int) -> tuple[int, int]:
+    """Reject and combine n sorted values and write the results of this pixel.
+
+    Returns (rejected low, rejected high); the rejected values lie at the ends afterwards.
+    """
+    parameters = get_i64(job + _J_PARAMETERS)
+    image = get_i64(job + _J_IMAGE) + 4 * pixel
+    unc = get_i64(job + _J_UNC) + 4 * pixel
+    cnt = get_i64(job + _J_CNT) + 2 * pixel
+    if n == 0:
+        put_f32(image, math.nan)
+        put_f32(unc, math.nan)
+        put_u16(cnt, 0)
+        return 0, 0
+    rule = int(get_f64(parameters + _P_RULE))
+    low = get_f64(parameters + _P_LOW)
+    high = get_f64(parameters + _P_HIGH)
+    first, end, held = reject(
+        rule,
+        values,
+        n,
+        low,
+        high,
+        get_f64(parameters + _P_ITERATIONS),
+        int(get_f64(parameters + _P_MIN_KEEP)),
+        get_f64(parameters + _P_CUTOFF),
+        get_f64(parameters + _P_FLOOR),
+        get_i64(job + _J_MAD_FACTORS),
+        get_i64(job + _J_ESD_LIMITS),
+        get_i64(job + _J_ESD_COLUMNS),
+        get_i64(job + _J_WORK) + 8 * n,
+    )
+    if held != 0:
+        counter = get_i64(job + _J_REJECTED) + 16 * get_i64(job + _J_FRAMES)
+        put_i64(counter, get_i64(counter) + 1)
+    base = get_f64(parameters + _P_BASE)
+    kept = end - first
+    put_u16(cnt, kept)
+    if kept == 0:
+        put_f32(image, math.nan)
+        put_f32(unc, math.nan)
+        return first, n - end
+    reference, total, squares = moments(values, first, end)
+    if get_f64(parameters + _P_MEDIAN) != 0.0:
+        put_f32(image, median_of(values, first, end) + base)
+    else:
+        put_f32(image, reference + total / kept + base)
+    if kept < 2:
+        put_f32(unc, math.nan)
+        return first, n - end
+    factor = get_f64(get_i64(job + _J_MEAN_FACTORS) + 8 * n)
+    variance = variance_of(total, squares, kept)
+    if rule == _PERCENTILE:
+        size = abs(median_of(values, 0, n))
+        table = get_i64(job + _J_NORMAL)
+        factor *= _percentile_factor(table, size, low, high, square_root(variance))
+    put_f32(unc, square_root(factor * variance / kept))
+    return first, n - end

@@ -1,0 +1,622 @@
+"""The two stacking kernels: exact for 16-bit codes, and for anything else in floating point.
+
+Compiled code, called through `calibstudio.imaging.kernels`. Sixteen pixels are handled at a
+time: the frames' values are sorted by a network of comparisons that is the same for all
+pixels, sums and limits are computed for all of them, and only pixels at which something may
+be rejected get a closer look of their own. "May" is a superset that costs one comparison;
+the closer look decides, in float64, by the definition.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from calibstudio.imaging.kernels_layout import (
+    BLOCK,
+    ROW_F32,
+    ROW_U16,
+    RUN,
+    Job,
+    Parameter,
+    Raw,
+    Rule,
+)
+from calibstudio.imaging.kernels_pixel import finish_pixel
+from calibstudio.imaging.kernels_vectors import (
+    F32,
+    LANES,
+    U16,
+    add_f64,
+    add_i32,
+    alternate_f64,
+    at_most,
+    bits_where_not,
+    both,
+    ceil_f64,
+    choose_f32,
+    comparator,
+    difference,
+    div_f64,
+    f32_from_f64,
+    f64_from_f32,
+    f64_from_i32,
+    f64_from_u16,
+    floor_f64,
+    get_f32,
+    get_f64,
+    get_i32,
+    get_i64,
+    get_u16,
+    i16_as_f64,
+    infinity_f32,
+    inlined,
+    is_finite,
+    load_big_f32,
+    load_f32,
+    load_i32,
+    load_u16,
+    lowest_bit,
+    max_f64,
+    max_u16,
+    min_f64,
+    min_u16,
+    mul_f64,
+    mul_i32,
+    ones_where,
+    put_f64,
+    put_i64,
+    same_i32,
+    sorting_network,
+    splat_f64,
+    splat_i32,
+    splat_u16,
+    sqrt_f64,
+    square_root,
+    store_f32,
+    store_i32,
+    store_u16,
+    sub_f64,
+    swap16,
+    swap_u16,
+    u16_from_f64,
+    xor_u16,
+    zero_f64,
+    zero_i32,
+)
+
+# 19 comparisons sort 8 values (Knuth, The Art of Computer Programming 3, 5.3.4: optimal).
+_SORT8 = [
+    (0, 2), (1, 3), (4, 6), (5, 7), (0, 4), (1, 5), (2, 6), (3, 7), (0, 1), (2, 3),
+    (4, 5), (6, 7), (2, 4), (3, 5), (1, 4), (3, 6), (1, 2), (3, 4), (5, 6),
+]  # fmt: skip
+_sort8_u16 = sorting_network(U16, RUN, ROW_U16, BLOCK // LANES, _SORT8)
+_sort8_f32 = sorting_network(F32, RUN, ROW_F32, BLOCK // LANES, _SORT8)
+_exchange_u16 = comparator(U16, BLOCK // LANES)
+_exchange_f32 = comparator(F32, BLOCK // LANES)
+
+_NONE, _SIGMA, _MAD, _WINSORIZED = (
+    int(Rule.NONE),
+    int(Rule.SIGMA),
+    int(Rule.MAD),
+    int(Rule.WINSORIZED),
+)
+_FITS_UINT16, _FITS_INT16, _FITS_FLOAT32, _UINT16 = (
+    int(Raw.FITS_UINT16),
+    int(Raw.FITS_INT16),
+    int(Raw.FITS_FLOAT32),
+    int(Raw.UINT16),
+)
+_J = {job.name: 8 * int(job) for job in Job if job is not Job.LENGTH}
+_J_FRAMES, _J_ROWS, _J_COLUMNS, _J_FIRST = (
+    _J["N_FRAMES"],
+    _J["ROWS"],
+    _J["COLUMNS"],
+    _J["FIRST_ROW"],
+)
+_J_RAW, _J_STRIDE, _J_XOR, _J_SWAP, _J_SORTED = (
+    _J["RAW"],
+    _J["STRIDE"],
+    _J["XOR"],
+    _J["SWAP"],
+    _J["SORTED"],
+)
+_J_KINDS, _J_SUBTRACT, _J_OFFSETS, _J_SCALES = (
+    _J["KINDS"],
+    _J["SUBTRACT"],
+    _J["OFFSETS"],
+    _J["SCALES"],
+)
+_J_NETWORK, _J_COMPARISONS, _J_BLOCK, _J_UNSORTED = (
+    _J["NETWORK"],
+    _J["N_COMPARISONS"],
+    _J["BLOCK_MEMORY"],
+    _J["UNSORTED"],
+)
+_J_WORK, _J_PARAMETERS, _J_FACTORS, _J_MAD_FACTORS = (
+    _J["WORK"],
+    _J["PARAMETERS"],
+    _J["MEAN_FACTORS"],
+    _J["MAD_FACTORS"],
+)
+_J_IMAGE, _J_UNC, _J_CNT, _J_REJECTED, _J_STOP = (
+    _J["IMAGE"],
+    _J["UNC"],
+    _J["CNT"],
+    _J["REJECTED"],
+    _J["STOP"],
+)
+_P_RULE, _P_LOW, _P_HIGH, _P_CUTOFF, _P_FLOOR, _P_MEDIAN, _P_BASE = (
+    8 * int(p)
+    for p in (
+        Parameter.RULE,
+        Parameter.LOW,
+        Parameter.HIGH,
+        Parameter.CUTOFF,
+        Parameter.FLOOR,
+        Parameter.MEDIAN,
+        Parameter.BASE,
+    )
+)
+_COLUMN_U16 = 2 * LANES
+_COLUMN_F32 = 4 * LANES
+# Limits are loosened by this much, so that rounding can only send a pixel to the closer look.
+_LOOSE = 1.0 - 1e-9
+
+
+@inlined
+def stack_u16(job: int) -> int:
+    """Combine a band of 16-bit codes; the pixels of the band are one run. Returns pixels done.
+
+    See `Job` for what ``job`` points to. Sums are integers, so the result is exact to the
+    rounding of the output.
+    """
+    n = get_i64(job + _J_FRAMES)
+    pixels = get_i64(job + _J_ROWS) * get_i64(job + _J_COLUMNS)
+    stop = get_i64(job + _J_STOP)
+    block = get_i64(job + _J_BLOCK)
+    is_sorted = get_i64(job + _J_SORTED)
+    for start in range(0, pixels, BLOCK):
+        if get_i64(stop) != 0:
+            return start
+        _load_u16(job, n, start, block)
+        if is_sorted != 0:
+            for i in range(n // RUN):
+                _sort8_u16(block + i * (RUN * ROW_U16))
+            network = get_i64(job + _J_NETWORK)
+            for i in range(get_i64(job + _J_COMPARISONS)):
+                pair = network + 8 * i
+                _exchange_u16(block + get_i32(pair), block + get_i32(pair + 4))
+        for column in range(0, BLOCK, LANES):
+            left = pixels - start - column
+            if left > 0:
+                look = _column_u16(job, n, start + column, block + 2 * column)
+                if left < LANES:
+                    look &= (1 << left) - 1
+                while look != 0:
+                    lane = lowest_bit(look)
+                    look &= look - 1
+                    _closer_u16(job, n, start + column + lane, block + 2 * (column + lane))
+    return pixels
+
+
+@inlined
+def _load_u16(job: int, n: int, start: int, block: int) -> None:
+    """Copy a block of every frame, as codes that sort as unsigned numbers of this machine."""
+    stride = get_i64(job + _J_STRIDE)
+    source = get_i64(job + _J_RAW) + 2 * start
+    flip = splat_u16(get_i64(job + _J_XOR))
+    if get_i64(job + _J_SWAP) != 0:
+        for i in range(n):
+            for column in range(0, ROW_U16, _COLUMN_U16):
+                codes = swap_u16(load_u16(source + i * stride + column))
+                store_u16(block + i * ROW_U16 + column, xor_u16(codes, flip))
+    else:
+        for i in range(n):
+            for column in range(0, ROW_U16, _COLUMN_U16):
+                codes = load_u16(source + i * stride + column)
+                store_u16(block + i * ROW_U16 + column, xor_u16(codes, flip))
+
+
+@inlined
+def _column_u16(job: int, n: int, pixel: int, column: int) -> int:
+    """Sixteen pixels as if nothing were rejected; returns a bit for each that needs a look."""
+    parameters = get_i64(job + _J_PARAMETERS)
+    rule = int(get_f64(parameters + _P_RULE))
+    # The middle is the reference, so that squares stay small; without sorting any value serves.
+    reference = load_u16(column + ((n - 1) // 2) * ROW_U16)
+    lowest = load_u16(column)
+    highest = load_u16(column + (n - 1) * ROW_U16)
+    total = zero_i32()
+    squares = zero_i32()
+    if get_i64(job + _J_SORTED) == 1:
+        for i in range(n):
+            d = difference(load_u16(column + i * ROW_U16), reference)
+            total = add_i32(total, d)
+            squares = add_i32(squares, mul_i32(d, d))
+    else:
+        for i in range(n):
+            v = load_u16(column + i * ROW_U16)
+            lowest = min_u16(lowest, v)
+            highest = max_u16(highest, v)
+            d = difference(v, reference)
+            total = add_i32(total, d)
+            squares = add_i32(squares, mul_i32(d, d))
+    s1 = f64_from_i32(total)
+    variance = _variance(n, s1, f64_from_i32(squares))
+    ref = f64_from_u16(reference)
+    bottom = f64_from_u16(lowest)
+    top = f64_from_u16(highest)
+    upper = f64_from_u16(load_u16(column + (n // 2) * ROW_U16))
+    center = mul_f64(add_f64(ref, upper), splat_f64(0.5))
+    below = sub_f64(center, bottom)
+    above = sub_f64(top, center)
+    # Beyond this the 32-bit sums would not be exact: n d^2 < 2^31, and d in 16 bits.
+    widest = splat_f64(min(32767.0, float(int(square_root(2147483647.0 / n)))))
+    good = both(at_most(sub_f64(top, ref), widest), at_most(sub_f64(ref, bottom), widest))
+    if rule == _WINSORIZED:
+        limit = _least_sigma(parameters, below, above)
+        narrow = _winsorized_u16(n, column, reference, center, limit)
+        good = both(good, _winsorized_keeps(parameters, limit, narrow, variance))
+    else:
+        mad = zero_f64()
+        if rule == _MAD:
+            mad = _mad_column(column, n, True, center)
+        good = both(good, _keeps(job, parameters, rule, n, below, above, variance, mad))
+    value = center
+    if get_f64(parameters + _P_MEDIAN) == 0.0:
+        value = add_f64(ref, div_f64(s1, splat_f64(float(n))))
+    value = add_f64(value, splat_f64(get_f64(parameters + _P_BASE)))
+    _store_column(job, n, pixel, value, variance)
+    return bits_where_not(good)
+
+
+@inlined
+def _winsorized_u16(n: int, column: int, reference: Any, center: Any, limit: Any) -> Any:
+    """Variance of the codes with their tails pulled in to 1.5 limits around the centre.
+
+    The bounds are rounded inwards to whole codes, which can only make it smaller.
+    """
+    width = mul_f64(limit, splat_f64(1.5))
+    largest = splat_f64(65535.0)
+    bottom = u16_from_f64(max_f64(ceil_f64(sub_f64(center, width)), zero_f64()))
+    top = u16_from_f64(min_f64(floor_f64(add_f64(center, width)), largest))
+    total = zero_i32()
+    squares = zero_i32()
+    for i in range(n):
+        v = min_u16(max_u16(load_u16(column + i * ROW_U16), bottom), top)
+        d = difference(v, reference)
+        total = add_i32(total, d)
+        squares = add_i32(squares, mul_i32(d, d))
+    return _variance(n, f64_from_i32(total), f64_from_i32(squares))
+
+
+@inlined
+def _closer_u16(job: int, n: int, pixel: int, place: int) -> None:
+    """Decide one pixel by the definition of its rule."""
+    values = get_i64(job + _J_WORK)
+    for i in range(n):
+        put_f64(values + 8 * i, float(get_u16(place + i * ROW_U16)))
+    if get_i64(job + _J_SORTED) != 1:
+        _sort_values(values, n)
+    low, high = finish_pixel(job, pixel, values, n)
+    if low + high == 0:
+        return
+    stride = get_i64(job + _J_STRIDE)
+    source = get_i64(job + _J_RAW) + 2 * pixel
+    flip = get_i64(job + _J_XOR)
+    swap = get_i64(job + _J_SWAP)
+    rejected = get_i64(job + _J_REJECTED)
+    for which in range(low + high):
+        i = which if which < low else n - high + which - low
+        wanted = get_f64(values + 8 * i)
+        # Of frames with equal values the first one not yet counted gives it up.
+        skip = 0
+        if 0 < which < low or which > low:
+            j = i - 1
+            while j >= (0 if which < low else n - high) and get_f64(values + 8 * j) == wanted:
+                skip += 1
+                j -= 1
+        for frame in range(n):
+            code = get_u16(source + frame * stride)
+            if swap != 0:
+                code = swap16(code)
+            if float(code ^ flip) == wanted:
+                if skip == 0:
+                    _count(rejected + 16 * frame + (0 if which < low else 8))
+                    break
+                skip -= 1
+
+
+@inlined
+def _count(address: int) -> None:
+    put_i64(address, get_i64(address) + 1)
+
+
+@inlined
+def _sort_values(values: int, n: int) -> None:
+    """Insertion sort, for the few pixels that were not sorted by the network."""
+    for i in range(1, n):
+        v = get_f64(values + 8 * i)
+        j = i
+        while j > 0 and get_f64(values + 8 * (j - 1)) > v:
+            put_f64(values + 8 * j, get_f64(values + 8 * (j - 1)))
+            j -= 1
+        put_f64(values + 8 * j, v)
+
+
+@inlined
+def _variance(n: int, total: Any, squares: Any) -> Any:
+    """Variances with N - 1 from sums about a reference; 0 for a single value."""
+    spread = sub_f64(mul_f64(splat_f64(float(n)), squares), mul_f64(total, total))
+    return max_f64(div_f64(spread, splat_f64(max(1.0, n * (n - 1.0)))), zero_f64())
+
+
+@inlined
+def _store_column(job: int, n: int, pixel: int, value: Any, variance: Any) -> None:
+    """Write image, uncertainty and count of sixteen pixels at which all values are kept."""
+    factor = splat_f64(get_f64(get_i64(job + _J_FACTORS) + 8 * n))
+    unc = sqrt_f64(div_f64(mul_f64(factor, variance), splat_f64(float(n))))
+    store_f32(get_i64(job + _J_IMAGE) + 4 * pixel, f32_from_f64(value))
+    store_f32(get_i64(job + _J_UNC) + 4 * pixel, f32_from_f64(unc))
+    store_u16(get_i64(job + _J_CNT) + 2 * pixel, splat_u16(n))
+
+
+@inlined
+def _keeps(
+    job: int,
+    parameters: int,
+    rule: int,
+    n: int,
+    below: Any,
+    above: Any,
+    variance: Any,
+    mad: Any,
+) -> Any:
+    """Where a rule certainly keeps all values; below and above are the distances of the ends."""
+    if rule == _NONE:
+        return at_most(zero_f64(), splat_f64(1.0))
+    low = get_f64(parameters + _P_LOW)
+    high = get_f64(parameters + _P_HIGH)
+    if rule == _SIGMA:
+        allowed = mul_f64(variance, splat_f64(_LOOSE))
+        return both(
+            at_most(mul_f64(below, below), mul_f64(allowed, splat_f64(low * low))),
+            at_most(mul_f64(above, above), mul_f64(allowed, splat_f64(high * high))),
+        )
+    if rule == _MAD:
+        factor = splat_f64(get_f64(get_i64(job + _J_MAD_FACTORS) + 8 * n))
+        floor = splat_f64(get_f64(parameters + _P_FLOOR))
+        sigma = mul_f64(max_f64(mul_f64(factor, mad), floor), splat_f64(_LOOSE))
+        return both(
+            at_most(below, mul_f64(sigma, splat_f64(low))),
+            at_most(above, mul_f64(sigma, splat_f64(high))),
+        )
+    return at_most(splat_f64(1.0), zero_f64())
+
+
+@inlined
+def _least_sigma(parameters: int, below: Any, above: Any) -> Any:
+    """The sigma at which the rule would just keep both ends."""
+    low = splat_f64(get_f64(parameters + _P_LOW))
+    high = splat_f64(get_f64(parameters + _P_HIGH))
+    return max_f64(div_f64(below, low), div_f64(above, high))
+
+
+@inlined
+def _winsorized_keeps(parameters: int, limit: Any, narrow: Any, variance: Any) -> Any:
+    """Where the Winsorized rule certainly keeps all values.
+
+    Let F(s) be 1.134 times the spread of the values pulled in to 1.5 s around the median. F
+    does not fall when s grows (pulling in further brings no two values further apart). The
+    rule starts at the plain spread and follows s -> F(s); so when both the plain spread and
+    F(limit) are at least the limit, it ends at a sigma of at least the limit, which keeps
+    both ends. The cut-off then replaces nothing, as long as it lies outside low and high.
+    """
+    cutoff = get_f64(parameters + _P_CUTOFF)
+    low = get_f64(parameters + _P_LOW)
+    high = get_f64(parameters + _P_HIGH)
+    least = mul_f64(limit, limit)
+    good = both(
+        at_most(least, mul_f64(narrow, splat_f64(1.134 * 1.134 * _LOOSE))),
+        at_most(least, mul_f64(variance, splat_f64(_LOOSE))),
+    )
+    if cutoff < max(low, high):
+        return both(good, at_most(splat_f64(1.0), zero_f64()))
+    return good
+
+
+@inlined
+def _row(column: int, i: int, narrow: bool) -> Any:
+    """Row i of a sorted column in float64."""
+    if narrow:
+        return f64_from_u16(load_u16(column + i * ROW_U16))
+    return f64_from_f32(load_f32(column + i * ROW_F32))
+
+
+@inlined
+def _mad_column(column: int, n: int, narrow: bool, center: Any) -> Any:
+    """Median absolute deviation of sixteen sorted pixels.
+
+    The deviations of the two sides are sorted already; the k-th smallest of two sorted lists
+    A and B is the smallest of max(A[j - 1], B[k - j - 1]) over j.
+    """
+    k = n // 2
+    zero = zero_f64()
+    first = splat_f64(1e300)
+    second = splat_f64(1e300)
+    odd = n % 2
+    for j in range(k + 1):
+        a = zero
+        if j > 0:
+            a = sub_f64(center, _row(column, k - j, narrow))
+        b = zero
+        if j < k:
+            b = sub_f64(_row(column, 2 * k - j - 1 + odd, narrow), center)
+        first = min_f64(first, max_f64(a, b))
+        if odd == 0 and j > 0:
+            b = sub_f64(_row(column, 2 * k - j, narrow), center)
+            second = min_f64(second, max_f64(a, b))
+    if odd == 1:
+        return first
+    return mul_f64(add_f64(first, second), splat_f64(0.5))
+
+
+@inlined
+def stack_f32(job: int) -> int:
+    """Combine a band of any pixels in floating point, row by row. Returns pixels done.
+
+    Each value is (value - subtract - offset) * scale, computed in float64 and rounded once to
+    float32. Values that are not finite are left out.
+    """
+    n = get_i64(job + _J_FRAMES)
+    rows = get_i64(job + _J_ROWS)
+    columns = get_i64(job + _J_COLUMNS)
+    stop = get_i64(job + _J_STOP)
+    block = get_i64(job + _J_BLOCK)
+    for row in range(rows):
+        for x in range(0, columns, BLOCK):
+            if get_i64(stop) != 0:
+                return row * columns + x
+            for column in range(0, BLOCK, LANES):
+                _load_f32(job, n, row, x + column, column)
+            for i in range(n // RUN):
+                _sort8_f32(block + i * (RUN * ROW_F32))
+            network = get_i64(job + _J_NETWORK)
+            for i in range(get_i64(job + _J_COMPARISONS)):
+                pair = network + 8 * i
+                _exchange_f32(block + get_i32(pair), block + get_i32(pair + 4))
+            for column in range(0, BLOCK, LANES):
+                left = columns - x - column
+                if left > 0:
+                    pixel = row * columns + x + column
+                    look = _column_f32(job, n, pixel, block + 4 * column)
+                    if left < LANES:
+                        look &= (1 << left) - 1
+                    while look != 0:
+                        lane = lowest_bit(look)
+                        look &= look - 1
+                        _closer_f32(job, n, pixel + lane, column + lane)
+    return rows * columns
+
+
+@inlined
+def _load_f32(job: int, n: int, row: int, x: int, column: int) -> None:
+    """Convert sixteen pixels of every frame; what is not finite becomes infinity and counts not.
+
+    The number of finite values goes behind the last row of the block.
+    """
+    columns = get_i64(job + _J_COLUMNS)
+    raw = get_i64(job + _J_RAW)
+    stride = get_i64(job + _J_STRIDE)
+    kinds = get_i64(job + _J_KINDS)
+    planes = get_i64(job + _J_SUBTRACT)
+    offsets = get_i64(job + _J_OFFSETS)
+    scales = get_i64(job + _J_SCALES) + 16 * ((get_i64(job + _J_FIRST) + row) % 2)
+    block = get_i64(job + _J_BLOCK) + 4 * column
+    unsorted = get_i64(job + _J_UNSORTED) + 4 * column
+    place = row * columns + x
+    valid = zero_i32()
+    for i in range(n):
+        kind = get_i64(kinds + 8 * i)
+        source = raw + i * stride
+        if kind == _FITS_UINT16:
+            codes = swap_u16(load_u16(source + 2 * place))
+            value = f64_from_u16(xor_u16(codes, splat_u16(0x8000)))
+        elif kind == _FITS_INT16:
+            value = i16_as_f64(swap_u16(load_u16(source + 2 * place)))
+        elif kind == _FITS_FLOAT32:
+            value = f64_from_f32(load_big_f32(source + 4 * place))
+        elif kind == _UINT16:
+            value = f64_from_u16(load_u16(source + 2 * place))
+        else:
+            value = f64_from_f32(load_f32(source + 4 * place))
+        plane = get_i64(planes + 8 * i)
+        if plane != 0:
+            value = sub_f64(value, f64_from_f32(load_f32(plane + 4 * place)))
+        value = sub_f64(value, splat_f64(get_f64(offsets + 8 * i)))
+        scale = alternate_f64(get_f64(scales + 32 * i), get_f64(scales + 32 * i + 8))
+        final = f32_from_f64(mul_f64(value, scale))
+        finite = is_finite(final)
+        valid = add_i32(valid, ones_where(finite))
+        final = choose_f32(finite, final, infinity_f32())
+        store_f32(block + i * ROW_F32, final)
+        store_f32(unsorted + i * ROW_F32, final)
+    store_i32(block + n * ROW_F32, valid)
+
+
+@inlined
+def _column_f32(job: int, n: int, pixel: int, column: int) -> int:
+    """Sixteen pixels as if nothing were rejected; returns a bit for each that needs a look."""
+    parameters = get_i64(job + _J_PARAMETERS)
+    rule = int(get_f64(parameters + _P_RULE))
+    ref = _row(column, (n - 1) // 2, False)
+    center = mul_f64(add_f64(ref, _row(column, n // 2, False)), splat_f64(0.5))
+    below = sub_f64(center, _row(column, 0, False))
+    above = sub_f64(_row(column, n - 1, False), center)
+    s1 = zero_f64()
+    s2 = zero_f64()
+    for i in range(n):
+        d = sub_f64(_row(column, i, False), ref)
+        s1 = add_f64(s1, d)
+        s2 = add_f64(s2, mul_f64(d, d))
+    variance = _variance(n, s1, s2)
+    good = same_i32(load_i32(column + n * ROW_F32), splat_i32(n))
+    if rule == _WINSORIZED:
+        limit = _least_sigma(parameters, below, above)
+        narrow = _winsorized_f32(n, column, ref, center, limit)
+        good = both(good, _winsorized_keeps(parameters, limit, narrow, variance))
+    else:
+        mad = zero_f64()
+        if rule == _MAD:
+            mad = _mad_column(column, n, False, center)
+        good = both(good, _keeps(job, parameters, rule, n, below, above, variance, mad))
+    value = center
+    if get_f64(parameters + _P_MEDIAN) == 0.0:
+        value = add_f64(ref, div_f64(s1, splat_f64(float(n))))
+    _store_column(job, n, pixel, value, variance)
+    return bits_where_not(good)
+
+
+@inlined
+def _winsorized_f32(n: int, column: int, ref: Any, center: Any, limit: Any) -> Any:
+    """Variance of the values with their tails pulled in to 1.5 limits around the centre."""
+    width = mul_f64(limit, splat_f64(1.5))
+    bottom = sub_f64(center, width)
+    top = add_f64(center, width)
+    s1 = zero_f64()
+    s2 = zero_f64()
+    for i in range(n):
+        d = sub_f64(min_f64(max_f64(_row(column, i, False), bottom), top), ref)
+        s1 = add_f64(s1, d)
+        s2 = add_f64(s2, mul_f64(d, d))
+    return _variance(n, s1, s2)
+
+
+@inlined
+def _closer_f32(job: int, n: int, pixel: int, lane: int) -> None:
+    """Decide one pixel by the definition of its rule."""
+    values = get_i64(job + _J_WORK)
+    block = get_i64(job + _J_BLOCK) + 4 * lane
+    valid = get_i32(block + n * ROW_F32)
+    for i in range(valid):
+        put_f64(values + 8 * i, get_f32(block + i * ROW_F32))
+    low, high = finish_pixel(job, pixel, values, valid)
+    if low + high == 0:
+        return
+    unsorted = get_i64(job + _J_UNSORTED) + 4 * lane
+    rejected = get_i64(job + _J_REJECTED)
+    for which in range(low + high):
+        i = which if which < low else valid - high + which - low
+        wanted = get_f64(values + 8 * i)
+        skip = 0
+        if 0 < which < low or which > low:
+            j = i - 1
+            while j >= (0 if which < low else valid - high) and get_f64(values + 8 * j) == wanted:
+                skip += 1
+                j -= 1
+        for frame in range(n):
+            if get_f32(unsorted + frame * ROW_F32) == wanted:
+                if skip == 0:
+                    _count(rejected + 16 * frame + (0 if which < low else 8))
+                    break
+                skip -= 1

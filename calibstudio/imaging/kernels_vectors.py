@@ -1,0 +1,294 @@
+"""Sixteen pixels at a time: the vector instructions that the stacking kernels are written in.
+
+numba has no vector types, and whether its loops become vector instructions depends on details
+that change from release to release. So four types of sixteen lanes are declared here, with the
+few operations on them as LLVM instructions; LLVM maps them to whatever the processor has.
+Memory is addressed by plain integers: the kernels allocate nothing and hold no Python object.
+
+Import only in modules that are compiled (see `calibstudio.imaging.kernels`): this imports numba.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar, cast
+
+import numba
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.core.datamodel import models
+from numba.extending import intrinsic, register_model
+
+LANES = 16
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def inlined(function: _F) -> _F:
+    """Compile a helper of the kernels; LLVM inlines it where that pays."""
+    options = {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    return cast(_F, numba.njit(**options)(function))
+
+
+class _Vector(types.Type):  # type: ignore[misc]
+    """Sixteen values of one LLVM type in registers."""
+
+    def __init__(self, name: str, element: ir.Type) -> None:
+        self.llvm = ir.VectorType(element, LANES)
+        super().__init__(name=name)
+
+
+@register_model(_Vector)
+class _VectorModel(models.PrimitiveModel):  # type: ignore[misc]
+    def __init__(self, manager: Any, kind: _Vector) -> None:
+        super().__init__(manager, kind, kind.llvm)
+
+
+U16 = _Vector("u16x16", ir.IntType(16))
+I32 = _Vector("i32x16", ir.IntType(32))
+F32 = _Vector("f32x16", ir.FloatType())
+F64 = _Vector("f64x16", ir.DoubleType())
+MASK = _Vector("mask16", ir.IntType(1))
+_INT = types.int64
+_REAL = types.float64
+
+
+def _operation(result: Any, arguments: Sequence[Any], emit: Callable[..., Any]) -> Any:
+    """Make ``emit(builder, *values)`` callable from compiled code."""
+    signature = result(*arguments)
+
+    def generate(context: Any, builder: Any, _signature: Any, values: Any) -> Any:
+        value = emit(builder, *values)
+        return context.get_dummy_value() if value is None else value
+
+    # numba looks at the number of arguments of the typing function.
+    if len(arguments) == 0:
+
+        def typing0(_context: Any) -> Any:
+            return signature, generate
+
+        return intrinsic(typing0)
+    if len(arguments) == 1:
+
+        def typing1(_context: Any, _a: Any) -> Any:
+            return signature, generate
+
+        return intrinsic(typing1)
+    if len(arguments) == 2:
+
+        def typing2(_context: Any, _a: Any, _b: Any) -> Any:
+            return signature, generate
+
+        return intrinsic(typing2)
+
+    def typing3(_context: Any, _a: Any, _b: Any, _c: Any) -> Any:
+        return signature, generate
+
+    return intrinsic(typing3)
+
+
+def _pointer(builder: Any, address: Any, kind: ir.Type) -> Any:
+    return builder.inttoptr(address, kind.as_pointer())
+
+
+def _read(kind: ir.Type) -> Callable[[Any, Any], Any]:
+    def emit(builder: Any, address: Any) -> Any:
+        value = builder.load(_pointer(builder, address, kind))
+        value.align = 1
+        return value
+
+    return emit
+
+
+def _write(kind: ir.Type) -> Callable[[Any, Any, Any], None]:
+    def emit(builder: Any, address: Any, value: Any) -> None:
+        builder.store(value, _pointer(builder, address, kind)).align = 1
+
+    return emit
+
+
+def _splat(builder: Any, value: Any, vector: ir.VectorType) -> Any:
+    first = builder.insert_element(
+        ir.Constant(vector, ir.Undefined), value, ir.Constant(ir.IntType(32), 0)
+    )
+    zeros = ir.Constant(ir.VectorType(ir.IntType(32), LANES), None)
+    return builder.shuffle_vector(first, ir.Constant(vector, ir.Undefined), zeros)
+
+
+def _call(builder: Any, name: str, kind: ir.Type, *values: Any) -> Any:
+    """Call an LLVM intrinsic whose result and first argument have one type."""
+    of = kind.element if isinstance(kind, ir.VectorType) else kind
+    suffix = f"{'f' if isinstance(of, (ir.FloatType, ir.DoubleType)) else 'i'}{_BITS[str(of)]}"
+    if isinstance(kind, ir.VectorType):
+        suffix = f"v{LANES}{suffix}"
+    signature = ir.FunctionType(kind, [value.type for value in values])
+    function = cgutils.get_or_insert_function(builder.module, signature, f"{name}.{suffix}")
+    return builder.call(function, values)
+
+
+_BITS = {"i16": 16, "i32": 32, "i64": 64, "float": 32, "double": 64}
+
+# Scalars at an address.
+_I8, _I16, _I64, _FLOAT, _DOUBLE = (
+    ir.IntType(8),
+    ir.IntType(16),
+    ir.IntType(64),
+    ir.FloatType(),
+    ir.DoubleType(),
+)
+get_f64 = _operation(_REAL, [_INT], _read(_DOUBLE))
+put_f64 = _operation(types.void, [_INT, _REAL], _write(_DOUBLE))
+get_i64 = _operation(_INT, [_INT], _read(_I64))
+put_i64 = _operation(types.void, [_INT, _INT], _write(_I64))
+get_i32 = _operation(_INT, [_INT], lambda b, a: b.sext(_read(ir.IntType(32))(b, a), _I64))
+get_u16 = _operation(_INT, [_INT], lambda b, a: b.zext(_read(_I16)(b, a), _I64))
+put_u16 = _operation(types.void, [_INT, _INT], lambda b, a, v: _write(_I16)(b, a, b.trunc(v, _I16)))
+get_f32 = _operation(_REAL, [_INT], lambda b, a: b.fpext(_read(_FLOAT)(b, a), _DOUBLE))
+put_f32 = _operation(
+    types.void, [_INT, _REAL], lambda b, a, v: _write(_FLOAT)(b, a, b.fptrunc(v, _FLOAT))
+)
+swap16 = _operation(
+    _INT, [_INT], lambda b, v: b.zext(_call(b, "llvm.bswap", _I16, b.trunc(v, _I16)), _I64)
+)
+"""Exchange the two bytes of a 16-bit number."""
+lowest_bit = _operation(
+    _INT, [_INT], lambda b, v: _call(b, "llvm.cttz", _I64, v, ir.Constant(ir.IntType(1), 1))
+)
+"""Index of the lowest bit that is set; the number must not be 0."""
+square_root = _operation(_REAL, [_REAL], lambda b, v: _call(b, "llvm.sqrt", _DOUBLE, v))
+
+# 16-bit pixels.
+load_u16 = _operation(U16, [_INT], _read(U16.llvm))
+store_u16 = _operation(types.void, [_INT, U16], _write(U16.llvm))
+splat_u16 = _operation(U16, [_INT], lambda b, v: _splat(b, b.trunc(v, _I16), U16.llvm))
+swap_u16 = _operation(U16, [U16], lambda b, v: _call(b, "llvm.bswap", U16.llvm, v))
+xor_u16 = _operation(U16, [U16, U16], lambda b, x, y: b.xor(x, y))
+min_u16 = _operation(U16, [U16, U16], lambda b, x, y: b.select(b.icmp_unsigned("<", x, y), x, y))
+max_u16 = _operation(U16, [U16, U16], lambda b, x, y: b.select(b.icmp_unsigned("<", x, y), y, x))
+difference = _operation(I32, [U16, U16], lambda b, x, y: b.sext(b.sub(x, y), I32.llvm))
+"""x - y as 32 bits, for pixels that are less than 32768 apart."""
+
+# 32-bit sums.
+zero_i32 = _operation(I32, [], lambda b: ir.Constant(I32.llvm, None))
+add_i32 = _operation(I32, [I32, I32], lambda b, x, y: b.add(x, y))
+mul_i32 = _operation(I32, [I32, I32], lambda b, x, y: b.mul(x, y))
+ones_where = _operation(I32, [MASK], lambda b, m: b.zext(m, I32.llvm))
+
+# float32 pixels.
+load_f32 = _operation(F32, [_INT], _read(F32.llvm))
+store_f32 = _operation(types.void, [_INT, F32], _write(F32.llvm))
+load_big_f32 = _operation(
+    F32,
+    [_INT],
+    lambda b, a: b.bitcast(_call(b, "llvm.bswap", I32.llvm, _read(I32.llvm)(b, a)), F32.llvm),
+)
+"""Sixteen big-endian floats."""
+
+# Arithmetic in float64.
+load_f64 = _operation(F64, [_INT], _read(F64.llvm))
+store_f64 = _operation(types.void, [_INT, F64], _write(F64.llvm))
+zero_f64 = _operation(F64, [], lambda b: ir.Constant(F64.llvm, None))
+splat_f64 = _operation(F64, [_REAL], lambda b, v: _splat(b, v, F64.llvm))
+add_f64 = _operation(F64, [F64, F64], lambda b, x, y: b.fadd(x, y))
+sub_f64 = _operation(F64, [F64, F64], lambda b, x, y: b.fsub(x, y))
+mul_f64 = _operation(F64, [F64, F64], lambda b, x, y: b.fmul(x, y))
+div_f64 = _operation(F64, [F64, F64], lambda b, x, y: b.fdiv(x, y))
+sqrt_f64 = _operation(F64, [F64], lambda b, v: _call(b, "llvm.sqrt", F64.llvm, v))
+min_f64 = _operation(F64, [F64, F64], lambda b, x, y: b.select(b.fcmp_ordered("<", x, y), x, y))
+max_f64 = _operation(F64, [F64, F64], lambda b, x, y: b.select(b.fcmp_ordered(">", x, y), x, y))
+floor_f64 = _operation(F64, [F64], lambda b, v: _call(b, "llvm.floor", F64.llvm, v))
+ceil_f64 = _operation(F64, [F64], lambda b, v: _call(b, "llvm.ceil", F64.llvm, v))
+f64_from_i32 = _operation(F64, [I32], lambda b, v: b.sitofp(v, F64.llvm))
+f64_from_u16 = _operation(F64, [U16], lambda b, v: b.sitofp(b.zext(v, I32.llvm), F64.llvm))
+f64_from_f32 = _operation(F64, [F32], lambda b, v: b.fpext(v, F64.llvm))
+f32_from_f64 = _operation(F32, [F64], lambda b, v: b.fptrunc(v, F32.llvm))
+u16_from_f64 = _operation(U16, [F64], lambda b, v: b.trunc(b.fptosi(v, I32.llvm), U16.llvm))
+"""For whole numbers from 0 to 65535."""
+i16_as_f64 = _operation(F64, [U16], lambda b, v: b.sitofp(b.sext(v, I32.llvm), F64.llvm))
+
+
+def _alternate(builder: Any, even: Any, odd: Any) -> Any:
+    evens, odds = _splat(builder, even, F64.llvm), _splat(builder, odd, F64.llvm)
+    lanes = ir.Constant(
+        ir.VectorType(ir.IntType(32), LANES), [i + LANES * (i % 2) for i in range(LANES)]
+    )
+    return builder.shuffle_vector(evens, odds, lanes)
+
+
+alternate_f64 = _operation(F64, [_REAL, _REAL], _alternate)
+"""even, odd, even, odd, ...: the two colours of a row of a colour sensor."""
+
+# Masks.
+at_most = _operation(MASK, [F64, F64], lambda b, x, y: b.fcmp_ordered("<=", x, y))
+"""Where x <= y; not where either is NaN."""
+both = _operation(MASK, [MASK, MASK], lambda b, x, y: b.and_(x, y))
+is_finite = _operation(
+    MASK,
+    [F32],
+    lambda b, v: b.fcmp_ordered(
+        "<", _call(b, "llvm.fabs", F32.llvm, v), ir.Constant(F32.llvm, [float("inf")] * LANES)
+    ),
+)
+choose_f32 = _operation(F32, [MASK, F32, F32], lambda b, m, x, y: b.select(m, x, y))
+infinity_f32 = _operation(F32, [], lambda b: ir.Constant(F32.llvm, [float("inf")] * LANES))
+same_i32 = _operation(MASK, [I32, I32], lambda b, x, y: b.icmp_signed("==", x, y))
+splat_i32 = _operation(I32, [_INT], lambda b, v: _splat(b, b.trunc(v, ir.IntType(32)), I32.llvm))
+load_i32 = _operation(I32, [_INT], _read(I32.llvm))
+store_i32 = _operation(types.void, [_INT, I32], _write(I32.llvm))
+bits_where_not = _operation(
+    _INT,
+    [MASK],
+    lambda b, m: b.zext(
+        b.bitcast(b.xor(m, ir.Constant(MASK.llvm, [1] * LANES)), ir.IntType(LANES)), _I64
+    ),
+)
+"""One bit for each lane where the mask is not set, lane 0 lowest."""
+
+
+def sorting_network(
+    kind: Any, rows: int, row_bytes: int, columns: int, network: Sequence[tuple[int, int]]
+) -> Any:
+    """Make ``sort(address)``: sort ``rows`` rows that lie one behind the other, lane by lane.
+
+    All comparisons of a column happen in registers, so each row is read and written once.
+    """
+
+    def emit(builder: Any, address: Any) -> None:
+        size = LANES * (2 if kind is U16 else 4)
+        for column in range(columns):
+            places = [
+                builder.add(address, ir.Constant(_I64, i * row_bytes + column * size))
+                for i in range(rows)
+            ]
+            values = [_read(kind.llvm)(builder, place) for place in places]
+            for i, j in network:
+                values[i], values[j] = _ordered(builder, kind, values[i], values[j])
+            for place, value in zip(places, values, strict=True):
+                _write(kind.llvm)(builder, place, value)
+
+    return _operation(types.void, [_INT], emit)
+
+
+def comparator(kind: Any, columns: int) -> Any:
+    """Make ``exchange(low, high)``: put the smaller of two rows into the first, lane by lane."""
+
+    def emit(builder: Any, low: Any, high: Any) -> None:
+        size = LANES * (2 if kind is U16 else 4)
+        for column in range(columns):
+            step = ir.Constant(_I64, column * size)
+            a, b = builder.add(low, step), builder.add(high, step)
+            x, y = _read(kind.llvm)(builder, a), _read(kind.llvm)(builder, b)
+            smaller, larger = _ordered(builder, kind, x, y)
+            _write(kind.llvm)(builder, a, smaller)
+            _write(kind.llvm)(builder, b, larger)
+
+    return _operation(types.void, [_INT, _INT], emit)
+
+
+def _ordered(builder: Any, kind: Any, x: Any, y: Any) -> tuple[Any, Any]:
+    """Return (smaller, larger). Floats are never NaN here."""
+    if kind is U16:
+        less = builder.icmp_unsigned("<", x, y)
+        return builder.select(less, x, y), builder.select(less, y, x)
+    less = builder.fcmp_ordered("<", x, y)
+    return builder.select(less, x, y), builder.select(less, y, x)
