@@ -24,7 +24,7 @@ _ISO = re.compile(
     r"\s*(Z|UTC?|[+-]\d{2}:?(?:\d{2})?)?",
     re.IGNORECASE,
 )
-_OLD = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{2}|\d{4})")
+_OLD = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4}|\d{2})(?!\d)")
 _CLOCK = re.compile(r"(\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:[.,](\d*))?)?")
 _EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 _MJD_ZERO = datetime(1858, 11, 17, tzinfo=UTC)

@@ -184,10 +184,11 @@ def _finished(image: _Open) -> XisfImage:
     attributes = image.attributes
     if attributes.get("imageType") and "IMAGETYP" not in image.cards:
         image.cards["IMAGETYP"] = Card(attributes["imageType"])
-    geometry = tuple(int(n) for n in attributes.get("geometry", "").split(":") if n.isdigit())
+    sizes = attributes.get("geometry", "").split(":")
+    geometry = tuple(int(n) for n in sizes) if all(_is_count(n) for n in sizes) else ()
     where = attributes.get("location", "").split(":")
     attachment = None
-    if where[0] == "attachment" and len(where) == 3 and where[1].isdigit() and where[2].isdigit():
+    if where[0] == "attachment" and len(where) == 3 and all(_is_count(n) for n in where[1:]):
         attachment = int(where[1]), int(where[2])
     return XisfImage(
         attributes.get("id", ""),
@@ -200,3 +201,7 @@ def _finished(image: _Open) -> XisfImage:
         frozenset(image.properties),
         image.cfa,
     )
+
+
+def _is_count(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 16
