@@ -34,7 +34,7 @@ READ_NOISE_ADU = 6.0
 START = datetime(2026, 4, 17, 22, 0, tzinfo=UTC)
 BENCH_INFO = CameraInfo(
     "Bench camera",
-    (256, 320),
+    (128, 160),
     65535,
     pixel_size_um=3.76,
     gain_range=(0, 300),
