@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import CancelledError as FutureCancelledError
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibstudio.devices.simulator.cooler import Cooler
+from calibstudio.devices.simulator.light import Light
 from calibstudio.devices.simulator.render import Renderer, Shot, quantised
 from calibstudio.devices.simulator.sensor import SensorTruth
 from calibstudio.devices.simulator.truth_maps import TruthMaps
@@ -26,7 +28,6 @@ from calibstudio.domain.equipment import (
     Region,
 )
 from calibstudio.domain.errors import (
-    Cancelled,
     DeviceBusyError,
     DeviceUnreachableError,
     UnsupportedRequestError,
@@ -152,7 +153,7 @@ class SimulatedCamera:
         if not (faults.disconnect or faults.disconnect_at_frame):
             self._is_lost = False
         if not self._is_open:
-            raise DeviceUnreachableError(f"{self._info.name} is closed.", hint="Connect it again.")
+            raise self._closed()
         if self._is_lost:
             raise DeviceUnreachableError(
                 f"{self._info.name} does not answer.", hint="Check its cable and connect it again."
@@ -187,7 +188,7 @@ class SimulatedCamera:
             binning=request.binning,
             region=_checked_region(request, info),
             sensor_c=0.0,
-            light=self.world.light(0.0, 0.0, 0),
+            light=Light(),
         )
 
     def _times(self, shot: Shot) -> _Timeline:
@@ -207,14 +208,34 @@ class SimulatedCamera:
             early: Future[NDArray[np.uint16]] | None = None
             guess = self._conditions(shot, timeline, start_c)
             if not isinf(clock.speed) and real_s > _OVERLAP_FROM_S:
-                early = self._worker.submit(self._renderer.render, guess, cancel)
+                early = self._render(guess, cancel)
             self._wait_for_end(shot, timeline, cancel)
             truth = self._conditions(shot, timeline, start_c)
             if early is None or _would_differ(guess, truth):
-                early = self._worker.submit(self._renderer.render, truth, cancel)
-            data = _result(early, cancel)
+                early = self._render(truth, cancel)
+            data = self._rendered(early, cancel)
         clock.sleep_until(timeline.ready_s, cancel)
         return data
+
+    def _render(self, shot: Shot, cancel: CancelToken) -> Future[NDArray[np.uint16]]:
+        """Start to render beside the waiting."""
+        try:
+            return self._worker.submit(self._renderer.render, shot, cancel)
+        except RuntimeError as error:
+            raise self._closed() from error
+
+    def _rendered(self, job: Future[NDArray[np.uint16]], cancel: CancelToken) -> NDArray[np.uint16]:
+        """Wait for a render, but not through a cancel: the very first one compiles for seconds."""
+        while True:
+            try:
+                return job.result(timeout=0.05)
+            except FutureTimeoutError:
+                cancel.check()
+            except FutureCancelledError as error:
+                raise self._closed() from error
+
+    def _closed(self) -> DeviceUnreachableError:
+        return DeviceUnreachableError(f"{self._info.name} is closed.", hint="Connect it again.")
 
     def _wait_for_end(self, shot: Shot, timeline: _Timeline, cancel: CancelToken) -> None:
         """Wait for the end of the exposure, unless the connection is lost before."""
@@ -242,6 +263,7 @@ class SimulatedCamera:
     def _deliver(
         self, request: ExposureRequest, shot: Shot, timeline: _Timeline, data: NDArray[np.uint16]
     ) -> Frame:
+        self._check_reachable()
         faults = self.world.faults
         if faults.repeat_frame and self._last is not None and self._last.shape == data.shape:
             data = self._last
@@ -262,16 +284,6 @@ class SimulatedCamera:
             set_c=set_c if is_on else None,
             cooler_power_pct=round(power, 1),
         )
-
-
-def _result(job: Future[NDArray[np.uint16]], cancel: CancelToken) -> NDArray[np.uint16]:
-    """Wait for a render, but not through a cancel (the first one compiles for some seconds)."""
-    while True:
-        try:
-            return job.result(timeout=0.05)
-        except FutureTimeoutError:
-            if cancel.cancelled:
-                raise Cancelled from None
 
 
 def _would_differ(guess: Shot, truth: Shot) -> bool:

@@ -37,6 +37,7 @@ _HALF_TO_UNIT = 2.0**-32
 _ZX, _ZF = tables.ziggurat()
 _EXACT_BELOW = tables.POISSON_EXACT_BELOW
 _CDF, _GUIDE = tables.poisson_tables()
+_STEPS = float(tables.POISSON_STEPS)
 _TELEGRAPH_UP = TELEGRAPH_HIGH
 _TELEGRAPH_MOVED = TELEGRAPH_HIGH + TELEGRAPH_LOW
 
@@ -96,16 +97,14 @@ def fill_normals(shot: Any, read: Any, key: np.uint64) -> None:
 
 
 @compiled
-def poisson_small(mean: float, bits: np.uint64) -> int:
+def poisson_small(mean: float, bits: np.uint64) -> Any:
     """One Poisson deviate of a mean below 12, exactly: a tabulated mean and the rest add up."""
-    row = int(mean * 4.0)
-    rest = mean - row * 0.25
-    count = 0
-    if row > 0:
-        u = float(np.int64(bits >> _S32)) * _HALF_TO_UNIT
-        count = _GUIDE[row, int(u * 64.0)]
-        while u >= _CDF[row, count]:
-            count += 1
+    row = int(mean * _STEPS)
+    rest = mean - row / _STEPS
+    u = float(np.int64(bits >> _S32)) * _HALF_TO_UNIT
+    count = _GUIDE[row, int(u * 64.0)]
+    while u >= _CDF[row, count]:
+        count += 1
     u = float(np.int64(bits & _HALF)) * _HALF_TO_UNIT
     # exp(-rest) is never below 1 - rest, so most pixels of a dark need no exponential.
     if u < 1.0 - rest:
@@ -189,19 +188,23 @@ class Events(NamedTuple):
 
 
 @compiled
-def fill_means(mean: Any, level: Any, own_key: np.uint64, qe_0: float, qe_1: float, p: Any) -> None:
-    """Set mean electrons and bias level of a row from the fixed properties of its pixels.
-
-    On entry ``mean`` (width,) float32 has the photo-electrons of a pixel of response 1, and
-    ``level`` what is to be added to the bias.
-    """
+def fill_means(
+    mean: Any, level: Any, light: Any, is_lit: bool, y: int, own_key: np.uint64, p: Any
+) -> None:
+    """Set mean electrons and bias level (ADU) of row ``y``; all (width,) float32."""
     response, dark, pattern = p.response, p.dark, p.pattern
+    glow_x, column = p.glow_x, p.column
+    glow_y, row = p.glow_y[y], p.row[y]
+    qe = p.qe[(p.y0 + y) & 1]
+    qe_0, qe_1 = qe[p.x0 & 1], qe[(p.x0 + 1) & 1]
     for x in range(mean.size):
         own_key += _GOLDEN
         own = mix(own_key)
-        qe = qe_1 if x & 1 else qe_0
-        mean[x] = mean[x] * qe * response[own & _BYTE] + dark[(own >> _S8) & _BYTE]
-        level[x] += pattern[(own >> _S16) & _BYTE]
+        electrons = dark[(own >> _S8) & _BYTE] + glow_y * glow_x[x]
+        if is_lit:
+            electrons += light[x] * (qe_1 if x & 1 else qe_0) * response[own & _BYTE]
+        mean[x] = electrons
+        level[x] = column[x] + row + pattern[(own >> _S16) & _BYTE]
 
 
 @compiled
@@ -250,14 +253,7 @@ def expose_rows(out: Any, light: Any, is_lit: bool, top: int, p: Pixels, events:
         sensor_y = p.y0 + y
         noise_key = mix(p.frame_key + np.uint64(sensor_y + 1) * _GOLDEN)
         own_key = p.static_key + np.uint64(sensor_y * p.sensor_width + p.x0) * _GOLDEN
-        level[:] = p.column + p.row[y]
-        if is_lit:
-            mean[:] = light[r]
-        else:
-            mean[:] = 0.0
-        qe = p.qe[sensor_y & 1]
-        fill_means(mean, level, own_key, qe[p.x0 & 1], qe[(p.x0 + 1) & 1], p)
-        mean += np.float32(p.glow_y[y]) * p.glow_x
+        fill_means(mean, level, light[r], is_lit, y, own_key, p)
         for i in range(events.first[y], events.first[y + 1]):
             mean[events.x[i]] += events.mean_e[i]
         fill_normals(shot, read, noise_key)

@@ -24,8 +24,8 @@ _ZIGGURAT_R = 3.6541528853610088
 _ZIGGURAT_AREA = 0.00492867323399
 
 POISSON_EXACT_BELOW = 12.0
-POISSON_STEPS = 4
-"""Tables stand at means 0, 1/4, 2/4, ... up to `POISSON_EXACT_BELOW`."""
+POISSON_STEPS = 16
+"""Tables stand at means 0, 1/16, 2/16, ... up to `POISSON_EXACT_BELOW`."""
 _POISSON_MOST = 64
 _GUIDE_CELLS = 64
 
@@ -94,7 +94,7 @@ def poisson_tables() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     Returns
     -------
     cdf, guide
-        Shapes (49, 64) and (49, 64): ``cdf[i, k]`` is P(n <= k) at mean i / 4; ``guide[i, j]``
+        Shapes (193, 64) and (193, 64): ``cdf[i, k]`` is P(n <= k) at mean i / 16; ``guide[i, j]``
         the least k with ``cdf[i, k] > j / 64``.
     """
     rows = int(POISSON_EXACT_BELOW * POISSON_STEPS) + 1

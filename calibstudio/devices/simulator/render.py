@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from math import floor, hypot
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,13 @@ from calibstudio.devices.simulator import random_tables as tables
 from calibstudio.devices.simulator.light import Light, StarField
 from calibstudio.devices.simulator.optics import dust, optical_centre, response_of_colours
 from calibstudio.devices.simulator.sensor import SensorTruth
-from calibstudio.devices.simulator.starfield import View, galaxies_in, picture_of, stars_in
+from calibstudio.devices.simulator.starfield import (
+    StarList,
+    View,
+    galaxies_in,
+    picture_of,
+    stars_in,
+)
 from calibstudio.domain.equipment import Region
 from calibstudio.domain.jobs import CancelToken
 
@@ -202,6 +209,21 @@ class _Painter:
             light += shot.light.leak_e * _leak_profile(self._truth, shot.region)
 
 
+@lru_cache(maxsize=2)
+def _stars(seed: int, view: View, margin_px: float) -> StarList:
+    """Remembered, because a tracking mount shows the same field in every frame."""
+    return stars_in(seed, view, margin_px=margin_px)
+
+
+@lru_cache(maxsize=2)
+def _galaxies(
+    seed: int, view: View, home_deg: tuple[float, float], cell_px: int
+) -> NDArray[np.float64] | None:
+    """Remembered for the same reason; None where there are none."""
+    galaxies = galaxies_in(seed, view, home_deg)
+    return picture_of(galaxies, view, cell_px) if galaxies else None
+
+
 class _NightPainter:
     """Paints stars and galaxies, strip by strip."""
 
@@ -213,8 +235,7 @@ class _NightPainter:
         self._width_px = max(2.0, hypot(field.seeing_arcsec / field.pixel_arcsec, 1.2))
         self._stars = self._visible(truth.seed, view)
         self._cell_px = max(2, truth.shape[1] // 750)
-        galaxies = galaxies_in(truth.seed, view, field.home_deg)
-        self._picture = picture_of(galaxies, view, self._cell_px) if galaxies else None
+        self._picture = _galaxies(truth.seed, view, field.home_deg, self._cell_px)
 
     def paint(self, light: NDArray[np.float32], top: int) -> None:
         """Add the night sky to the rows of ``light``, which begins at row ``top``."""
@@ -227,7 +248,7 @@ class _NightPainter:
         """Stars that show, with the radius beyond which their profile is below half an electron."""
         field = self._field
         drift = hypot(field.drift_x_px, field.drift_y_px)
-        stars = stars_in(seed, view, margin_px=60.0 + drift)
+        stars = _stars(seed, view, 60.0 + drift)
         electrons = field.zero_point_e * 10.0 ** (-0.4 * stars.mag)
         points = self._kernels.trail_steps(field.drift_x_px, field.drift_y_px)
         core2 = (0.5 * self._width_px) ** 2 / (2.0 ** (1.0 / 3.0) - 1.0)

@@ -277,3 +277,12 @@ def test_the_truth_can_be_asked_at_the_camera(build: Build) -> None:
     with pytest.raises(KeyError):
         truth.mode("turbo")
     assert replace(truth, seed=9) != truth
+
+
+def test_a_camera_closed_in_mid_exposure_gives_no_frame(build: Build) -> None:
+    night = build(speed=1.0)
+    bias(night)
+    threading.Timer(0.1, night.camera.close).start()
+
+    with pytest.raises(DeviceUnreachableError, match="closed"):
+        dark(night, 0.3)
