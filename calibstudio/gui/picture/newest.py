@@ -34,6 +34,8 @@ class NewestWorker(QObject):
 
     def __init__(self, name: str, parent: QObject | None = None) -> None:
         super().__init__(parent)
+        # Not with a lower priority: a thread that has to wait for the processor while it holds
+        # the interpreter lock makes the window wait with it.
         self._executor = ThreadPoolExecutor(1, thread_name_prefix=name)
         self._lock = threading.Lock()
         self._waiting: Callable[[], Any] | None = None

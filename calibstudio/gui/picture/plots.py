@@ -319,6 +319,7 @@ class SeriesPlot(Plot):
         limits_text: str = "",
         joined: bool = True,
         least_span: float = 0.0,
+        second_least_span: float = 0.0,
     ) -> None:
         """Show a statistic with its unit in the label.
 
@@ -328,8 +329,8 @@ class SeriesPlot(Plot):
             Values that are allowed, and the words beside the band.
         joined
             Whether a line goes through the points.
-        least_span
-            The axis shows at least so much, so that noise does not look like a drift.
+        least_span, second_least_span
+            An axis shows at least so much, so that noise does not look like a drift.
         """
         self._data, self._second = data, second
         self._axes["bottom"].extra = (
@@ -342,7 +343,7 @@ class SeriesPlot(Plot):
         self.set_margins(right=66 if second is not None else 14)
         self._bands = () if limits is None else (Band(*limits, text=limits_text),)
         self._line.setVisible(joined)
-        self._scale(least_span)
+        self._scale(least_span, second_least_span)
         self.restyle(self._theme.tokens)
         self.viewport().update()
 
@@ -351,7 +352,7 @@ class SeriesPlot(Plot):
         self._selected = index
         self.viewport().update()
 
-    def _scale(self, least_span: float) -> None:
+    def _scale(self, least_span: float, second_least_span: float) -> None:
         x = self._data.x
         first, last = (float(x[0]), float(x[-1])) if x.size else (0.0, 1.0)
         margin = max((last - first) * 0.03, 0.6 if self._is_counted else 1.0)
@@ -360,7 +361,7 @@ class SeriesPlot(Plot):
         low, high = padded_range(values, part=0.12, least=least_span)
         self.view_box.setYRange(low, high, padding=0)
         if self._second is not None:
-            self._right_range = padded_range(self._second.y, part=0.35, least=1e-3)
+            self._right_range = padded_range(self._second.y, part=0.35, least=second_least_span)
 
     @property
     def _is_counted(self) -> bool:

@@ -1,0 +1,197 @@
+"""Two statistics of frame after frame."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QPoint, QRect, QSize, Qt, Signal, Slot
+from PySide6.QtGui import QAction, QFontMetrics, QMouseEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QAbstractButton, QHBoxLayout, QMenu, QSizePolicy, QVBoxLayout, QWidget
+
+from calibstudio.gui.icons import paint_icon
+from calibstudio.gui.live.statistics import STATISTICS, Statistic
+from calibstudio.gui.theme import ThemeState
+from calibstudio.gui.widgets.text import label
+from calibstudio.services.live_measure import LiveNumbers
+
+if TYPE_CHECKING:
+    from calibstudio.gui.picture.plots import SeriesPlot
+
+KEPT = 500
+"""Frames that are remembered."""
+
+
+class StatisticChooser(QAbstractButton):
+    """Shows a line as the plot draws it, the statistic's name, and a menu of the others.
+
+    Signals
+    -------
+    chosen(Statistic)
+        Another one was chosen.
+    """
+
+    chosen = Signal(object)
+
+    def __init__(
+        self, theme: ThemeState, name: str, statistic: Statistic, *, dashed: bool = False
+    ) -> None:
+        super().__init__()
+        self._theme, self._name, self._dashed = theme, name, dashed
+        self._statistic = statistic
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+        self.clicked.connect(self._on_clicked)
+        theme.changed.connect(self._on_theme_changed)
+        self._say()
+
+    @property
+    def statistic(self) -> Statistic:
+        """What is followed."""
+        return self._statistic
+
+    def choose(self, statistic: Statistic) -> None:
+        """Follow another one."""
+        if statistic is not self._statistic:
+            self._statistic = statistic
+            self._say()
+            self.chosen.emit(statistic)
+
+    def sizeHint(self) -> QSize:
+        width = QFontMetrics(self._theme.font(12)).horizontalAdvance(self._statistic.name)
+        return QSize(20 + width + 6 + 14 + 4, self._theme.sizes.toolbar)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        t = self._theme.tokens
+        painter = QPainter(self)
+        y = self.height() / 2
+        pen = QPen(self._theme.color("series2" if self._dashed else "series1"), 2)
+        pen.setCapStyle(Qt.PenCapStyle.FlatCap)
+        if self._dashed:
+            pen.setDashPattern([2.0, 1.5])
+        painter.setPen(pen)
+        painter.drawLine(QPoint(0, round(y)), QPoint(14, round(y)))
+        painter.setFont(self._theme.font(12))
+        painter.setPen(self._theme.color("text"))
+        box = QRect(20, 0, self.width() - 20, self.height())
+        painter.drawText(box, int(Qt.AlignmentFlag.AlignVCenter), self._statistic.name)
+        side = QRect(self.width() - 17, round(y) - 7, 14, 14)
+        paint_icon(painter, side, "chevron-down", t.text if self.underMouse() else t.text2)
+        if self.hasFocus():
+            painter.setPen(QPen(self._theme.color("focus"), 2))
+            painter.drawRect(self.rect().adjusted(1, 1, -1, -1))
+
+    def _say(self) -> None:
+        self.setAccessibleName(f"{self._name}: {self._statistic.name}")
+        self.updateGeometry()
+        self.update()
+
+    @Slot()
+    def _on_clicked(self) -> None:
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        for statistic in STATISTICS:
+            action = QAction(f"{statistic.name} [{statistic.unit}]", menu)
+            action.setCheckable(True)
+            action.setChecked(statistic is self._statistic)
+            action.triggered.connect(lambda _checked=False, s=statistic: self.choose(s))
+            menu.addAction(action)
+        menu.popup(self.mapToGlobal(QPoint(0, self.height())))
+
+    @Slot()
+    def _on_theme_changed(self) -> None:
+        self.updateGeometry()
+        self.update()
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        super().mouseReleaseEvent(event)
+        self.update()
+
+
+class HistoryPanel(QWidget):
+    """The last frames' numbers, two of them plotted."""
+
+    def __init__(self, theme: ThemeState, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._values: deque[tuple[int, str, dict[str, float | None]]] = deque(maxlen=KEPT)
+        self._plot: SeriesPlot | None = None
+        by_name = {s.name: s for s in STATISTICS}
+        self.first = StatisticChooser(theme, "Left axis", by_name["Median"])
+        self.second = StatisticChooser(
+            theme, "Right axis", by_name["Sensor temperature"], dashed=True
+        )
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        self.head = QHBoxLayout()
+        self.head.setContentsMargins(12, 0, 12, 0)
+        self.head.setSpacing(10)
+        self._title = label("History", "subheading", tone="text")
+        self.head.addWidget(self._title)
+        self.head.addStretch(1)
+        self.head.addWidget(self.first)
+        self.head.addWidget(self.second)
+        bar = QWidget()
+        bar.setLayout(self.head)
+        bar.setFixedHeight(36)
+        self._bar = bar
+        column.addWidget(bar)
+        self._place = QVBoxLayout()
+        column.addLayout(self._place, 1)
+        self.first.chosen.connect(self._on_chosen)
+        self.second.chosen.connect(self._on_chosen)
+
+    @property
+    def count(self) -> int:
+        """Frames that are remembered."""
+        return len(self._values)
+
+    def set_title_shown(self, on: bool) -> None:
+        """Where the panel is a tab, the tab says its name."""
+        self._title.setVisible(on)
+
+    def set_plot(self, plot: SeriesPlot) -> None:
+        """Take the plot, once plots can be made."""
+        self._plot = plot
+        self._place.addWidget(plot)
+        self._draw()
+
+    def add(self, numbers: LiveNumbers) -> None:
+        """Remember a frame. Its pixels are not kept."""
+        values = {s.name: s.value(numbers) for s in STATISTICS}
+        kind = numbers.assessment.verdict.value.lower()
+        self._values.append((numbers.number, kind, values))
+        if self.isVisible():
+            self._draw()
+
+    def renew(self) -> None:
+        """Draw what came while it was not seen."""
+        self._draw()
+
+    def _series(self, name: str) -> NDArray[np.float64]:
+        found = [values[name] for _, _, values in self._values]
+        return np.array([np.nan if v is None else v for v in found], dtype=np.float64)
+
+    def _draw(self) -> None:
+        if self._plot is None:
+            return
+        from calibstudio.gui.picture.plots import SeriesData
+
+        x = np.array([number for number, _, _ in self._values], dtype=np.float64)
+        kinds = [kind for _, kind, _ in self._values]
+        first, second = self.first.statistic, self.second.statistic
+        self._plot.set_series(
+            SeriesData(x, self._series(first.name), kinds),
+            label=first.axis,
+            second=SeriesData(x, self._series(second.name)),
+            second_label=second.axis,
+            least_span=first.least_span,
+            second_least_span=second.least_span,
+        )
+
+    @Slot()
+    def _on_chosen(self) -> None:
+        self._draw()
