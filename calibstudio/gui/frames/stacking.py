@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
-from PySide6.QtCore import QObject, Signal, Slot
+from PySide6.QtCore import QObject, Signal
 
 from calibstudio.domain.group_titles import group_title
-from calibstudio.domain.grouping import Group, Grouping
-from calibstudio.domain.jobs import JobContext
+from calibstudio.domain.grouping import Group
 from calibstudio.domain.kinds import CALIBRATION_KINDS
-from calibstudio.domain.quality import Verdict
 from calibstudio.domain.recipe import Normalization, Recipe
 from calibstudio.domain.wording import count, number, significant
+from calibstudio.gui.building import build_in_background
 from calibstudio.gui.context import GuiContext
 from calibstudio.gui.frames.state import FramesState
-from calibstudio.gui.jobs.runner import Job
 from calibstudio.imaging.combine import describe_rule
 from calibstudio.imaging.reject import resolve
 
@@ -65,7 +62,6 @@ class Stacking(QObject):
     def __init__(self, context: GuiContext, state: FramesState, parent: QObject) -> None:
         super().__init__(parent)
         self._context, self._state = context, state
-        self.job: Job | None = None
 
     def start(self, groups: Sequence[Group]) -> None:
         """Build the masters of these groups, in the order of their dependence."""
@@ -77,31 +73,4 @@ class Stacking(QObject):
             )
             return
         title = group_title(wanted[0]) if len(wanted) == 1 else count(len(wanted), "group")
-        self.job = self._context.background.submit(
-            f"Stack {title}", lambda ctx: self._build(ctx, grouping)
-        )
-        self.job.succeeded.connect(self._on_built)
-        self.job.failed.connect(self._context.problems.report)
-
-    def _build(self, ctx: JobContext, grouping: Grouping) -> Any:
-        from calibstudio.services.masters import build_masters
-
-        return build_masters(ctx, grouping, self._context.open_library())
-
-    @Slot(object)
-    def _on_built(self, report: Any) -> None:
-        job = self.sender()
-        verdicts = [m.verdict for m in report.masters]
-        counted = ", ".join(f"{verdicts.count(v)} {v.value}" for v in Verdict if verdicts.count(v))
-        if isinstance(job, Job):
-            job.note = counted
-        n = count(len(report.masters), "master")
-        skipped = [f"{s.title}: {s.reason}" for s in report.skipped]
-        if report.masters:
-            kind = "good" if not skipped and Verdict.BAD not in verdicts else "warn"
-            self._context.toasts.say(
-                f"{n} in the library: {counted}.", kind, hint=" ".join(skipped[:3])
-            )
-        elif skipped:
-            self._context.toasts.say("No master was built.", "bad", hint=" ".join(skipped[:3]))
-        self.built.emit(report)
+        build_in_background(self._context, f"Stack {title}", lambda ctx: grouping, self.built.emit)

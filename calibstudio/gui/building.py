@@ -1,0 +1,68 @@
+"""Building masters in the background, whoever asks: one job, one report in words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from calibstudio.domain.grouping import Grouping
+from calibstudio.domain.jobs import JobContext
+from calibstudio.domain.quality import Verdict
+from calibstudio.domain.recipe import Recipe
+from calibstudio.domain.wording import count
+from calibstudio.gui.context import GuiContext
+from calibstudio.gui.jobs.runner import Job
+
+if TYPE_CHECKING:
+    from calibstudio.services.masters import MastersReport
+
+MOST_REASONS = 3
+
+
+def build_in_background(
+    context: GuiContext,
+    title: str,
+    find_groups: Callable[[JobContext], Grouping],
+    on_built: Callable[[MastersReport], None],
+) -> Job:
+    """Build, judge and file the masters of some groups.
+
+    ``find_groups`` runs first, in the job; ``on_built`` is called in the GUI thread with the
+    report after its outcome was said.
+    """
+
+    def work(ctx: JobContext) -> MastersReport:
+        from calibstudio.services.masters import build_masters
+
+        first, second = ctx.split(1, 20)
+        grouping = find_groups(first)
+        return build_masters(second, grouping, grouping.headers, context.open_library(), Recipe())
+
+    job = context.background.submit(title, work)
+
+    def say(report: MastersReport) -> None:
+        job.note = _say(context, report)
+        on_built(report)
+
+    job.succeeded.connect(say)
+    job.failed.connect(context.problems.report)
+    return job
+
+
+def _say(context: GuiContext, report: MastersReport) -> str:
+    """Say what came of it; return the verdicts in a few words."""
+    verdicts = [built.record.verdict for built in report.masters]
+    counted = ", ".join(f"{verdicts.count(v)} {v.value}" for v in Verdict if v in verdicts)
+    reasons = [f"{s.name}: {s.reason}" for s in report.skipped[:MOST_REASONS]]
+    if report.masters:
+        worrying = bool(report.skipped) or Verdict.BAD in verdicts
+        made = count(len(report.masters), "master")
+        context.toasts.say(
+            f"{made} in the library: {counted}.",
+            "warn" if worrying else "good",
+            hint=" ".join(reasons),
+        )
+    else:
+        left = [f"{s.name}: {s.reason}" for s in report.left[:MOST_REASONS]]
+        context.toasts.say("No master was built.", "bad", hint=" ".join(reasons or left))
+    return counted

@@ -1,0 +1,223 @@
+"""The right side of a wizard: what will be captured, and whether everything is ready for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QTimer, Signal, Slot
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+
+from calibstudio.domain.plan import CapturePlan, Estimate
+from calibstudio.domain.quality import Verdict
+from calibstudio.domain.wording import count, duration, file_size, number
+from calibstudio.gui.context import GuiContext
+from calibstudio.gui.jobs.runner import Job
+from calibstudio.gui.widgets.buttons import Button, ButtonSize
+from calibstudio.gui.widgets.panels import KeyValueGrid, Section, scrolled
+from calibstudio.gui.widgets.text import ElidedLabel, label
+from calibstudio.gui.widgets.verdict import StatusDot, kind_of
+
+if TYPE_CHECKING:
+    from calibstudio.services.capture_check import Check
+
+LOOK_AGAIN_MS = 4000
+AFTER_EDIT_MS = 350
+MENDS = {"folder": "Choose folder", "cool": "Cool down", "connect": "Connect"}
+"""Words of the button that mends a check, by its action."""
+
+
+class PreflightPanel(QWidget):
+    """Facts of the plan over the checks, looked at again every few seconds.
+
+    Signals
+    -------
+    checked(bool)
+        Whether the plan may start (no check is BAD).
+    mend_wanted(str)
+        The action of a check whose button was pressed.
+    """
+
+    checked = Signal(bool)
+    mend_wanted = Signal(str)
+
+    def __init__(self, context: GuiContext, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._context = context
+        self._plan: CapturePlan | None = None
+        self._job: Job | None = None
+        self._again = False
+        self._asked = False
+        self._rows: list[_CheckRow] = []
+        self.what = Section("What will be captured")
+        self._facts = KeyValueGrid()
+        self._time = label("", "count")
+        self._ends = label("", "count")
+        self._preflight = Section("Pre-flight", line=False)
+        self._timer = QTimer(self)
+        self._timer.setInterval(LOOK_AGAIN_MS)
+        self._timer.timeout.connect(self._look)
+        self._soon = QTimer(self)
+        self._soon.setSingleShot(True)
+        self._soon.setInterval(AFTER_EDIT_MS)
+        self._soon.timeout.connect(self._look)
+        self._build()
+
+    def _build(self) -> None:
+        self.what.body.addWidget(self._facts)
+        times = QHBoxLayout()
+        times.setSpacing(24)
+        for caption, shown in (("Time needed", self._time), ("Ends about", self._ends)):
+            column = QVBoxLayout()
+            column.setSpacing(0)
+            column.addWidget(label(caption, "small", tone="text2"))
+            column.addWidget(shown)
+            times.addLayout(column)
+            shown.setProperty("role", "value")
+        times.addStretch(1)
+        self.what.body.addLayout(times)
+        inner = QWidget()
+        column = QVBoxLayout(inner)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.what)
+        column.addWidget(self._preflight)
+        column.addStretch(1)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(scrolled(inner))
+
+    def show_plan(
+        self, plan: CapturePlan | None, estimate: Estimate | None, facts: Sequence[tuple[str, str]]
+    ) -> None:
+        """Say what a plan costs and look whether it can be carried out."""
+        self._plan = plan
+        rows = list(facts)
+        if estimate is not None:
+            tests = f" and about {number(estimate.test_frames)} test frames"
+            rows.append(
+                ("Frames", count(estimate.frames, "frame") + tests * bool(estimate.test_frames))
+            )
+            rows.append(("Disk", file_size(estimate.bytes)))
+            clock = self._context.equipment.observatory.clock
+            self._time.setText(duration(estimate.seconds))
+            ends = clock.now() + timedelta(seconds=estimate.seconds)
+            self._ends.setText(f"{ends:%H:%M} UTC")
+        else:
+            self._time.setText("—")
+            self._ends.setText("—")
+        self._facts.set_rows(rows)
+        self._soon.start()
+
+    def begin(self) -> None:
+        """Look from now on."""
+        self._timer.start()
+
+    def end(self) -> None:
+        """Look no more."""
+        self._timer.stop()
+        self._soon.stop()
+
+    @Slot()
+    def _look(self) -> None:
+        plan = self._plan
+        if plan is None:
+            return
+        if self._job is not None:
+            self._again = True
+            return
+        context = self._context
+        folder = context.settings.current.frames_folder
+
+        def work(ctx: object) -> list[Check]:
+            from calibstudio.services.capture_check import preflight
+
+            return preflight(context.equipment.observatory, plan, folder)
+
+        self._job = context.camera_jobs.submit("Pre-flight", work, quiet=True)
+        self._job.succeeded.connect(self._on_checks)
+        self._job.failed.connect(self._on_failed)
+        self._job.finished.connect(self._on_finished)
+
+    @Slot(object)
+    def _on_checks(self, checks: Sequence[Check]) -> None:
+        while len(self._rows) < len(checks):
+            row = _CheckRow(self._context)
+            row.mend_wanted.connect(self.mend_wanted)
+            self._preflight.body.addWidget(row)
+            self._rows.append(row)
+        for i, row in enumerate(self._rows):
+            row.setVisible(i < len(checks))
+            if i < len(checks):
+                row.show_check(checks[i])
+        self._preflight.set_note(_counted(checks))
+        self.checked.emit(all(c.verdict is not Verdict.BAD for c in checks))
+
+    @Slot(object)
+    def _on_failed(self, error: Exception) -> None:
+        self._preflight.set_note(str(error), "bad")
+        self.checked.emit(False)
+
+    @Slot()
+    def _on_finished(self) -> None:
+        self._job = None
+        if self._again:
+            self._again = False
+            self._look()
+
+
+def _counted(checks: Sequence[Check]) -> str:
+    passed = sum(c.verdict is Verdict.GOOD for c in checks)
+    warned = sum(c.verdict is Verdict.WARN for c in checks)
+    bad = sum(c.verdict is Verdict.BAD for c in checks)
+    later = sum(c.verdict is None for c in checks)
+    parts = [f"{passed} passed"]
+    parts += [count(warned, "warning")] if warned else []
+    parts += [f"{bad} must be mended"] if bad else []
+    parts += [f"{later} later"] if later else []
+    return " · ".join(parts)
+
+
+class _CheckRow(QWidget):
+    """Shape, what was looked at, what was found, and the button that mends it."""
+
+    mend_wanted = Signal(str)
+
+    def __init__(self, context: GuiContext, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._action = ""
+        self.setMinimumHeight(46)
+        self.setProperty("border", "bottom")
+        self._dot = StatusDot(context.theme, size=20)
+        self._name = label("", "medium")
+        self._fact = ElidedLabel("", "small", tone="text2")
+        self._state = label("", "note")
+        self._button = Button(context.theme, "", size=ButtonSize.SMALL)
+        self._button.clicked.connect(lambda _checked=False: self.mend_wanted.emit(self._action))
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 4, 0, 4)
+        row.setSpacing(12)
+        row.addWidget(self._dot)
+        column = QVBoxLayout()
+        column.setSpacing(0)
+        column.addWidget(self._name)
+        column.addWidget(self._fact)
+        row.addLayout(column, 1)
+        row.addWidget(self._state)
+        row.addWidget(self._button)
+
+    def show_check(self, check: Check) -> None:
+        """Show one check."""
+        verdict = check.verdict
+        self._dot.set_status("waiting" if verdict is None else kind_of(verdict), check.name)
+        self._name.setText(check.name)
+        text = f"{check.fact} {check.fix}".strip()
+        self._fact.setText(text)
+        self._fact.set_tip(text)
+        self._action = check.action
+        words = MENDS.get(check.action, "")
+        self._button.setText(words)
+        self._button.setVisible(bool(words))
+        said = "later" if verdict is None else "passed" if verdict is Verdict.GOOD else ""
+        self._state.setText("" if words else said)

@@ -1,0 +1,173 @@
+"""One running sequence: its job on the camera's thread, its newest status, the operator's hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, QTimer, Signal, Slot
+
+from calibstudio.domain.capture import Answer, CaptureReport, CaptureStatus, SequenceControl
+from calibstudio.domain.equipment import Frame
+from calibstudio.domain.grouping import Grouping
+from calibstudio.domain.jobs import JobContext
+from calibstudio.domain.plan import CapturePlan
+from calibstudio.gui.building import build_in_background
+from calibstudio.gui.context import GuiContext
+from calibstudio.gui.jobs.runner import Job
+from calibstudio.services.latest import Latest
+
+if TYPE_CHECKING:
+    from calibstudio.services.capture_state import Resumed
+
+LOOK_EVERY_MS = 100
+
+
+class CaptureRun(QObject):
+    """Starts sequences, tells what they do, and builds their masters when they are done.
+
+    Signals
+    -------
+    changed(CaptureStatus)
+        The newest status of the sequence.
+    frame_arrived(Frame)
+        A frame to look at; frames that came too fast are skipped.
+    ended(CaptureReport | None)
+        The sequence is over; None when it failed or was cancelled.
+    masters_built(object)
+        The report of the masters service.
+    """
+
+    changed = Signal(object)
+    frame_arrived = Signal(object)
+    ended = Signal(object)
+    masters_built = Signal(object)
+    _status = Signal(object)
+
+    def __init__(self, context: GuiContext, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._context = context
+        self._preview: Latest[Frame] = Latest()
+        self._job: Job | None = None
+        self.control = SequenceControl()
+        self.status: CaptureStatus | None = None
+        self._timer = QTimer(self)
+        self._timer.setInterval(LOOK_EVERY_MS)
+        self._timer.timeout.connect(self._on_look)
+        self._status.connect(self._on_status)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a sequence is under way."""
+        return self._job is not None
+
+    def start(self, plan: CapturePlan, resumed: Resumed | None = None) -> None:
+        """Carry out a plan. One sequence at a time: the camera has one thread."""
+        if self._job is not None:
+            return
+        context = self._context
+        self.control = control = SequenceControl()
+        self.status = None
+        folder = context.settings.current.frames_folder
+        trained_folder = context.data_folder
+
+        def work(ctx: JobContext) -> CaptureReport:
+            from calibstudio.services.capture import run_sequence
+            from calibstudio.services.trained import TrainedStore
+            from calibstudio.store.folder_sink import FolderSink
+
+            observatory = context.equipment.observatory
+            return run_sequence(
+                ctx,
+                observatory,
+                plan,
+                FolderSink(folder),
+                control,
+                self._status.emit,
+                trained=TrainedStore.for_rig(trained_folder, observatory.name),
+                preview=self._preview,
+                resumed=resumed,
+            )
+
+        self._job = context.camera_jobs.submit(plan.title, work)
+        self._job.succeeded.connect(self._on_report)
+        self._job.failed.connect(self._on_failed)
+        self._job.cancelled.connect(self._on_cancelled)
+        self._timer.start()
+
+    # The operator's hand
+
+    def toggle_pause(self) -> None:
+        """Pause before the next frame, or go on."""
+        if self.control.paused:
+            self.control.resume()
+        else:
+            self.control.pause()
+
+    def stop_after_frame(self) -> None:
+        """End when the frame now being taken is kept."""
+        self.control.stop_after_frame()
+
+    def stop_now(self) -> None:
+        """End at once; the frame being taken is thrown away, complete ones stay."""
+        if self._job is not None:
+            self._job.cancel()
+
+    def answer(self, answer: Answer) -> None:
+        """Answer the question that is asked now."""
+        if self.status is not None and self.status.question is not None:
+            self.control.answer(self.status.question, answer)
+
+    # What comes back
+
+    @Slot(object)
+    def _on_status(self, status: CaptureStatus) -> None:
+        self.status = status
+        self.changed.emit(status)
+
+    @Slot()
+    def _on_look(self) -> None:
+        frame = self._preview.take()
+        if frame is not None:
+            self.frame_arrived.emit(frame)
+
+    @Slot(object)
+    def _on_report(self, report: CaptureReport) -> None:
+        self._finish()
+        for sentence, hint in report.problems:
+            self._context.toasts.say(sentence, "warn", hint=hint)
+        self.ended.emit(report)
+        if report.plan.build_masters and report.accepted and not report.stopped:
+            self.build_masters(report.plan.title, report.accepted)
+
+    @Slot(object)
+    def _on_failed(self, error: Exception) -> None:
+        self._finish()
+        self._context.problems.report(error)
+        self.ended.emit(None)
+
+    @Slot()
+    def _on_cancelled(self) -> None:
+        self._finish()
+        self._context.toasts.say("The sequence was stopped. Complete frames are kept.", "info")
+        self.ended.emit(None)
+
+    def _finish(self) -> None:
+        self._job = None
+        self._timer.stop()
+        self._on_look()
+
+    # Masters
+
+    def build_masters(self, title: str, files: tuple[Path, ...]) -> None:
+        """Build, judge and file the masters that these frames allow, in the background."""
+        site = self._context.settings.current.site
+
+        def find_groups(ctx: JobContext) -> Grouping:
+            from calibstudio.services.import_frames import scan_and_group
+
+            return scan_and_group(ctx, files, site=site)[0]
+
+        build_in_background(
+            self._context, f"Masters of {title}", find_groups, self.masters_built.emit
+        )

@@ -1,0 +1,213 @@
+"""The Capture workspace: tiles, a wizard, or the running sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Slot
+from PySide6.QtWidgets import QStackedWidget, QWidget
+
+from calibstudio.domain.jobs import JobContext
+from calibstudio.domain.plan import CapturePlan
+from calibstudio.domain.wording import count
+from calibstudio.gui.capture.flat_wizard import FlatWizard
+from calibstudio.gui.capture.home import CaptureHome
+from calibstudio.gui.capture.run_state import CaptureRun
+from calibstudio.gui.capture.running import RunningView
+from calibstudio.gui.capture.simple_wizards import BiasWizard, DarkWizard
+from calibstudio.gui.capture.wizard import Wizard
+from calibstudio.gui.context import GuiContext
+from calibstudio.gui.sheet import file_dialog
+from calibstudio.gui.widgets.buttons import Button, ButtonKind
+from calibstudio.gui.widgets.workspace import Workspace
+
+if TYPE_CHECKING:
+    from calibstudio.services.capture_state import Resumed
+
+WIZARDS: dict[str, Callable[[GuiContext], Wizard]] = {
+    "bias": BiasWizard,
+    "dark": DarkWizard,
+    "flat": FlatWizard,
+}
+"""Wizard of each tile. A new wizard is a line here and a tile in `home`."""
+
+
+class CaptureWorkspace(Workspace):
+    """One of three pages: home, a wizard, the sequence."""
+
+    def __init__(self, context: GuiContext, parent: QWidget | None = None) -> None:
+        super().__init__(context, "Capture", parent)
+        self.run = CaptureRun(context, self)
+        self.home = CaptureHome(context)
+        self.running = RunningView(context, self.run)
+        self.wizard: Wizard | None = None
+        self._pages = QStackedWidget()
+        self._pages.addWidget(self.home)
+        self._pages.addWidget(self.running)
+        self.body.addWidget(self._pages, 1)
+        self.close_wizard = Button(
+            self.theme, "Close wizard", ButtonKind.FLAT, icon="close", key="Esc"
+        )
+        self.add_header_action(self.close_wizard)
+        self._connect()
+        self.show_home()
+
+    def _connect(self) -> None:
+        self.home.chosen.connect(self.open_wizard)
+        self.home.resume_wanted.connect(self.resume)
+        self.close_wizard.clicked.connect(self.show_home)
+        self.running.left.connect(self.show_home)
+        self.run.ended.connect(self._on_ended)
+        self.on("pause", self._pause)
+        self.on("cancel", self._cancel)
+        self.on("primary", self._primary)
+        self.on("wizard", self.show_home)
+        picture = self.running.picture
+        self.on("fit", picture.fit)
+        self.on("one-to-one", picture.one_to_one)
+        self.on("zoom-in", picture.zoom_in)
+        self.on("zoom-out", picture.zoom_out)
+        self.on("clipped", lambda: picture.show_clipped(not picture.shows_clipped))
+
+    def shown(self) -> None:
+        if self._pages.currentWidget() is self.home:
+            self.home.look_for_sequences()
+
+    # Pages
+
+    @Slot()
+    def show_home(self) -> None:
+        """Show the tiles, or the sequence while one is running."""
+        self._drop_wizard()
+        if self.run.is_running:
+            self._show_running()
+            return
+        self._pages.setCurrentWidget(self.home)
+        self.set_subtitle("")
+        self.close_wizard.hide()
+        self.home.look_for_sequences()
+
+    @Slot(str)
+    def open_wizard(self, name: str) -> None:
+        """Open the wizard of a tile."""
+        if self.run.is_running:
+            self._show_running()
+            return
+        self._drop_wizard()
+        wizard = WIZARDS[name](self.context)
+        wizard.start_wanted.connect(self.start)
+        wizard.closed.connect(self.show_home)
+        wizard.preflight.mend_wanted.connect(self._on_mend)
+        wizard.set_compact(self.is_compact)
+        self.wizard = wizard
+        self._pages.addWidget(wizard)
+        self._pages.setCurrentWidget(wizard)
+        self.set_subtitle(wizard.title)
+        self.close_wizard.show()
+        wizard.preflight.begin()
+
+    def _drop_wizard(self) -> None:
+        if self.wizard is not None:
+            self.wizard.preflight.end()
+            self._pages.removeWidget(self.wizard)
+            self.wizard.deleteLater()
+            self.wizard = None
+
+    def _show_running(self) -> None:
+        self._pages.setCurrentWidget(self.running)
+        self.close_wizard.hide()
+
+    # The sequence
+
+    @Slot(object)
+    def start(self, plan: CapturePlan) -> None:
+        """Carry out a plan."""
+        self._begin(plan, None)
+
+    @Slot(object)
+    def resume(self, resumed: Resumed) -> None:
+        """Go on with a sequence that was stopped."""
+        self._begin(resumed.plan, resumed)
+
+    def _begin(self, plan: CapturePlan, resumed: Resumed | None) -> None:
+        if self.run.is_running:
+            return
+        self._drop_wizard()
+        self.running.begin(plan.title)
+        self.set_subtitle(plan.title)
+        self._show_running()
+        self.run.start(plan, resumed)
+
+    @Slot(object)
+    def _on_ended(self, report: object) -> None:
+        if report is None and self.run.status is None:
+            # It could not begin: the reason was said, and there is nothing to look at.
+            self.show_home()
+
+    # Keys and buttons
+
+    def _pause(self) -> None:
+        if self.run.is_running:
+            self.run.toggle_pause()
+
+    def _cancel(self) -> None:
+        if self.wizard is not None:
+            self.show_home()
+        elif self.run.is_running:
+            self.running.ask_to_stop()
+
+    def _primary(self) -> None:
+        if self.wizard is not None:
+            self.wizard.go_on()
+
+    @Slot(str)
+    def _on_mend(self, action: str) -> None:
+        """Do what the button of a pre-flight check says."""
+        if action == "folder":
+            dialog = file_dialog(
+                self.theme,
+                self,
+                "Where frames are written",
+                start=self.context.settings.current.frames_folder,
+                folders=True,
+            )
+            dialog.fileSelected.connect(self._on_folder)
+            dialog.open()
+        elif action == "cool" and self.wizard is not None:
+            self._cool(self.wizard)
+
+    @Slot(str)
+    def _on_folder(self, folder: str) -> None:
+        from pathlib import Path
+
+        self.context.settings.change(frames_folder=Path(folder))
+
+    def _cool(self, wizard: Wizard) -> None:
+        """Begin to cool to the coldest temperature that the plan wants."""
+        plan = wizard.draft.plan(wizard.info)
+        wanted = [s.settings.set_temp_c for s in plan.steps if s.settings.set_temp_c is not None]
+        if not wanted:
+            return
+        camera = self.context.equipment.observatory.camera
+
+        def work(ctx: JobContext) -> None:
+            camera.set_cooler(on=True, target_c=wanted[0])
+
+        job = self.context.camera_jobs.submit("Cool down", work, quiet=True)
+        job.failed.connect(self.context.problems.report)
+
+    def busy_with(self) -> str:
+        status = self.run.status
+        if not self.run.is_running or status is None:
+            return ""
+        return f"A sequence is running: {status.good} of {count(status.wanted, 'good frame')}."
+
+    def on_compact(self, compact: bool) -> None:
+        self.running.set_compact(compact)
+        if self.wizard is not None:
+            self.wizard.set_compact(compact)
+
+    def close_down(self) -> None:
+        self._drop_wizard()
+        self.running.close_down()
