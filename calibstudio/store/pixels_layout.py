@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from calibstudio.domain.errors import FileProblemError
 from calibstudio.domain.wording import file_size
@@ -24,8 +24,11 @@ ReadAt = Callable[[int, int], bytes]
 """(offset, size) -> bytes, fewer at the end of the file."""
 
 _WANTED = frozenset(
-    ["SIMPLE", "XTENSION", "BITPIX", "NAXIS", "PCOUNT", "GCOUNT", "GROUPS", "BSCALE", "BZERO"]
-    + ["BLANK", "EXTNAME", "EXTVER", "ZIMAGE", "ZBITPIX", "ZNAXIS", "ZBLANK"]
+    (
+        *("SIMPLE", "XTENSION", "BITPIX", "NAXIS", "PCOUNT", "GCOUNT", "GROUPS"),
+        *("BSCALE", "BZERO", "BLANK", "EXTNAME", "EXTVER"),
+        *("ZIMAGE", "ZBITPIX", "ZNAXIS", "ZBLANK"),
+    )
 )
 
 
@@ -37,6 +40,9 @@ class ImageLayout:
     """HDU number, 0 for the primary."""
     name: str
     """As `image_names` gives it; empty for the primary."""
+    extname: str
+    """EXTNAME as written."""
+    extver: str
     bitpix: int
     axes: tuple[int, ...]
     """NAXIS1, NAXIS2, ... as written."""
@@ -89,7 +95,9 @@ def walk_images(read_at: ReadAt, size: int, file: str) -> list[ImageLayout]:
         if start.startswith(b"XISF0100"):
             hint = "It is an XISF file; export it as FITS."
         raise FileProblemError(f"{file} is not a FITS file.", hint=hint)
-    images = list(_hdus(read_at, size, file))
+    found = list(_hdus(read_at, size, file))
+    # Spectra and other rows beside a picture are passed over; alone they are refused by name.
+    images = [image for image in found if len(image.axes) >= 2] or found
     if not images:
         raise FileProblemError(
             f"{file} holds a header but no image.", hint="Choose files that hold pictures."
@@ -107,8 +115,9 @@ def find_image(images: list[ImageLayout], image: str, file: str) -> ImageLayout:
     """
     if not image:
         return images[0]
+    wanted = image.upper()
     for layout in images:
-        if layout.name.upper() == image.upper() or image.upper() == f"HDU{layout.index}":
+        if wanted in (layout.name.upper(), layout.extname.upper(), f"HDU{layout.index}"):
             return layout
     names = ", ".join(i.name or "the primary" for i in images)
     raise FileProblemError(
@@ -146,9 +155,12 @@ def _plain(
     data_offset: int,
     file: str,
 ) -> ImageLayout:
+    extname = "" if index == 0 else _text(cards, "EXTNAME")
     return ImageLayout(
         index=index,
-        name="" if index == 0 else (_text(cards, "EXTNAME") or f"HDU{index}"),
+        name="" if index == 0 else extname or f"HDU{index}",
+        extname=extname,
+        extver=_text(cards, "EXTVER") or "1",
         bitpix=bitpix,
         axes=axes,
         header_offset=offset,
@@ -169,6 +181,8 @@ def _compressed(
         index=index,
         # fpack calls what was the primary so; it stays the primary.
         name="" if name in ("", "COMPRESSED_IMAGE") and index == 1 else name or f"HDU{index}",
+        extname=name,
+        extver=_text(cards, "EXTVER") or "1",
         bitpix=bitpix,
         axes=_axes(cards, "ZNAXIS", file),
         header_offset=offset,
@@ -181,25 +195,19 @@ def _compressed(
 
 
 def _without_duplicates(images: list[ImageLayout]) -> list[ImageLayout]:
-    """Give a second extension of the same name its HDU number, so that each can be asked for."""
+    """Tell extensions of the same name apart by their version: ``SCI,1`` and ``SCI,2``."""
+    names = [layout.name.upper() for layout in images]
+    result = [
+        replace(layout, name=f"{layout.name},{layout.extver}")
+        if layout.name and names.count(layout.name.upper()) > 1
+        else layout
+        for layout in images
+    ]
     seen: set[str] = set()
-    result = []
-    for layout in images:
+    for i, layout in enumerate(result):
         if layout.name.upper() in seen:
-            layout = ImageLayout(
-                layout.index,
-                f"{layout.name or 'HDU'}{'_' if layout.name else ''}{layout.index}",
-                layout.bitpix,
-                layout.axes,
-                layout.header_offset,
-                layout.data_offset,
-                layout.bscale,
-                layout.bzero,
-                layout.blank,
-                layout.compressed,
-            )
+            result[i] = replace(layout, name=f"HDU{layout.index}")
         seen.add(layout.name.upper())
-        result.append(layout)
     return result
 
 
