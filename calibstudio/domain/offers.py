@@ -82,11 +82,15 @@ def offers(grouping: Grouping, *, few: int = FEW) -> tuple[Offer, ...]:
 def differences(here: Group, there: Group) -> tuple[Difference, ...]:
     """Return the keys in which two groups differ, or that only one of them says."""
     words = dict.fromkeys([*there.key, *here.key])
-    return tuple(
-        Difference(word, here.key.get(word), there.key.get(word))
-        for word in words
-        if not _equal(word, here.key.get(word), there.key.get(word))
-    )
+    pairs = [(word, _said(here, word), _said(there, word)) for word in words]
+    return tuple(Difference(w, a, b) for w, a, b in pairs if not _equal(w, a, b))
+
+
+def _said(group: Group, word: str) -> HeaderValue | None:
+    """A key's value; frames that are at their set temperature were measured there."""
+    if word == "sensor_temp_c":
+        return group.key.get(word, group.key.get("set_temp_c"))
+    return group.key.get(word)
 
 
 def _equal(word: str, a: HeaderValue | None, b: HeaderValue | None) -> bool:
