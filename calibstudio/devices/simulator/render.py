@@ -14,7 +14,7 @@ from calibstudio.devices.simulator import patterns
 from calibstudio.devices.simulator import random_tables as tables
 from calibstudio.devices.simulator.light import Light, StarField
 from calibstudio.devices.simulator.optics import dust, optical_centre, response_of_colours
-from calibstudio.devices.simulator.sensor import SensorTruth
+from calibstudio.devices.simulator.sensor import SensorTruth, modes_for
 from calibstudio.devices.simulator.starfield import (
     StarList,
     View,
@@ -303,3 +303,17 @@ def quantised(exposure_s: float, truth: SensorTruth) -> float:
     """Return the exposure that the camera will really do."""
     steps = floor(exposure_s / truth.exposure_step_s + 0.5)
     return max(truth.exposure_min_s, round(steps * truth.exposure_step_s, 6))
+
+
+def warm_up() -> None:
+    """Compile all pixel loops now, so that the first frame does not wait for it.
+
+    Takes some seconds once on a machine, and nothing worth mentioning after that: the result is
+    kept on disk. Meant for a background job after start-up, and for installers.
+    """
+    truth = SensorTruth(shape=(32, 32), modes=modes_for((32, 32)))
+    field = StarField(10.0, 45.0, (10.0, 45.0), 5.0, 0.0, 0.0, zero_point_e=1e7)
+    shot = Shot(
+        1, 1.0, 100, 50, None, 1, Region(0, 0, 32, 32), 0.0, Light(smooth_e=5.0, stars=field)
+    )
+    Renderer(truth).render(shot, CancelToken())

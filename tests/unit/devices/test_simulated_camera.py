@@ -286,3 +286,25 @@ def test_a_camera_closed_in_mid_exposure_gives_no_frame(build: Build) -> None:
 
     with pytest.raises(DeviceUnreachableError, match="closed"):
         dark(night, 0.3)
+
+
+def test_warming_up_compiles_all_that_a_night_needs(build: Build) -> None:
+    from calibstudio.devices.simulator import kernels
+    from calibstudio.devices.simulator.render import warm_up
+
+    warm_up()
+    compiled = {name: len(f.signatures) for name, f in vars(kernels).items() if _is_kernel(f)}
+    night = build(cover_open=True)
+    take(night, FrameKind.LIGHT, 5.0)
+    take(night, FrameKind.LIGHT, 5.0, binning=2, region=Region(3, 3, 100, 100))
+    night.panel and night.panel.move_cover(open_it=False, cancel=NEVER)
+    lamp(night, 1000)
+    flat(night, 1.0)
+    bias(night)
+
+    after = {name: len(f.signatures) for name, f in vars(kernels).items() if _is_kernel(f)}
+    assert after == compiled
+
+
+def _is_kernel(thing: object) -> bool:
+    return hasattr(thing, "signatures")
