@@ -8,11 +8,12 @@ measurements in full. No wall-clock time is written: the same content gives the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import isnan, nan
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -100,7 +101,8 @@ def _write(path: Path, content: MasterContent, detectors: Sequence[Detector]) ->
         primary_cards += [*normval_cards(detectors[0].normval), *detectors[0].cards]
     _append(hdus[0].header, primary_cards)
     for sentence in content.history:
-        hdus[0].header.add_history(ascii_text(sentence))
+        for line in wrap(ascii_text(sentence), 72, subsequent_indent="  ", break_on_hyphens=False):
+            hdus[0].header.add_history(line)
     for detector in detectors:
         hdus += _detector_hdus(detector, content.unit, with_image=not single)
     hdus.append(_inputs_table(content.inputs))
@@ -339,7 +341,7 @@ def _read(path: Path, digest: str, hdus: Any) -> MasterFile:
             cards.get("REJHIGH"),
             str(cards["NORMTYPE"]),
         ),
-        tuple(str(line) for line in header.get("HISTORY", [])),
+        _sentences(str(line) for line in header.get("HISTORY", [])),
         planes,
         {
             name: _normval_from(dict(hdu.header))
@@ -347,6 +349,17 @@ def _read(path: Path, digest: str, hdus: Any) -> MasterFile:
             if name in detectors
         },
     )
+
+
+def _sentences(lines: Iterable[str]) -> tuple[str, ...]:
+    """Join lines of HISTORY: one that begins with two spaces goes on with the one before."""
+    joined: list[str] = []
+    for line in lines:
+        if joined and line.startswith("  "):
+            joined[-1] += line[1:]
+        else:
+            joined.append(line)
+    return tuple(joined)
 
 
 def _is_plane(name: str, names: tuple[str, ...]) -> bool:

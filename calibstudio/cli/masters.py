@@ -1,0 +1,244 @@
+"""`calibstudio masters`: build, judge and file every master that folders allow."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from calibstudio.cli.frame import Outcome, Problem
+from calibstudio.cli.headers import plain_key
+from calibstudio.cli.library_args import (
+    add_library_arguments,
+    findings_json,
+    findings_text,
+    library_named,
+    metrics_json,
+    what_it_is,
+)
+from calibstudio.domain.errors import UsageError
+from calibstudio.domain.header import FrameHeader, HeaderValue
+from calibstudio.domain.jobs import JobContext
+from calibstudio.domain.kinds import kind_word
+from calibstudio.domain.quality import Verdict
+from calibstudio.domain.verdicts import metric_text
+from calibstudio.domain.wording import count
+
+if TYPE_CHECKING:
+    from calibstudio.domain.recipe import Recipe
+    from calibstudio.services.import_frames import ScanResult
+    from calibstudio.services.masters import BuiltMaster, MastersReport, SkippedGroup
+
+_SET = re.compile(r"(?P<glob>.+):(?P<word>[A-Za-z_]+)=(?P<value>.*)", re.DOTALL)
+IN_SHORT = ("level", "noise", "read_noise", "read_noise_adu", "dark_current", "snr", "master_snr")
+"""Metrics that the report shows; --json has them all."""
+MAX_LISTED = 20
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare its arguments."""
+    parser.add_argument(
+        "paths", nargs="+", type=Path, metavar="FOLDER|FILE", help="folders to scan, or frames"
+    )
+    add_library_arguments(parser)
+    parser.add_argument(
+        "--recipe", default="default", metavar="NAME|FILE", help="how masters are made"
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        dest="corrections",
+        metavar="GLOB:KEY=VALUE",
+        help="correct a header value of the files that match, for example '*flat*:kind=flat'",
+    )
+
+
+def run(args: argparse.Namespace, ctx: JobContext) -> Outcome:
+    """Scan, group, build; a skipped group and a BAD master are problems."""
+    from calibstudio.domain.grouping_rules import group_frames
+    from calibstudio.services.import_frames import scan
+    from calibstudio.services.library import Library
+    from calibstudio.services.masters import build_masters
+    from calibstudio.store.recipes import load_recipe
+
+    corrections = [parse_correction(text) for text in args.corrections]
+    recipe = load_recipe(args.recipe)
+    out = None if args.out is None else Path(args.out).absolute()
+    scanning, building = ctx.split(1, 20)
+    found = scan(scanning, [Path(p).absolute() for p in args.paths])
+    headers, unmatched = _corrected(found, corrections)
+    with Library.open(library_named(args), out) as library:
+        grouping = group_frames(
+            headers, recipe.tolerances, left_out=found.ungrouped, ignored=found.ignored
+        )
+        report = build_masters(building, grouping, grouping.headers, library, recipe, out=out)
+    document = {
+        "masters": [_master(built) for built in report.masters],
+        "skipped": [_skipped(entry) for entry in report.skipped],
+        "not_stacked": [_skipped(entry) for entry in report.left],
+    }
+    return Outcome(document, _text(report, recipe), _problems(report, unmatched))
+
+
+def parse_correction(text: str) -> tuple[str, str, HeaderValue]:
+    """Read ``GLOB:KEY=VALUE``.
+
+    Raises
+    ------
+    UsageError
+        If it is none, or the value cannot be read.
+    """
+    from calibstudio.domain.header_edit import value_from_text
+
+    match = _SET.fullmatch(text)
+    if match is None:
+        raise UsageError(f"--set {text} is not understood.", hint="Write it as '*flat*:kind=flat'.")
+    word = match["word"].lower()
+    return match["glob"], word, value_from_text(word, match["value"])
+
+
+def _corrected(
+    found: ScanResult, corrections: Sequence[tuple[str, str, HeaderValue]]
+) -> tuple[list[FrameHeader], list[str]]:
+    """Return headers with the corrections laid over them, and patterns that fit no file."""
+    from calibstudio.domain.header_edit import correct, with_night
+
+    headers = []
+    matched: set[str] = set()
+    for header in found.headers:
+        values: dict[str, HeaderValue] = {}
+        for glob, word, value in corrections:
+            if fnmatchcase(header.path.name, glob) or fnmatchcase(str(header.path), glob):
+                values[word] = value
+                matched.add(glob)
+        headers.append(with_night(correct(header, values)) if values else header)
+    return headers, [glob for glob, _, _ in corrections if glob not in matched]
+
+
+def _master(built: BuiltMaster) -> dict[str, Any]:
+    record = built.record
+    return {
+        "path": str(record.path),
+        "id": record.id,
+        "sha256": record.sha256,
+        "kind": kind_word(record.kind, is_master=True),
+        "key": plain_key(record.key),
+        "n_frames": record.n_frames,
+        "n_combined": record.n_combined,
+        "verdict": record.verdict,
+        "metrics": metrics_json(record.assessment.metrics),
+        "findings": findings_json(record.assessment.findings),
+        "used": _used(built),
+        "excluded": [{"path": str(e.path), "reason": e.reason} for e in built.excluded],
+        "notes": list(built.notes),
+        "new": built.new,
+    }
+
+
+def _used(built: BuiltMaster) -> dict[str, Any]:
+    """Masters that were taken out, by kind; a list where there are several of a kind."""
+    used: dict[str, Any] = {}
+    for record in built.used:
+        word = record.kind.replace(" ", "_")
+        path = str(record.path)
+        if word not in used:
+            used[word] = path
+        else:
+            before = used[word]
+            used[word] = [*before, path] if isinstance(before, list) else [before, path]
+    return used
+
+
+def _skipped(entry: SkippedGroup) -> dict[str, Any]:
+    plain: dict[str, Any] = {"group": entry.name, "reason": entry.reason}
+    if entry.group is not None:
+        plain["id"] = entry.group.id
+        plain["kind"] = entry.group.kind
+        plain["frames"] = [str(path) for path in entry.group.frames]
+    if entry.path is not None:
+        plain["path"] = str(entry.path)
+    return plain
+
+
+def _problems(report: MastersReport, unmatched: Iterable[str]) -> list[Problem]:
+    problems = [
+        Problem(f"--set {glob} fits no file.", "Put the pattern in quotes.") for glob in unmatched
+    ]
+    problems += [
+        Problem(f"{entry.path.name if entry.path else entry.name}: {entry.reason}")
+        for entry in report.skipped
+    ]
+    for built in report.masters:
+        finding = built.record.assessment.worst_finding
+        if built.record.verdict is Verdict.BAD:
+            what = finding.what if finding else "it failed its measurements."
+            cure = finding.cure if finding else "Look at it with calibstudio library show."
+            problems.append(Problem(f"{built.title} is BAD: {what}", cure))
+    if not report.masters and not report.skipped:
+        problems.append(
+            Problem("There is nothing to stack.", "calibstudio groups says what was found.")
+        )
+    return problems
+
+
+def _text(report: MastersReport, recipe: Recipe) -> str:
+    lines: list[str] = []
+    for built in report.masters:
+        lines += [*_master_text(built), ""]
+    if report.skipped:
+        lines.append(f"Skipped: {len(report.skipped)}")
+        lines += _entries(report.skipped)
+        lines.append("")
+    if report.left:
+        lines.append(f"Not stacked: {len(report.left)}")
+        lines += _entries(report.left)
+        lines.append("")
+    lines.append(_summary(report, recipe))
+    return "\n".join(lines)
+
+
+def _master_text(built: BuiltMaster) -> list[str]:
+    record = built.record
+    frames = count(record.n_combined, "frame")
+    if record.n_combined != record.n_frames:
+        frames = f"{record.n_combined} of {count(record.n_frames, 'frame')}"
+    there = "" if built.new else " · was there already"
+    kind = kind_word(record.kind, is_master=True)
+    lines = [
+        f"{record.verdict.value:<4}  {kind[:1].upper()}{kind[1:]} · {what_it_is(record)} · "
+        f"{frames} · {record.id}{there}",
+        f"      {record.path}",
+    ]
+    shown = [m for name in IN_SHORT if (m := record.assessment.metric(name)) is not None]
+    numbers = [f"{m.label.lower()} {metric_text(m)}" for m in shown if m.value is not None]
+    if numbers:
+        lines.append(f"      {' · '.join(numbers)}")
+    lines += [f"      {note}" for note in built.notes]
+    lines += [f"      {e.path.name} was left out. {e.reason}" for e in built.excluded]
+    return lines + findings_text(record.assessment, "      ")
+
+
+def _entries(entries: Sequence[SkippedGroup]) -> list[str]:
+    lines = [
+        f"      {entry.path.name if entry.path else entry.name}: {entry.reason}"
+        for entry in entries[:MAX_LISTED]
+    ]
+    if len(entries) > MAX_LISTED:
+        lines.append(f"      and {len(entries) - MAX_LISTED} more (--json lists all)")
+    return lines
+
+
+def _summary(report: MastersReport, recipe: Recipe) -> str:
+    by_verdict = [
+        f"{n} {verdict.value}"
+        for verdict in Verdict
+        if (n := sum(b.record.verdict is verdict for b in report.masters))
+    ]
+    known = sum(not b.new for b in report.masters)
+    said = f": {', '.join(by_verdict)}" if by_verdict else ""
+    already = f" ({known} already there)" if known else ""
+    return f"{count(len(report.masters), 'master')}{said}{already}. Recipe {recipe.name}."

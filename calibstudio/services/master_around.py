@@ -1,0 +1,166 @@
+"""Masters around a group: its bias, and the dark or bias that is taken out of flats."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from math import isfinite
+
+from calibstudio.domain.header import FrameHeader
+from calibstudio.domain.jobs import JobContext
+from calibstudio.domain.kinds import FrameKind
+from calibstudio.domain.master import MasterRecord
+from calibstudio.domain.master_query import MasterQuery
+from calibstudio.domain.matching import Candidate, Values, candidate, ranked
+from calibstudio.domain.recipe import Recipe
+from calibstudio.imaging.calibrate import dark_signal
+from calibstudio.services.library import Library
+from calibstudio.services.master_build import Chosen
+from calibstudio.services.master_plan import (
+    DARK_KINDS,
+    FlatFrame,
+    Known,
+    Subtraction,
+    choose_subtraction,
+)
+from calibstudio.services.master_values import common_values
+from calibstudio.store.master_fits import read_master
+
+MOST_MEASURED = 6
+"""Darks whose dark signal is measured for one group of flats: the nearest in exposure."""
+
+Rates = dict[tuple[str, str], float | None]
+"""Dark signal with glow in ADU/s, by the hashes of dark and reference."""
+
+
+def bias_for(
+    chosen: Chosen, built_now: Sequence[MasterRecord], library: Library, recipe: Recipe
+) -> MasterRecord | None:
+    """Return the best bias for these frames, or None; a bias has none."""
+    if chosen.group.kind == FrameKind.BIAS:
+        return None
+    values = _values(chosen)
+    found = _candidates(values, _all(built_now, library, [FrameKind.BIAS]), recipe)
+    now = [r.sha256 for r in built_now]
+    best = ranked(found, values, at=_middle(chosen.headers), first=now)
+    return best[0].record if best else None
+
+
+def subtraction_for(
+    ctx: JobContext,
+    chosen: Chosen,
+    built_now: Sequence[MasterRecord],
+    library: Library,
+    recipe: Recipe,
+    rates: Rates,
+) -> Subtraction:
+    """Choose what is taken out of flats, measuring dark signals where the choice needs them."""
+    values, at = _values(chosen), _middle(chosen.headers)
+    records = _all(built_now, library, [FrameKind.BIAS, *DARK_KINDS])
+    found = _candidates(values, records, recipe)
+    now = [r.sha256 for r in built_now]
+    pedestal = _pedestal(values, found, at, now)
+    frames = [
+        FlatFrame(h.path, h.exposure_s, chosen.levels_adu.get(h.path, float("nan")) - pedestal)
+        for h in chosen.headers
+    ]
+    times = [f.exposure_s for f in frames if f.exposure_s is not None]
+    middle = sorted(times)[len(times) // 2] if times else None
+    darks = ranked(
+        [c for c in found if c.record.kind in DARK_KINDS],
+        values,
+        exposure_s=middle,
+        at=at,
+        first=now,
+    )
+    reference = _reference(values, found, darks, at, now)
+    measured: dict[str, float | None] = {}
+    for i, dark in enumerate(darks[:MOST_MEASURED]):
+        ctx.progress(i / MOST_MEASURED, f"Measuring the dark signal of {dark.record.path.name}")
+        measured[dark.record.sha256] = _rate(dark.record, reference, rates)
+    known = [Known(r, measured.get(r.sha256)) for r in records]
+    return choose_subtraction(values, frames, known, recipe, at=at, built_now=now)
+
+
+def _values(chosen: Chosen) -> Values:
+    return {**common_values(chosen.headers, chosen.group.key).values, **chosen.group.key}
+
+
+def _middle(headers: Sequence[FrameHeader]) -> datetime | None:
+    times = sorted(h.observed_utc for h in headers if h.observed_utc is not None)
+    return times[len(times) // 2] if times else None
+
+
+def _all(
+    built_now: Sequence[MasterRecord], library: Library, kinds: Iterable[str]
+) -> list[MasterRecord]:
+    """Return the masters of these kinds: those built in this run, then the library's."""
+    wanted = tuple(str(kind) for kind in kinds)
+    found = {r.sha256: r for r in built_now if r.kind in wanted}
+    for record in library.masters(MasterQuery(kinds=wanted)):
+        found.setdefault(record.sha256, record)
+    return [r for r in found.values() if r.path.is_file()]
+
+
+def _candidates(values: Values, records: Iterable[MasterRecord], recipe: Recipe) -> list[Candidate]:
+    return [candidate(values, record, recipe.tolerances) for record in records]
+
+
+def _pedestal(
+    values: Values, found: Sequence[Candidate], at: datetime | None, now: Sequence[str]
+) -> float:
+    """Return the level that a covered frame has, as far as it is known; else 0."""
+    for kinds in ([FrameKind.BIAS], DARK_KINDS):
+        best = ranked([c for c in found if c.record.kind in kinds], values, at=at, first=now)
+        for one in best:
+            level = one.record.assessment.value("level")
+            if level is not None and isfinite(level):
+                return level
+    return 0.0
+
+
+def _reference(
+    values: Values,
+    found: Sequence[Candidate],
+    darks: Sequence[Candidate],
+    at: datetime | None,
+    now: Sequence[str],
+) -> MasterRecord | None:
+    """Return what dark signals are measured against: the best bias, else the shortest dark."""
+    biases = ranked([c for c in found if c.record.kind == FrameKind.BIAS], values, at=at, first=now)
+    if biases:
+        return biases[0].record
+    timed = [d.record for d in darks if isinstance(d.record.values.get("exposure_s"), (int, float))]
+    if len(timed) < 2:
+        return None
+    return min(timed, key=lambda r: (_time(r), r.sha256))
+
+
+def _time(record: MasterRecord) -> float:
+    value = record.values.get("exposure_s")
+    return float(value) if isinstance(value, (int, float)) else 0.0
+
+
+def _rate(dark: MasterRecord, reference: MasterRecord | None, rates: Rates) -> float | None:
+    """Measure what a dark gathers in a second, glow included; None where it cannot be told."""
+    if reference is None:
+        return None
+    start = 0.0 if reference.kind == FrameKind.BIAS else _time(reference)
+    apart = _time(dark) - start
+    if apart <= 0:
+        # The shortest dark itself: what the next longer one says holds for it too.
+        return max(
+            (r for (_, ref), r in rates.items() if ref == reference.sha256 and r), default=None
+        )
+    key = (dark.sha256, reference.sha256)
+    if key not in rates:
+        one = read_master(dark.path, sha256=dark.sha256)
+        other = read_master(reference.path, sha256=reference.sha256)
+        found = [
+            dark_signal(one.image(name), other.image(name), apart).glow_adu_per_s
+            for name in one.detectors
+            if name in other.detectors
+        ]
+        known = [rate for rate in found if isfinite(rate)]
+        rates[key] = max(known) if known else None
+    return rates[key]

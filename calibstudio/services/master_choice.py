@@ -1,0 +1,125 @@
+"""Which frames of a group go into its master, and why the others do not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from calibstudio.domain.errors import CalibStudioError
+from calibstudio.domain.grouping import Group, LeftOut
+from calibstudio.domain.header import FrameHeader
+from calibstudio.domain.jobs import JobContext
+from calibstudio.domain.quality import Assessment, Verdict
+from calibstudio.domain.recipe import Recipe
+from calibstudio.domain.wording import size
+from calibstudio.services.library import Library
+from calibstudio.services.master_build import Chosen
+from calibstudio.store.pixels import image_names
+
+NOT_DETECTORS = frozenset(
+    {"VAR", "VARIANCE", "ERR", "ERROR", "UNCERT", "UNC", "SIGMA", "NOISE"}
+    | {"DQ", "MASK", "FLAG", "FLAGS", "BPM", "CNT", "COUNT", "WEIGHT", "EXP", "CON", "WHT"}
+)
+"""Image extensions that say something about another image, and are no detectors."""
+
+
+def choose_frames(
+    ctx: JobContext,
+    group: Group,
+    excluded: Mapping[Path, str],
+    headers: Mapping[Path, FrameHeader],
+    judged: Mapping[Path, Assessment],
+    library: Library,
+    recipe: Recipe,
+) -> Chosen:
+    """Sort the frames of a group into those that are used and those that are left out.
+
+    Left out are frames that a person excluded, that cannot be read, that are BAD (where the
+    recipe says so), copies of another, and those with other detectors or another size.
+    """
+    hashes = library.sha256s(ctx, group.frames)
+    reasons: dict[Path, str] = {}
+    first_with: dict[str, Path] = {}
+    images: tuple[str, ...] = ()
+    used: list[FrameHeader] = []
+    for path in group.frames:
+        reason = _why_not(path, excluded, hashes, first_with, judged.get(path), recipe)
+        names: tuple[str, ...] = ()
+        if not reason:
+            try:
+                names = detectors_of(path)
+            except CalibStudioError as error:
+                reason = str(error)
+        header = headers[path]
+        if not reason and used:
+            reason = _other_make(header, names, used[0], images)
+        if reason:
+            reasons[path] = reason
+            continue
+        images = images or names
+        first_with[hashes[path]] = path
+        used.append(header)
+    levels = {
+        path: level
+        for path in group.frames
+        if path in judged and (level := judged[path].value("level")) is not None
+    }
+    return Chosen(
+        group,
+        tuple(used),
+        {path: headers[path] for path in group.frames},
+        images or ("",),
+        hashes,
+        levels,
+        tuple(LeftOut(path, reason) for path, reason in reasons.items()),
+        notes=tuple(note for note in group.notes if note.startswith("By hand: ")),
+    )
+
+
+def detectors_of(path: Path) -> tuple[str, ...]:
+    """Return the names of the images of a file that are detectors.
+
+    Variance, mask and count extensions belong to another image and are no frames.
+
+    Raises
+    ------
+    FileProblemError
+        If the file cannot be read or holds no image.
+    """
+    names = image_names(path)
+    kept = tuple(n for n in names if _last_word(n) not in NOT_DETECTORS)
+    return kept or names[:1]
+
+
+def _last_word(name: str) -> str:
+    return name.upper().replace(",", "_").split("_")[0] if name else ""
+
+
+def _why_not(
+    path: Path,
+    excluded: Mapping[Path, str],
+    hashes: Mapping[Path, str],
+    first_with: Mapping[str, Path],
+    assessment: Assessment | None,
+    recipe: Recipe,
+) -> str:
+    if path in excluded:
+        return f"Excluded by hand: {excluded[path]}".rstrip(": ")
+    if path not in hashes:
+        return "It is not there any more, or cannot be read."
+    if hashes[path] in first_with:
+        return f"It is a copy of {first_with[hashes[path]].name}: the same bytes."
+    if assessment is None or not recipe.leave_out_bad or assessment.verdict is not Verdict.BAD:
+        return ""
+    finding = assessment.worst_finding
+    return f"It is BAD: {finding.what}" if finding is not None else "It is BAD."
+
+
+def _other_make(
+    header: FrameHeader, names: tuple[str, ...], first: FrameHeader, images: tuple[str, ...]
+) -> str:
+    if names != images:
+        return f"It has other detectors than {first.path.name}: {', '.join(names) or 'one'}."
+    if header.shape != first.shape and header.shape is not None and first.shape is not None:
+        return f"It is {size(header.shape)} pixels, the others are {size(first.shape)}."
+    return ""

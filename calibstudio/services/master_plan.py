@@ -1,0 +1,351 @@
+"""In which order masters are built, and what is taken out of flats, with the reasons (RULES 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from calibstudio.domain.grouping import Group, Grouping
+from calibstudio.domain.header import HeaderValue
+from calibstudio.domain.kinds import FrameKind
+from calibstudio.domain.master import MasterRecord
+from calibstudio.domain.matching import Candidate, candidate, exposure_tolerance_s, ranked
+from calibstudio.domain.quality import Finding, Verdict
+from calibstudio.domain.recipe import Recipe
+from calibstudio.domain.wording import count, exposure, significant
+
+ORDER = (FrameKind.BIAS, FrameKind.DARK_FLAT, FrameKind.DARK, FrameKind.FLAT)
+"""Each kind may use what was built before it; other kinds come last."""
+
+DARK_KINDS = (FrameKind.DARK_FLAT, FrameKind.DARK)
+
+
+@dataclass(frozen=True, slots=True)
+class NotBuilt:
+    """A group that was not stacked, and why."""
+
+    group: Group
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class BuildPlan:
+    """What will be built, in order, and what will not."""
+
+    groups: tuple[Group, ...]
+    skipped: tuple[NotBuilt, ...]
+    """Calibration frames that should have become a master: a problem."""
+    left: tuple[NotBuilt, ...]
+    """Lights, and kinds that the recipe does not name: no problem."""
+
+
+def plan_masters(grouping: Grouping, recipe: Recipe) -> BuildPlan:
+    """Put groups in the order of their dependence, and say which cannot become a master."""
+    groups: list[Group] = []
+    skipped: list[NotBuilt] = []
+    left: list[NotBuilt] = []
+    for group in grouping.groups:
+        n = len(grouping.stacked(group))
+        if group.kind == FrameKind.LIGHT:
+            left.append(NotBuilt(group, "Lights are calibrated, not stacked."))
+        elif group.kind not in recipe.stack:
+            reason = f"The recipe {recipe.name} does not say how {group.kind} frames are combined."
+            left.append(NotBuilt(group, reason))
+        elif n < recipe.min_frames:
+            skipped.append(NotBuilt(group, too_few(n, recipe)))
+        else:
+            groups.append(group)
+    groups.sort(key=lambda g: (_place(g.kind), _key_order(g)))
+    return BuildPlan(tuple(groups), tuple(skipped), tuple(left))
+
+
+def too_few(n: int, recipe: Recipe) -> str:
+    """Say that there are not enough frames for a master."""
+    if n == 0:
+        return "No frame is left to stack."
+    if n == 1:
+        return "There is a single frame: one frame is no stack. Take more of the same."
+    return f"{count(n, 'frame')}; the recipe {recipe.name} asks for at least {recipe.min_frames}."
+
+
+def _place(kind: str) -> int:
+    return ORDER.index(FrameKind(kind)) if kind in ORDER else len(ORDER)
+
+
+def _key_order(group: Group) -> tuple[object, ...]:
+    time = group.key.get("exposure_s")
+    return (group.kind, time if isinstance(time, (int, float)) else -1.0, group.id)
+
+
+@dataclass(frozen=True, slots=True)
+class FlatFrame:
+    """What the choice of a dark needs to know of one flat."""
+
+    path: Path
+    exposure_s: float | None
+    light_adu: float
+    """Its level above the pedestal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A dark or bias that might be taken out of flats, with what was measured of it."""
+
+    record: MasterRecord
+    rate_adu_per_s: float | None = None
+    """What it gathers in a second, glow included; None where nothing tells it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subtraction:
+    """What is taken out of the frames of a group, and why."""
+
+    by_frame: Mapping[Path, MasterRecord] = field(default_factory=dict)
+    """The master for each frame; empty: nothing is taken out."""
+    bias_out: bool = False
+    dark_out: bool = False
+    sentences: tuple[str, ...] = ()
+    """For HISTORY and notes."""
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def masters(self) -> tuple[MasterRecord, ...]:
+        """The masters that are used, each once, in the order of the frames."""
+        return tuple({m.sha256: m for m in self.by_frame.values()}.values())
+
+
+def choose_subtraction(
+    values: Mapping[str, HeaderValue],
+    frames: Sequence[FlatFrame],
+    known: Sequence[Known],
+    recipe: Recipe,
+    *,
+    at: datetime | None,
+    built_now: Sequence[str] = (),
+) -> Subtraction:
+    """Choose what is taken out of flats (RULES 5).
+
+    In this order: a dark flat or dark of the same exposure; one of another exposure, while the
+    dark signal that is left stays below the recipe's share of the flat's level; a bias; a dark
+    flat or dark that stands where a bias stands; else nothing, and it is said.
+
+    Parameters
+    ----------
+    values
+        What the flats share, by JSON word.
+    frames
+        The flats.
+    known
+        Every bias, dark and dark flat there is.
+    at
+        When the flats were taken.
+    built_now
+        Hashes of masters that were built in this run.
+    """
+    looked_at = {
+        k.record.sha256: (candidate(values, k.record, recipe.tolerances), k)
+        for k in known
+        if k.record.kind in (*DARK_KINDS, FrameKind.BIAS) and k.record.unit == "adu"
+    }
+    fitting = [c for c, _ in looked_at.values() if c.accepted]
+    darks = [c for c in fitting if c.record.kind in DARK_KINDS and not c.record.bias_subtracted]
+    biases = [c for c in fitting if c.record.kind == FrameKind.BIAS]
+    rates = {sha: k.rate_adu_per_s for sha, (_, k) in looked_at.items()}
+    chosen = _by_dark(values, frames, darks, rates, recipe, at, built_now)
+    if chosen is None and biases:
+        chosen = _by_bias(values, frames, biases, darks, at, built_now)
+    if chosen is None and darks:
+        chosen = _dark_as_bias(values, frames, darks, at, built_now)
+    if chosen is None:
+        return _nothing([c for c, _ in looked_at.values()])
+    return chosen
+
+
+def _by_dark(
+    values: Mapping[str, HeaderValue],
+    frames: Sequence[FlatFrame],
+    darks: Sequence[Candidate],
+    rates: Mapping[str, float | None],
+    recipe: Recipe,
+    at: datetime | None,
+    built_now: Sequence[str],
+) -> Subtraction | None:
+    """Give every flat a dark that serves it, with as few darks as do; None if one has none."""
+    serves = {
+        d.record.sha256: {f.path for f in frames if _serves(d.record, f, rates, recipe)}
+        for d in darks
+    }
+    left = {f.path: f for f in frames}
+    by_frame: dict[Path, MasterRecord] = {}
+    used: list[Candidate] = []
+    while left:
+        middle = _median([f.exposure_s for f in left.values() if f.exposure_s is not None])
+        order = ranked(darks, values, exposure_s=middle, at=at, first=built_now)
+        # Exact exposures first: then whatever serves most of the frames that are left.
+        best = max(
+            order,
+            key=lambda c: (
+                _n_exact(c.record, left.values(), recipe),
+                len(serves[c.record.sha256] & left.keys()),
+                -order.index(c),
+            ),
+            default=None,
+        )
+        if best is None or not serves[best.record.sha256] & left.keys():
+            return None
+        for path in serves[best.record.sha256] & left.keys():
+            by_frame[path] = best.record
+            del left[path]
+        used.append(best)
+    ordered = {f.path: by_frame[f.path] for f in frames}
+    sentences = [_dark_sentence(c, frames, ordered, rates, recipe) for c in used]
+    return Subtraction(
+        ordered, bias_out=True, dark_out=True, sentences=(*sentences, *_unsaid(used))
+    )
+
+
+def _serves(
+    dark: MasterRecord, flat: FlatFrame, rates: Mapping[str, float | None], recipe: Recipe
+) -> bool:
+    """Whether the dark signal that would be left in a flat is below the recipe's share."""
+    time = dark.values.get("exposure_s")
+    if flat.exposure_s is None or not isinstance(time, (int, float)):
+        return False
+    apart = abs(time - flat.exposure_s)
+    if apart <= exposure_tolerance_s(flat.exposure_s, recipe.tolerances):
+        return True
+    rate = rates.get(dark.sha256)
+    if rate is None or not flat.light_adu > 0:
+        return False
+    return apart * max(rate, 0.0) <= recipe.flat_dark_budget * flat.light_adu
+
+
+def _n_exact(dark: MasterRecord, flats: Iterable[FlatFrame], recipe: Recipe) -> int:
+    time = dark.values.get("exposure_s")
+    if not isinstance(time, (int, float)):
+        return 0
+    return sum(
+        f.exposure_s is not None
+        and abs(time - f.exposure_s) <= exposure_tolerance_s(f.exposure_s, recipe.tolerances)
+        for f in flats
+    )
+
+
+def _dark_sentence(
+    chosen: Candidate,
+    frames: Sequence[FlatFrame],
+    by_frame: Mapping[Path, MasterRecord],
+    rates: Mapping[str, float | None],
+    recipe: Recipe,
+) -> str:
+    record = chosen.record
+    mine = [f for f in frames if by_frame[f.path].sha256 == record.sha256]
+    time = record.values["exposure_s"]
+    assert isinstance(time, (int, float))
+    whom = "the flats" if len(mine) == len(frames) else count(len(mine), "flat")
+    what = f"The {record.kind} of {exposure(time)} ({record.path.name}) is taken out of {whom}"
+    others = [
+        f
+        for f in mine
+        if f.exposure_s is not None
+        and abs(time - f.exposure_s) > exposure_tolerance_s(f.exposure_s, recipe.tolerances)
+    ]
+    if not others:
+        return f"{what}: the same exposure."
+    rate = rates[record.sha256] or 0.0
+    times = [f.exposure_s for f in others if f.exposure_s is not None]
+    span = (
+        exposure(times[0])
+        if len(set(times)) == 1
+        else (f"{exposure(min(times))} to {exposure(max(times))}")
+    )
+    share = max(abs(time - (f.exposure_s or 0.0)) * max(rate, 0.0) / f.light_adu for f in others)
+    return (
+        f"{what} of {span}: at {significant(max(rate, 0.0), 2)} ADU/s with glow the difference "
+        f"leaves at most {significant(100 * share, 2)} % of their level, below "
+        f"{significant(100 * recipe.flat_dark_budget, 2)} %."
+    )
+
+
+def _by_bias(
+    values: Mapping[str, HeaderValue],
+    frames: Sequence[FlatFrame],
+    biases: Sequence[Candidate],
+    darks: Sequence[Candidate],
+    at: datetime | None,
+    built_now: Sequence[str],
+) -> Subtraction:
+    best = ranked(biases, values, at=at, first=built_now)[0]
+    why = "there is no dark flat or dark of their exposure"
+    if darks:
+        why = "no dark flat or dark serves their exposures"
+    sentence = f"The bias ({best.record.path.name}) is taken out of the flats: {why}."
+    return Subtraction(
+        {f.path: best.record for f in frames},
+        bias_out=True,
+        sentences=(sentence, "The dark signal of the flats stays in.", *_unsaid([best])),
+    )
+
+
+def _dark_as_bias(
+    values: Mapping[str, HeaderValue],
+    frames: Sequence[FlatFrame],
+    darks: Sequence[Candidate],
+    at: datetime | None,
+    built_now: Sequence[str],
+) -> Subtraction:
+    """Let a dark flat or dark stand where a bias stands, recorded as what it is."""
+    longest = max((f.exposure_s or 0.0 for f in frames), default=0.0)
+    best = ranked(darks, values, exposure_s=longest, at=at, first=built_now)[0]
+    time = best.record.values.get("exposure_s")
+    said = exposure(time) if isinstance(time, (int, float)) else "unknown exposure"
+    what = (
+        f"The {best.record.kind} of {said} ({best.record.path.name}) stands where a bias stands: "
+        "its dark signal is not known well enough for another exposure."
+    )
+    finding = Finding(
+        Verdict.WARN,
+        "no matching dark",
+        what,
+        cause="there is neither a bias nor a dark flat of the flats' exposure.",
+        cure=f"Take dark flats of {exposure(longest)}, or biases.",
+    )
+    return Subtraction(
+        {f.path: best.record for f in frames},
+        bias_out=True,
+        sentences=(what, *_unsaid([best])),
+        findings=(finding,),
+    )
+
+
+def _nothing(looked_at: Sequence[Candidate]) -> Subtraction:
+    """Say plainly that the pedestal is still in, and what stood in the way."""
+    reasons = tuple(
+        f"{c.record.path.name} ({c.record.kind}) does not fit: {c.why_not}"
+        for c in looked_at
+        if not c.accepted
+    )[:5]
+    what = "The pedestal is still in these flats: no bias, dark or dark flat fits them."
+    finding = Finding(
+        Verdict.WARN,
+        "pedestal still in",
+        what,
+        cause=reasons[0] if reasons else "none was found in this run or in the library.",
+        cure="Take dark flats of their exposure, or biases, and build the masters again.",
+    )
+    return Subtraction({}, sentences=(what, *reasons), findings=(finding,))
+
+
+def _unsaid(chosen: Sequence[Candidate]) -> tuple[str, ...]:
+    """Say what neither the flats nor the masters taken out of them say."""
+    words = dict.fromkeys(word for c in chosen for word in c.unsaid)
+    if not words:
+        return ()
+    return (f"Neither the flats nor these masters say: {', '.join(words)}. Taken as the same.",)
+
+
+def _median(values: Sequence[float]) -> float | None:
+    ordered = sorted(values)
+    return ordered[len(ordered) // 2] if ordered else None

@@ -1,0 +1,277 @@
+"""Every master that a set of groups allows, built in the order of their dependence (RULES 5).
+
+Frames are judged first and BAD ones left out with the reason; each master is judged, written and
+filed, and serves those that are built after it in the same run.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from calibstudio.domain.errors import CalibStudioError
+from calibstudio.domain.group_titles import group_titles
+from calibstudio.domain.grouping import Group, Grouping, LeftOut
+from calibstudio.domain.header import FrameHeader
+from calibstudio.domain.jobs import JobContext
+from calibstudio.domain.kinds import FrameKind
+from calibstudio.domain.master import MasterRecord
+from calibstudio.domain.recipe import Recipe
+from calibstudio.services.library import Library
+from calibstudio.services.master_plan import NotBuilt, plan_masters, too_few
+
+if TYPE_CHECKING:
+    from calibstudio.domain.quality import Assessment
+    from calibstudio.imaging.quality import SetAssessment
+    from calibstudio.services.master_build import Chosen, Limits, Surroundings
+
+log = logging.getLogger(__name__)
+
+MOST_BIASES = 10
+"""Bias frames that are read beside darks and flats to judge them."""
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltMaster:
+    """One master of a run."""
+
+    record: MasterRecord
+    group: Group
+    title: str
+    new: bool
+    """False when the same master was there already."""
+    used: tuple[MasterRecord, ...] = ()
+    """Masters that were taken out of its frames."""
+    excluded: tuple[LeftOut, ...] = ()
+    """Frames that were left out, with the reason."""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedGroup:
+    """A group that became no master, or a file that is in no group."""
+
+    name: str
+    """Title of the group, or path of the file."""
+    reason: str
+    group: Group | None = None
+    path: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MastersReport:
+    """What a run built, and what it did not."""
+
+    masters: tuple[BuiltMaster, ...] = ()
+    skipped: tuple[SkippedGroup, ...] = ()
+    """A problem each."""
+    left: tuple[SkippedGroup, ...] = ()
+    """Lights, masters and other frames that are not stacked: no problem."""
+
+
+def build_masters(
+    ctx: JobContext,
+    grouping: Grouping,
+    headers: Mapping[Path, FrameHeader],
+    library: Library,
+    recipe: Recipe,
+    *,
+    out: Path | None = None,
+    memory_bytes: int | None = None,
+    threads: int | None = None,
+    on_built: Callable[[BuiltMaster], None] | None = None,
+) -> MastersReport:
+    """Build, judge and file every master that the groups allow.
+
+    Parameters
+    ----------
+    grouping
+        Groups with what the operator excluded.
+    headers
+        Of all frames in the groups, by path.
+    library
+        Where masters are filed, and where darks and biases are looked for that this run lacks.
+    out
+        Folder for the master files; the library's own when not given.
+    on_built
+        Called with every master as soon as it is filed, in this job's thread.
+
+    Raises
+    ------
+    LibraryError
+        The library cannot be written.
+    Cancelled
+        If asked to stop: masters that are filed stay, the one at work leaves nothing behind.
+    """
+    from calibstudio.services.master_build import Limits
+
+    limits = Limits(memory_bytes, threads)
+    run = _Run(grouping, headers, library, recipe, out or library.folder, limits, on_built)
+    return run.all(ctx)
+
+
+@dataclass(slots=True)
+class _Run:
+    """One run over many groups."""
+
+    grouping: Grouping
+    headers: Mapping[Path, FrameHeader]
+    library: Library
+    recipe: Recipe
+    folder: Path
+    limits: Limits
+    on_built: Callable[[BuiltMaster], None] | None
+    built: list[BuiltMaster] = field(default_factory=list)
+    skipped: list[SkippedGroup] = field(default_factory=list)
+    titles: dict[str, str] = field(default_factory=dict)
+    judged: dict[Path, Assessment] = field(default_factory=dict)
+    sets: dict[str, SetAssessment] = field(default_factory=dict)
+    """What the frames of each bias group say together, by group id."""
+    rates: dict[tuple[str, str], float | None] = field(default_factory=dict)
+
+    def all(self, ctx: JobContext) -> MastersReport:
+        """Build everything."""
+        self.titles = group_titles(self.grouping.groups)
+        plan = plan_masters(self.grouping, self.recipe)
+        self.skipped += [self._skipped(entry) for entry in plan.skipped]
+        left = [self._skipped(entry) for entry in plan.left]
+        for item in self.grouping.ungrouped:
+            entry = SkippedGroup(str(item.path), item.reason, path=item.path)
+            (left if self._is_done(item.path) else self.skipped).append(entry)
+        weights = [self._weight(group) for group in plan.groups]
+        total = sum(weights) or 1.0
+        judging, *parts = ctx.split(0.5 * total, *weights)
+        self._judge(judging, plan.groups)
+        for group, part in zip(plan.groups, parts, strict=True):
+            self._one(part, group)
+        ctx.progress(1.0, f"{len(self.built)} masters")
+        return MastersReport(tuple(self.built), tuple(self.skipped), tuple(left))
+
+    def _skipped(self, entry: NotBuilt) -> SkippedGroup:
+        return SkippedGroup(self.titles[entry.group.id], entry.reason, group=entry.group)
+
+    def _is_done(self, path: Path) -> bool:
+        """Whether a file that is in no group needs no stacking: a master, or calibrated."""
+        header = self.headers.get(path)
+        if header is None or header.damage or not header.images:
+            return False
+        return header.is_master or bool(header.calibrated) or header.kind == FrameKind.LIGHT
+
+    def _weight(self, group: Group) -> float:
+        """Work of a group: its pixels."""
+        shape = self.headers[group.frames[0]].shape or (1, 1)
+        return float(len(group.frames) * max(1, shape[0] * shape[1]))
+
+    def _judge(self, ctx: JobContext, groups: Sequence[Group]) -> None:
+        """Judge all frames once, biases first, as capture does."""
+        from calibstudio.services.judge import judge_files
+
+        frames = [self.headers[path] for g in groups for path in self.grouping.stacked(g)]
+        self.judged = judge_files(ctx, frames) if frames else {}
+
+    def _one(self, ctx: JobContext, group: Group) -> None:
+        """Build one group; a foreseen failure is its own and the rest goes on."""
+        title = self.titles[group.id]
+        ctx.progress(0.0, title)
+        try:
+            built = self._build(ctx, group, title)
+        except CalibStudioError as error:
+            log.warning("%s: %s", title, error)
+            reason = f"{error} {error.hint}".strip()
+            self.skipped.append(SkippedGroup(title, reason, group=group))
+            return
+        if built is not None:
+            self.built.append(built)
+            if self.on_built is not None:
+                self.on_built(built)
+
+    def _build(self, ctx: JobContext, group: Group, title: str) -> BuiltMaster | None:
+        from calibstudio.services.master_build import build_master
+
+        choosing, together, building = ctx.split(1, 1, 6)
+        chosen = self._choose(choosing, group)
+        if len(chosen.headers) < self.recipe.min_frames:
+            reason = too_few(len(chosen.headers), self.recipe)
+            if chosen.left_out:
+                first = chosen.left_out[0]
+                reason += f" {first.path.name} was left out: {first.reason}"
+            self.skipped.append(SkippedGroup(title, reason, group=group))
+            return None
+        around = self._look_around(together, chosen)
+        written = build_master(building, chosen, around, self.recipe, self.folder, self.limits)
+        added = self.library.add(written.path)
+        return BuiltMaster(
+            added.record,
+            group,
+            title,
+            new=written.new,
+            used=around.subtraction.masters,
+            excluded=chosen.left_out,
+            notes=(*around.subtraction.sentences, *group.notes),
+        )
+
+    def _choose(self, ctx: JobContext, group: Group) -> Chosen:
+        """Sort the frames of a group into those that are used and those that are not."""
+        from calibstudio.services.master_choice import choose_frames
+
+        return choose_frames(
+            ctx, group, self.grouping.excluded, self.headers, self.judged, self.library, self.recipe
+        )
+
+    def _look_around(self, ctx: JobContext, chosen: Chosen) -> Surroundings:
+        """Find what is taken out of a group, its bias, and what its frames say together."""
+        from calibstudio.services.judge import judge_set
+        from calibstudio.services.master_around import bias_for, subtraction_for
+        from calibstudio.services.master_build import Surroundings
+
+        setting, taking = ctx.split(2, 1)
+        biases = self._bias_frames(chosen)
+        frames = tuple(h.path for h in chosen.headers)
+        in_set = judge_set(
+            setting,
+            replace(chosen.group, frames=frames),
+            {h.path: h for h in chosen.headers},
+            biases=() if chosen.group.kind == FrameKind.BIAS else biases,
+        )
+        if chosen.group.kind == FrameKind.BIAS:
+            self.sets[chosen.group.id] = in_set
+        now = tuple(b.record for b in self.built)
+        around = Surroundings(
+            bias=bias_for(chosen, now, self.library, self.recipe),
+            in_set=in_set,
+            read_noise_adu=self._read_noise(chosen),
+        )
+        if chosen.group.kind == FrameKind.FLAT:
+            subtraction = subtraction_for(
+                taking, chosen, now, self.library, self.recipe, self.rates
+            )
+            around = replace(around, subtraction=subtraction)
+        taking.progress(1.0)
+        return around
+
+    def _bias_frames(self, chosen: Chosen) -> list[FrameHeader]:
+        """Return bias frames of this run with the same settings."""
+        from calibstudio.services.judge import same_settings
+
+        built = {p for b in self.built if b.record.kind == FrameKind.BIAS for p in b.group.frames}
+        left = {item.path for b in self.built for item in b.excluded}
+        first = chosen.headers[0]
+        fitting = [
+            self.headers[p] for p in sorted(built - left) if same_settings(self.headers[p], first)
+        ]
+        return fitting[:MOST_BIASES]
+
+    def _read_noise(self, chosen: Chosen) -> float | None:
+        """Return the read noise in ADU that the biases of the same settings showed."""
+        from calibstudio.services.judge import same_settings
+
+        groups = {g.id: g for g in self.grouping.groups}
+        for group_id, found in self.sets.items():
+            noise = found.value("read_noise_adu")
+            bias = self.headers[groups[group_id].frames[0]]
+            if noise is not None and same_settings(bias, chosen.headers[0]):
+                return noise
+        return None
