@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
     QTextEdit,
     QWidget,
 )
+from shiboken6 import isValid
 
 from calibstudio.gui.theme import ThemeState
 
@@ -73,6 +74,11 @@ class Caret(QObject):
         assert isinstance(app, QApplication)
         app.focusChanged.connect(self._on_focus)
 
+    @property
+    def is_shown(self) -> bool:
+        """Whether it stands in a field now (between two blinks it may be unseen)."""
+        return self._mark is not None
+
     @Slot(QWidget, QWidget)
     def _on_focus(self, old: QWidget | None, new: QWidget | None) -> None:
         self._leave()
@@ -93,25 +99,23 @@ class Caret(QObject):
         self._mark = _Mark(self._theme, ground)
         self._ground = ground
         ground.installEventFilter(self)
-        editor.destroyed.connect(self._on_gone)
         self._on_moved()
 
     def _leave(self) -> None:
+        """Let go of the field that had the focus. Parts of it may be destroyed already."""
         self._blink.stop()
         editor, self._editor = self._editor, None
         mark, self._mark = self._mark, None
-        if editor is None:
-            return
-        editor.cursorPositionChanged.disconnect(self._on_moved)
-        if isinstance(editor, QLineEdit):
-            editor.textChanged.disconnect(self._on_moved)
-        editor.destroyed.disconnect(self._on_gone)
-        if self._ground is not None:
-            self._ground.removeEventFilter(self)
-            self._ground = None
-        if mark is not None:
+        ground, self._ground = self._ground, None
+        if ground is not None and isValid(ground):
+            ground.removeEventFilter(self)
+        if mark is not None and isValid(mark):
             mark.hide()
             mark.deleteLater()
+        if editor is not None and isValid(editor):
+            editor.cursorPositionChanged.disconnect(self._on_moved)
+            if isinstance(editor, QLineEdit):
+                editor.textChanged.disconnect(self._on_moved)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if event.type() in (QEvent.Type.Paint, QEvent.Type.Resize):
@@ -125,13 +129,15 @@ class Caret(QObject):
         if half > 0:
             self._blink.start(half)
         self._place()
-        if self._mark is not None:
+        if self._mark is not None and isValid(self._mark):
             self._mark.show()
             self._mark.raise_()
 
     @Slot()
     def _place(self) -> None:
         if self._editor is None or self._mark is None:
+            return
+        if not (isValid(self._editor) and isValid(self._mark)):
             return
         box = _caret_rect(self._editor)
         wanted = QRect(box.topLeft() - QPoint(self.WIDTH // 2, 0), box.size())
@@ -141,13 +147,8 @@ class Caret(QObject):
 
     @Slot()
     def _on_blink(self) -> None:
-        if self._mark is not None:
+        if self._mark is not None and isValid(self._mark):
             self._mark.setVisible(not self._mark.isVisible())
-
-    @Slot()
-    def _on_gone(self) -> None:
-        self._blink.stop()
-        self._editor = self._mark = self._ground = None
 
 
 def _editor_of(widget: QWidget | None) -> Editor | None:

@@ -8,10 +8,12 @@ from pathlib import Path
 from PySide6.QtCore import QDir, QPoint, QSize, Qt, Slot
 from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen, QShowEvent
 from PySide6.QtWidgets import (
+    QComboBox,
     QDialog,
     QFileDialog,
     QFileIconProvider,
     QHBoxLayout,
+    QListView,
     QPlainTextEdit,
     QToolButton,
     QVBoxLayout,
@@ -210,6 +212,13 @@ def file_dialog(
         button = dialog.findChild(QToolButton, name)
         if button is not None:
             button.setIcon(icon(shape, theme.tokens))
+    for view in (
+        dialog.findChild(QListView, "sidebar"),
+        dialog.findChild(QComboBox, "lookInCombo"),
+    ):
+        if view is not None:
+            # Filled before our icons are known to it: words alone, then.
+            view.setIconSize(QSize(0, 0))
     dialog.resize(QSize(860, 560))
     return dialog
 

@@ -399,6 +399,7 @@ class ThemeState(QObject):
         font.setFamilies(list(_families()))
         font.setPixelSize(max(px, self._tokens.caption_px))
         font.setWeight(QFont.Weight(weight + self._tokens.weight_shift))
+        font.setHintingPreference(QFont.HintingPreference.PreferNoHinting)
         font.setFeature(QFont.Tag("tnum"), 1)
         return font
 
