@@ -14,6 +14,7 @@ from calibstudio.imaging.quality_levels import (
     channels,
     clipped_statistics,
     noises_of_tiles,
+    plain_image,
     tiles,
 )
 from calibstudio.imaging.quality_samples import Tiles, difference_variance, tile_means
@@ -69,7 +70,7 @@ def photon_transfer(
     sqrt(2 / n), so 256 tiles give the gain to about 0.15 %; the error quoted is that of the
     mean over tiles.
     """
-    images = (flat_a, flat_b, bias_a, bias_b)
+    images = [plain_image(image) for image in (flat_a, flat_b, bias_a, bias_b)]
     if len({image.shape for image in images}) != 1:
         raise ValueError("photon transfer needs four images of one shape")
     cut = [

@@ -15,7 +15,13 @@ from calibstudio.domain.verdicts import Judge
 from calibstudio.domain.wording import exposure
 from calibstudio.imaging.quality_context import DARK_LIKE
 from calibstudio.imaging.quality_defects import dust_shadows
-from calibstudio.imaging.quality_levels import Image, channels, clipped_statistics, tile_noise
+from calibstudio.imaging.quality_levels import (
+    Image,
+    channels,
+    clipped_statistics,
+    known_percentile,
+    tile_noise,
+)
 from calibstudio.imaging.quality_shape import bin_levels, measure_shape
 
 DOUBLING_C = 6.0
@@ -97,7 +103,7 @@ def compare_masters(
     sigma = _sigma_of_difference(new_unc, old_unc, new, old)
     with np.errstate(invalid="ignore", divide="ignore"):
         difference = new.astype(np.float32) - old
-        difference -= np.float32(np.nanmedian(difference))
+        difference -= np.float32(known_percentile(difference))
         changed = float(np.mean(np.abs(difference) >= 6.0 * sigma))
     judge.add("changed_pixels", 100.0 * changed, thresholds.changed_pixels)
     if kind in DARK_LIKE:
@@ -112,7 +118,8 @@ def _sigma_of_difference(
     if new_unc is not None and old_unc is not None:
         sigma: NDArray[np.float32] = np.hypot(new_unc, old_unc).astype(np.float32)
         # UNC of few frames scatters by itself: no pixel is known better than half the typical.
-        return np.maximum(sigma, 0.5 * np.nanmedian(sigma))
+        least = np.float32(0.5 * known_percentile(sigma))
+        return np.asarray(np.maximum(sigma, least), dtype=np.float32)
     return tile_noise(new.astype(np.float32) - old)
 
 

@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from calibstudio.imaging.quality_levels import Image
+from calibstudio.imaging.quality_levels import Image, known_percentile
 from calibstudio.imaging.quality_shape import bin_levels
 
 
@@ -173,8 +173,8 @@ def dust_shadows(
         if bright:
             relative = -relative
         # Around a shadow the bins are darker too: take out what is left of large structure.
-        relative -= np.nanmedian(relative)
-        spread = 1.4826 * np.nanmedian(np.abs(relative))
+        relative -= known_percentile(relative)
+        spread = 1.4826 * known_percentile(np.abs(relative))
         edge = np.maximum(depth_pct / 100.0, sigmas * np.maximum(noise, spread))
         mask = relative < -edge
     mask[[0, -1], :] = False
@@ -201,9 +201,10 @@ def _is_compact(y: NDArray[np.int64], x: NDArray[np.int64], shape: tuple[int, ..
 
 def _interpolated(levels: NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np.float64]:
     """Return bin levels interpolated linearly to a grid, a 3x3 median of bins taken first."""
-    padded = np.pad(levels, 1, mode="edge")
+    filled = np.where(np.isfinite(levels), levels, known_percentile(levels))
+    padded = np.pad(filled, 1, mode="edge")
     windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3))
-    calm = np.nanmedian(windows, axis=(2, 3))
+    calm = np.median(windows, axis=(2, 3))
     for axis, length in enumerate(shape):
         count = calm.shape[axis]
         place = (np.arange(length) + 0.5) / length * count - 0.5

@@ -19,6 +19,8 @@ from calibstudio.imaging.quality_levels import (
     adu_quantum,
     central_level,
     channels,
+    clipped_statistics,
+    plain_image,
     tile_noise,
 )
 from calibstudio.imaging.quality_shape import (
@@ -76,6 +78,7 @@ def measure_frame(
     that every frame of a 60 megapixel camera can be judged between two exposures.
     """
     judge = Judge(context.kind)
+    data = plain_image(data)
     level = central_level(data, context.bayer)
     if not np.isfinite(level.value_adu):
         _nothing_to_measure(judge)
@@ -205,7 +208,7 @@ def _add_gradient(
         "gradient", worst.shape.plane_p2v, limit, missing=TOO_SMALL, where=_where(planes, worst)
     )
     if context.kind in COVERED and len(planes) > 1:
-        levels = [float(np.nanmean(p.bins)) if p.bins.size else np.nan for p in planes]
+        levels = [clipped_statistics(p.bins).mean for p in planes]
         spread = float(np.ptp(levels))
         limit = limits.colour_difference_noise.scaled(worst.noise) if worst.noise > 0 else None
         judge.add("colour_difference", spread, limit)

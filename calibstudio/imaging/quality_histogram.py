@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from calibstudio.imaging.quality_levels import Image, central_level, channels, thin
+from calibstudio.imaging.quality_levels import Image, central_level, channels, plain_image, thin
 
 SAMPLE = 1 << 20
 """Pixels that a histogram for display looks at; all of them when it is exact."""
@@ -102,6 +102,7 @@ def histogram(
     exact
         Count every pixel, not an even sample of about 2^20.
     """
+    data = plain_image(data)
     planes = channels(data, bayer)
     samples = {
         name: plane.ravel() if exact else thin(plane, SAMPLE // len(planes))
@@ -176,7 +177,7 @@ def profiles(data: Image, *, at_most: int = 2048, bayer: str | None = None) -> P
     Every pixel counts. Of colour sensors the channels are scaled to their common level first,
     so that the pattern is not seen as banding. NaN is left out.
     """
-    scaled = _level_channels(data, bayer)
+    scaled = _level_channels(plain_image(data), bayer)
     rows, row_positions = _means(scaled, 1, at_most)
     columns, column_positions = _means(scaled, 0, at_most)
     return Profiles(rows, columns, row_positions, column_positions)

@@ -19,6 +19,30 @@ TILE = 64
 """Side of a tile, in pixels of one channel (64 to 128 is the field's custom)."""
 
 
+def plain_image(data: Image) -> Image:
+    """Return an image that numbers can be taken of: infinite values become NaN, booleans bytes.
+
+    Integers and float32 images without infinite values are returned as they are.
+
+    Raises
+    ------
+    ValueError
+        When the array is not two-dimensional.
+    """
+    if data.ndim != 2:
+        raise ValueError(f"an image has two dimensions, this array has {data.ndim}")
+    if data.dtype.kind == "b":
+        return data.view(np.uint8)
+    if data.dtype.kind != "f":
+        return data
+    with np.errstate(over="ignore"):
+        values = data.astype(np.float32, copy=False)
+    infinite = np.isinf(values)
+    if infinite.any():
+        values = np.where(infinite, np.float32(np.nan), values)
+    return values
+
+
 @dataclass(frozen=True, slots=True)
 class Level:
     """How bright an image is (RULES 6). NaN where there is nothing to measure."""
@@ -73,7 +97,7 @@ def central_level(data: Image, bayer: str | None = None) -> Level:
     ValueError
         When the array is not two-dimensional.
     """
-    _check(data)
+    data = plain_image(data)
     levels: dict[str, float] = {}
     highest = float("nan")
     planes = channels(data, bayer)
@@ -157,11 +181,6 @@ def _percentile(values: NDArray[Any], percent: float) -> float:
     return float(np.partition(values, place)[place])
 
 
-def _check(data: Image) -> None:
-    if data.ndim != 2:
-        raise ValueError(f"an image has two dimensions, this array has {data.ndim}")
-
-
 @dataclass(frozen=True, slots=True)
 class Clipped:
     """Statistics of values left after a 5 sigma clip. NaN when nothing is left."""
@@ -191,6 +210,12 @@ def clipped_statistics(values: NDArray[Any], *, sigmas: float = 5.0, step: float
     kept = flat[away <= sigmas * spread]
     sigma = float(kept.std(ddof=1)) if kept.size > 1 else float("nan")
     return Clipped(float(kept.mean()), sigma, int(kept.size), int(flat.size))
+
+
+def known_percentile(values: NDArray[Any], percent: float = 50.0) -> float:
+    """Return a percentile (the median) of the finite values; NaN when there are none."""
+    known = values[np.isfinite(values)]
+    return float(np.percentile(known, percent)) if known.size else float("nan")
 
 
 def tile_noise(plane: Image, *, at_most: int = 144, side: int = TILE, step: float = 0.0) -> float:

@@ -19,6 +19,8 @@ from calibstudio.imaging.quality_levels import (
     Level,
     central_level,
     channels,
+    known_percentile,
+    plain_image,
     thin,
     tile_noise,
     tiles,
@@ -104,6 +106,8 @@ def measure_master(
         if plane is not None and plane.shape != image.shape:
             raise ValueError(f"a plane of shape {plane.shape} for an image of {image.shape}")
     judge = Judge(kind)
+    image = plain_image(image)
+    unc = None if unc is None else plain_image(unc)
     level = central_level(image, context.bayer)
     if not np.isfinite(level.value_adu):
         return _nothing(judge)
@@ -317,7 +321,7 @@ def _add_dark(judge: Judge, m: _Master, bias: Image | None, limits: Thresholds) 
         else:
             judge.missing("dark_current", f"needs {E}/ADU")
         _find_below_bias(judge, signal, m)
-    glow = [float(np.nanpercentile(b, 99.9) - np.nanmedian(b)) for b in m.bins if b.size >= 64]
+    glow = [known_percentile(b, 99.9) - known_percentile(b) for b in m.bins if b.size >= 64]
     if not glow:
         judge.missing("glow", TOO_SMALL)
         return

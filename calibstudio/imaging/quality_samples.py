@@ -16,6 +16,7 @@ from calibstudio.imaging.quality_levels import (
     channels,
     clipped_statistics,
     noises_of_tiles,
+    plain_image,
     tiles,
 )
 from calibstudio.imaging.quality_shape import bin_levels, measure_shape
@@ -50,6 +51,7 @@ def tiles_per_frame(n_frames: int) -> int:
 
 def take_sample(data: Image, bayer: str | None, *, at_most: int) -> Sample:
     """Keep of a frame what a set is measured by."""
+    data = plain_image(data)
     planes = channels(data, bayer)
     cut = np.concatenate(
         [tiles(p, at_most=max(4, at_most // len(planes))) for p in planes.values()]

@@ -15,6 +15,7 @@ from calibstudio.domain.thresholds import Limit, Thresholds
 from calibstudio.domain.verdicts import Judge
 from calibstudio.imaging.photon_transfer import PhotonTransfer, transfer_of_tiles
 from calibstudio.imaging.quality_context import COVERED, FrameContext
+from calibstudio.imaging.quality_levels import known_percentile
 from calibstudio.imaging.quality_samples import (
     Sample,
     Tiles,
@@ -173,7 +174,7 @@ def _add_dark_current(judge: Judge, data: SetData, time: float | None, gain: flo
     if data.biases:
         dark = np.mean([tile_means(t, data.step) for t in data.stack], axis=0)
         bias = np.mean([tile_means(s.tiles, s.step) for s in data.biases], axis=0)
-        signal = float(np.nanmedian(dark - bias))
+        signal = known_percentile(dark - bias)
     elif data.context.bias_level_adu is not None:
         signal = float(np.median([s.level for s in data.samples])) - data.context.bias_level_adu
     else:
@@ -217,7 +218,7 @@ def _add_hot_pixels(
     count, total, excess = 0, 0, []
     for k in range(len(data.samples[0].tiles)):
         middle = np.median(np.stack([cut[k] for cut in data.stack]), axis=0)
-        away = middle - np.nanmedian(middle)
+        away = middle - known_percentile(middle)
         hot = away > over
         count += int(np.count_nonzero(hot))
         total += middle.size
@@ -239,7 +240,7 @@ def _add_glow(
     if bins.size < 64:
         judge.missing("glow", "the image is too small")
         return
-    glow = max(float(np.percentile(b, 99.9) - np.median(b)) for b in bins)
+    glow = max(known_percentile(b, 99.9) - known_percentile(b) for b in bins)
     noise = _single_noise(data)
     judge.add("glow", glow, limits.glow_noise.scaled(noise) if noise > 0 else None, note=note)
     if time and gain:
@@ -322,6 +323,9 @@ def _add_shape_drift(judge: Judge, data: SetData, limits: Thresholds) -> None:
         return
     bias = _bias_level(data) or 0.0
     shapes = np.stack([_normalised(s.bins - bias) for s in data.samples])
+    if not np.isfinite(shapes).all():
+        judge.missing("shape_drift", "there is no light above the bias everywhere")
+        return
     ratio = shapes / np.median(shapes, axis=0) - 1.0
     # The frames' own noise: the median over frames of neighbouring bins' difference.
     rough = np.diff(ratio, axis=-1) / np.sqrt(2.0)
@@ -333,7 +337,11 @@ def _add_shape_drift(judge: Judge, data: SetData, limits: Thresholds) -> None:
 
 
 def _normalised(bins: NDArray[np.float64]) -> NDArray[np.float64]:
-    shape: NDArray[np.float64] = bins / np.median(bins, axis=(1, 2), keepdims=True)
+    """Divide the bins of each channel by their median; NaN without light."""
+    middle = np.median(bins, axis=(1, 2), keepdims=True)
+    shape: NDArray[np.float64] = np.divide(
+        bins, middle, out=np.full(bins.shape, np.nan), where=middle > 0
+    )
     return shape
 
 

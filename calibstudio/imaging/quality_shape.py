@@ -61,9 +61,15 @@ def _even_places(length: int, bins: int, side: int) -> NDArray[np.int64]:
     """Return for each bin the indices that are looked at."""
     width = length // bins
     take = min(side, width)
-    inside = (np.arange(take) * width) // take
+    inside = ((np.arange(take) + 0.5) * width / take).astype(np.int64)
     places: NDArray[np.int64] = (np.arange(bins) * length // bins)[:, None] + inside[None, :]
     return places
+
+
+def _bin_centres(length: int, bins: int) -> NDArray[np.float64]:
+    """Return where the bins lie, from -1 (first pixel) to 1 (last)."""
+    middles = np.arange(bins) * length // bins + (length // bins - 1) / 2.0
+    return np.asarray(middles / ((length - 1) / 2.0) - 1.0, dtype=np.float64)
 
 
 def _clipped_means(values: NDArray[np.float32], step: float) -> NDArray[np.float64]:
@@ -93,7 +99,9 @@ def measure_shape(
     if min(rows, columns) < 4:
         nothing = float("nan")
         return Shape(nothing, nothing, (nothing, nothing, nothing, nothing))
-    y, x = np.meshgrid(np.linspace(-1, 1, rows), np.linspace(-1, 1, columns), indexing="ij")
+    y, x = np.meshgrid(
+        _bin_centres(plane.shape[0], rows), _bin_centres(plane.shape[1], columns), indexing="ij"
+    )
     square = x * x + y * y
     terms = np.stack([np.ones_like(x), x, y, square, square**2], axis=-1).reshape(-1, 5)
     values = levels.ravel()
@@ -167,15 +175,30 @@ def line_structure(
         sample = _sample_columns(lines, max(64, pixels // count))
         used = sample.shape[1]
         profile = _line_levels(sample, step)
-    rough = profile - _smooth(profile, 15)
-    rough = rough[np.isfinite(rough)]
-    if rough.size < 32:
+    profile = profile[np.isfinite(profile)]
+    if profile.size < 32:
         return Banding(float("nan"), float("nan"), 0)
-    found = clipped_statistics(rough)
-    variance = found.sigma**2 / (1.0 - 1.0 / 15.0)
-    beyond = max(variance - sigma**2 / used, 0.0)
+    scatter, bad_lines = _scatter_of_lines(profile)
+    beyond = max(scatter**2 - sigma**2 / used, 0.0)
     ratio = float(np.sqrt(1.0 + beyond * length / sigma**2))
-    return Banding(ratio, float(np.sqrt(beyond)), found.n_all - found.n_kept)
+    return Banding(ratio, float(np.sqrt(beyond)), bad_lines)
+
+
+def _scatter_of_lines(profile: NDArray[np.float64], window: int = 15) -> tuple[float, int]:
+    """Return the scatter of lines about their neighbourhood, and how many stand out of it.
+
+    Lines 5 sigma from the running median are counted, and put back to it, so that they do not
+    pull their neighbours' mean.
+    """
+    half = window // 2
+    padded = np.pad(profile, half, mode="reflect")
+    middle = np.median(np.lib.stride_tricks.sliding_window_view(padded, window), axis=1)
+    away = profile - middle
+    spread = 1.4826 * float(np.median(np.abs(away)))
+    bad = np.abs(away) > 5.0 * spread
+    calm = np.where(bad, middle, profile)
+    rest = (calm - _smooth(calm, window))[~bad]
+    return float(rest.std(ddof=1) / np.sqrt(1.0 - 1.0 / window)), int(np.count_nonzero(bad))
 
 
 def _sample_columns(lines: Image, at_most: int) -> NDArray[np.float32]:
@@ -193,7 +216,10 @@ def _line_levels(sample: NDArray[np.float32], step: float) -> NDArray[np.float64
     NaN for a line with a pixel without a value.
     """
     some = sample[:: max(1, len(sample) // 256)]
-    rest = sample - np.median(some[np.isfinite(some).all(axis=1)], axis=0)[None, :]
+    some = some[np.isfinite(some).all(axis=1)]
+    if not some.size:
+        return np.full(len(sample), np.nan)
+    rest = sample - np.median(some, axis=0)[None, :]
     middle = np.median(rest, axis=1, keepdims=True)
     rest -= middle
     size = np.abs(rest)
