@@ -41,7 +41,8 @@ def test_a_group_that_does_not_say_its_offset_is_offered_the_answer() -> None:
     assert len(offer.frames) == 12
     assert offer.values == {"offset": 30.0}
     assert offer.text == (
-        f"12 darks do not say their offset. Dark · 300{NARROW}s · {MINUS}10{NARROW}°C has offset 30."
+        "12 darks do not say their offset. "
+        f"Dark · 300{NARROW}s · {MINUS}10{NARROW}°C has offset 30."
     )
     after = corrected(group_frames(headers), offer.frames, offer.values)
     assert [len(g.frames) for g in after.groups] == [17]

@@ -1,0 +1,186 @@
+"""`calibstudio headers` and `calibstudio groups`: the contract of PRODUCT section 4."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from calibstudio.cli.main import run
+from tests.helpers.frames import frame_bytes, write_frame
+
+
+def said(capsys: pytest.CaptureFixture[str]) -> tuple[Any, str]:
+    captured = capsys.readouterr()
+    return (json.loads(captured.out) if captured.out else None), captured.err
+
+
+@pytest.fixture
+def night(tmp_path: Path) -> Path:
+    """Three darks, a master, a text file and a note."""
+    for i in range(3):
+        write_frame(
+            tmp_path / "darks" / f"d{i}.fits",
+            IMAGETYP="Dark Frame",
+            EXPTIME=300.0,
+            GAIN=100,
+            OFFSET=30,
+            SET__TEMP=-10.0,
+            CCD__TEMP=-10.0,
+            XBINNING=1,
+            YBINNING=1,
+            INSTRUME="ZWO ASI2600MM Pro",
+            SITELONG=13.4,
+            DATE__OBS=f"2026-04-17T22:0{i}:00",
+        )
+    write_frame(tmp_path / "master.fits", IMAGETYP="Master Dark", EXPTIME=300.0)
+    (tmp_path / "notes.txt").write_text("notes")
+    return tmp_path
+
+
+def test_headers_says_values_and_where_they_came_from(
+    night: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = night / "darks" / "d0.fits"
+
+    code = run(["headers", "--json", str(path)])
+
+    document, errors = said(capsys)
+    assert code == 0
+    assert errors == ""
+    (file,) = document["files"]
+    assert file["path"] == str(path)
+    assert file["kind"] == "dark"
+    assert file["values"] == {
+        "exposure_s": 300,
+        "gain": 100,
+        "offset": 30,
+        "set_temp_c": -10,
+        "sensor_temp_c": -10,
+        "binning": "1x1",
+        "shape": "4x6",
+        "night": "2026-04-17",
+        "camera": "ZWO ASI2600MM Pro",
+        "observed_utc": "2026-04-17T22:00:00.000Z",
+    }
+    assert file["origin"]["exposure_s"] == "EXPTIME card"
+    assert file["origin"]["kind"] == "IMAGETYP card"
+    assert set(file["origin"]) == {*file["values"], "kind"}
+    assert file["notes"] == []
+
+
+def test_headers_of_a_master_and_of_a_frame_of_unknown_kind(
+    night: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain = write_frame(night / "plain.fits")
+
+    assert run(["headers", "--json", str(night / "master.fits"), str(plain)]) == 0
+
+    document, _ = said(capsys)
+    assert [f["kind"] for f in document["files"]] == ["master dark", None]
+
+
+def test_headers_shows_a_table_to_people(night: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write_frame(night / "flat.fits", IMAGETYP="LIGHT", EXPTIME=2.5)
+
+    assert run(["headers", str(path)]) == 0
+
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == str(path)
+    assert lines[1].split() == ["kind", "light", "IMAGETYP", "card"]
+    assert any("2.5\u202fs" in line and "EXPTIME card" in line for line in lines)
+    assert lines[-1] == "  ! Header says light, file name says flat. The header is used."
+
+
+def test_unreadable_files_are_problems_and_the_rest_is_done(
+    night: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (night / "broken.fits").write_text("no frame\n" * 50)
+    (night / "cut.fits").write_bytes(frame_bytes(IMAGETYP="FLAT", shape=(90, 90))[:9000])
+    files = [night / "broken.fits", night / "cut.fits", night / "darks" / "d0.fits"]
+
+    code = run(["headers", "--json", *map(str, files)])
+
+    document, errors = said(capsys)
+    assert code == 1
+    assert [Path(f["path"]).name for f in document["files"]] == ["cut.fits", "d0.fits"]
+    assert "broken.fits is text" in errors
+    assert "cut.fits: It is cut off" in errors
+    assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize("command", ["headers", "groups"])
+def test_a_path_that_does_not_exist_is_wrong_usage(
+    tmp_path: Path, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([command, "--json", str(tmp_path / "nowhere")]) == 2
+
+    document, errors = said(capsys)
+    assert document is None
+    assert "nowhere does not exist." in errors
+
+
+@pytest.mark.parametrize("command", ["headers", "groups"])
+def test_without_arguments_it_is_wrong_usage(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([command]) == 2
+    assert "calibstudio" in capsys.readouterr().err
+
+
+def test_groups_says_what_belongs_together(night: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["groups", "--json", str(night)]) == 0
+
+    document, errors = said(capsys)
+    assert errors == ""
+    (group,) = document["groups"]
+    assert set(group) == {"id", "kind", "key", "frames", "notes"}
+    assert group["kind"] == "dark"
+    assert group["key"] == {
+        "camera": "ZWO ASI2600MM Pro",
+        "binning": "1x1",
+        "shape": "4x6",
+        "gain": 100,
+        "offset": 30,
+        "set_temp_c": -10,
+        "exposure_s": 300,
+    }
+    assert group["frames"] == [str(night / "darks" / f"d{i}.fits") for i in range(3)]
+    assert document["ungrouped"] == [
+        {
+            "path": str(night / "master.fits"),
+            "reason": "It is a master dark: masters are not stacked again.",
+        }
+    ]
+    assert document["ignored"] == [
+        {"path": str(night / "notes.txt"), "reason": "A .txt file is no frame."}
+    ]
+
+
+def test_groups_with_unreadable_files_ends_with_problems(
+    night: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (night / "broken.fits").write_bytes(b"")
+
+    assert run(["groups", "--json", str(night)]) == 1
+
+    document, errors = said(capsys)
+    assert len(document["groups"]) == 1
+    assert [Path(u["path"]).name for u in document["ungrouped"]] == ["broken.fits", "master.fits"]
+    assert "broken.fits: It is empty." in errors
+
+
+def test_groups_shows_titles_to_people(night: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["groups", str(night)]) == 0
+
+    out = capsys.readouterr().out
+    assert out.startswith("Dark · 300\u202fs · \u221210\u202f°C    3 frames  dark-")
+    assert "Not grouped: 1 file" in out
+    assert "Ignored: 1 file" in out
+
+
+def test_an_empty_folder_has_no_groups(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["groups", str(tmp_path)]) == 0
+    assert "No groups" in capsys.readouterr().out
