@@ -31,6 +31,7 @@ from calibstudio.services.auto_exposure import (
 )
 from calibstudio.services.capture_frames import Expected, FrameTaker
 from calibstudio.services.capture_levels import BiasLevel, Levels
+from calibstudio.services.capture_outliers import level_outliers, newest_may_be_first_dark
 from calibstudio.services.capture_run import FAILURE_ANSWERS, SequenceRun, StepEnded
 from calibstudio.services.capture_scene import Scene
 from calibstudio.services.trained import TrainedKey
@@ -40,10 +41,6 @@ TRIES = 3
 BAD_IN_A_ROW = 5
 """After so many bad frames in a row the operator is asked before more time is lost."""
 UNTRAINED_START_S = 1.0
-SAME_TEMPERATURE_C = 1.0
-"""An uncooled sensor that drifts further changes its dark level honestly."""
-OUTLIER_FROM = 4
-"""Frames from which a level is compared with the others of its step."""
 
 
 class StepRunner:
@@ -315,7 +312,7 @@ class StepRunner:
         while True:
             run.checkpoint()
             state = run.steps[index]
-            if state.good >= state.wanted:
+            if state.good >= state.wanted and not self._is_undecided(step, taken_here):
                 break
             if taken_here >= TRIES * step.count:
                 raise self._gave_up(step)
@@ -379,31 +376,23 @@ class StepRunner:
         shortest, longest = step.limits.exposures(self._run.around.info)
         return corrected(result.exposure_s, result.level_adu, goal, shortest, longest)
 
-    def _set_outliers_aside(self, step: CaptureStep) -> None:
-        """Covered frames of one step have one level; one that differs is taken again.
+    def _is_undecided(self, step: CaptureStep, taken_here: int) -> bool:
+        """Whether one frame more than wanted tells which of two dark levels is the right one."""
+        if step.kind.needs_light or not 0 < taken_here <= 2 * step.count:
+            return False
+        return newest_may_be_first_dark(self._run.frames_of(step.id))
 
-        The limit is the noise of one pixel: a set that moves by more is not one set. Light that
-        reaches the whole sensor evenly shows in nothing else.
-        """
+    def _set_outliers_aside(self, step: CaptureStep) -> None:
+        """Covered frames of one step have one level; those of another are taken again."""
         if step.kind.needs_light:
             return
-        kept = [f for f in self._run.frames_of(step.id) if f.level_adu is not None]
-        if len(kept) < OUTLIER_FROM or _temperature_spread_c(kept) > SAME_TEMPERATURE_C:
-            return
-        levels = [f.level_adu for f in kept if f.level_adu is not None]
-        middle = statistics.median(levels)
-        spread = 1.4826 * statistics.median(abs(level - middle) for level in levels)
-        for frame in kept:
-            noise = frame.assessment.value("noise")
-            if frame.by_operator or noise is None or frame.level_adu is None:
-                continue
-            limit = max(noise, 6.0 * spread, 1.0)
-            if abs(frame.level_adu - middle) > limit:
-                self._set_aside(frame, middle, limit)
+        kept = [f for f in self._run.frames_of(step.id) if not f.by_operator]
+        for frame, away, limit in level_outliers(kept):
+            self._set_aside(frame, away, limit)
 
-    def _set_aside(self, frame: FrameResult, middle: float, limit: float) -> None:
-        away = quantity((frame.level_adu or 0.0) - middle, "ADU", 1)
-        reason = f"Level {away} from the others, limit {quantity(limit, 'ADU', 1)}."
+    def _set_aside(self, frame: FrameResult, away_adu: float, limit_adu: float) -> None:
+        away, limit = quantity(away_adu, "ADU", 1), quantity(limit_adu, "ADU", 1)
+        reason = f"Level {away} from the others, limit {limit}."
         if frame.path is None:
             return
         try:
@@ -468,12 +457,6 @@ class StepRunner:
             )
         except CalibStudioError as error:
             self._run.note(f"The trained value was not kept: {error}")
-
-
-def _temperature_spread_c(frames: list[FrameResult]) -> float:
-    """Warmest less coldest sensor temperature; 0 where none is known."""
-    known = [f.sensor_c for f in frames if f.sensor_c is not None]
-    return max(known) - min(known) if known else 0.0
 
 
 def _of_filter(step: CaptureStep) -> str:

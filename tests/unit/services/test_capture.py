@@ -268,6 +268,21 @@ def test_light_that_is_even_over_the_sensor_shows_in_the_level_alone(tmp_path: P
     assert all(np.median(fits.getdata(p)) < 510 for p in report.accepted)
 
 
+def test_a_leak_that_ends_with_the_last_frame_is_decided_by_one_frame_more(tmp_path: Path) -> None:
+    observatory = covered_bench()
+
+    def evenly(number: int, frame: Frame) -> Frame:
+        return replace(frame, data=frame.data + np.uint16(40)) if number <= 3 else frame
+
+    bench_camera(observatory).change = evenly
+
+    report = Operator().run(observatory, darks(4), tmp_path)
+
+    assert [f.accepted for f in report.frames[:3]] == [False, False, False]
+    assert len(report.accepted) == 4
+    assert all(np.median(fits.getdata(p)) < 510 for p in report.accepted)
+
+
 def test_a_frame_with_the_pixels_of_the_one_before_is_refused(tmp_path: Path) -> None:
     observatory = covered_bench()
     kept: list[Frame] = []
