@@ -52,6 +52,7 @@ def stylesheet(t: Tokens, sizes: Sizes) -> str:
     values |= {
         "control": sizes.control - 2,
         "tool": sizes.toolbar - 2,
+        "primary_field": sizes.primary - 2,
         "row": sizes.table_row,
         "list": sizes.list_row,
         "head": sizes.table_header - 1,
@@ -185,6 +186,7 @@ QLineEdit, QAbstractSpinBox, QComboBox, QPlainTextEdit, QTextEdit {
   background: $bg; color: $text; border: 1px solid $edge; border-radius: 4px; padding: 0 8px;
 }
 QLineEdit, QAbstractSpinBox, QComboBox { min-height: ${control}px; }
+QAbstractSpinBox[large="true"] { min-height: ${primary_field}px; }
 QLineEdit[compact="true"] { min-height: ${tool}px; max-height: ${tool}px; font-size: 13px; }
 QPlainTextEdit, QTextEdit { padding: 4px 6px; }
 QLineEdit:focus, QAbstractSpinBox:focus, QComboBox:focus, QComboBox:on,

@@ -13,6 +13,8 @@ class SidePart(Section):
     def __init__(self, title: str, *, line: bool = True, parent: QWidget | None = None) -> None:
         super().__init__(title, line=line, parent=parent)
         self.is_compact = False
+        # The note may have all the room that the title leaves.
+        self._head.setStretch(1, 0)
 
     def set_compact(self, compact: bool) -> None:
         """Use less room."""

@@ -8,7 +8,7 @@ from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from calibstudio.domain.equipment import ExposureRequest
-from calibstudio.domain.wording import NARROW, count, duration, exposure, number, utc_clock
+from calibstudio.domain.wording import NARROW, count, exposure, number, utc_clock
 from calibstudio.gui.equipment_state import EquipmentSnapshot
 from calibstudio.gui.live.session import ExposureClock, LivePhase
 from calibstudio.gui.theme import ThemeState
@@ -34,6 +34,7 @@ class LiveFoot(QWidget):
 
     def __init__(self, theme: ThemeState, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._compact = False
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         area = ground("card", border="top")
@@ -64,6 +65,7 @@ class LiveFoot(QWidget):
 
     def set_compact(self, compact: bool) -> None:
         """Use less room."""
+        self._compact = compact
         side = 10 if compact else 16
         self._column.setContentsMargins(side, side, side, side)
         self._column.setSpacing(8 if compact else 10)
@@ -74,6 +76,7 @@ class LiveFoot(QWidget):
         """Say what the buttons do now."""
         self.take.setEnabled(phase is LivePhase.IDLE)
         looping = phase is LivePhase.LOOP
+        self.take.set_key("" if looping or self._compact else "Space")
         self.loop.setEnabled(phase is not LivePhase.ONE)
         self.loop.set_icon("stop" if looping else "loop")
         self.loop.set_kind(ButtonKind.DANGER if looping else ButtonKind.NORMAL)
@@ -86,11 +89,14 @@ class LiveFoot(QWidget):
         text = "Stop"
         if clock is not None and clock.exposure_s >= 2.0:
             to_go = clock.to_go_s
-            left = duration(round(to_go)) if to_go >= 9.5 else f"{to_go:.0f}{NARROW}s"
+            seconds = to_go < 999.5
+            left = f"{to_go:.0f}{NARROW}s" if seconds else f"{to_go / 60:.0f}{NARROW}min"
             text = f"Stop · {left}"
         self.loop.setText(text)
         # Grows where it must and does not shrink again: nothing jumps.
-        self.loop.setMinimumWidth(max(self.loop.minimumWidth(), self.loop.sizeHint().width()))
+        wide = self.loop.sizeHint().width()
+        if wide > self.loop.minimumWidth():
+            self.loop.setMinimumWidth(wide)
 
     def say(self, text: str) -> None:
         """Say something under the buttons."""

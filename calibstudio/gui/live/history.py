@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +12,8 @@ from PySide6.QtCore import QPoint, QRect, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QAction, QFontMetrics, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QAbstractButton, QHBoxLayout, QMenu, QSizePolicy, QVBoxLayout, QWidget
 
+from calibstudio.domain.equipment import ExposureRequest
+from calibstudio.domain.kinds import FrameKind
 from calibstudio.gui.icons import paint_icon
 from calibstudio.gui.live.statistics import STATISTICS, Statistic
 from calibstudio.gui.theme import ThemeState
@@ -110,13 +113,26 @@ class StatisticChooser(QAbstractButton):
         self.update()
 
 
+@dataclass(frozen=True, slots=True)
+class _Remembered:
+    """The numbers of a frame, without its pixels."""
+
+    number: int
+    kind: str
+    settings: ExposureRequest
+    values: dict[str, float | None]
+
+
 class HistoryPanel(QWidget):
-    """The last frames' numbers, two of them plotted."""
+    """The last frames' numbers, two of them plotted.
+
+    Only frames taken like the newest are drawn: a test exposure would push the others into a line.
+    """
 
     def __init__(self, theme: ThemeState, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._theme = theme
-        self._values: deque[tuple[int, str, dict[str, float | None]]] = deque(maxlen=KEPT)
+        self._frames: deque[_Remembered] = deque(maxlen=KEPT)
         self._plot: SeriesPlot | None = None
         by_name = {s.name: s for s in STATISTICS}
         self.first = StatisticChooser(theme, "Left axis", by_name["Median"])
@@ -147,7 +163,7 @@ class HistoryPanel(QWidget):
     @property
     def count(self) -> int:
         """Frames that are remembered."""
-        return len(self._values)
+        return len(self._frames)
 
     def set_title_shown(self, on: bool) -> None:
         """Where the panel is a tab, the tab says its name."""
@@ -163,7 +179,8 @@ class HistoryPanel(QWidget):
         """Remember a frame. Its pixels are not kept."""
         values = {s.name: s.value(numbers) for s in STATISTICS}
         kind = numbers.assessment.verdict.value.lower()
-        self._values.append((numbers.number, kind, values))
+        settings = replace(numbers.frame.request, kind=FrameKind.LIGHT)
+        self._frames.append(_Remembered(numbers.number, kind, settings, values))
         if self.isVisible():
             self._draw()
 
@@ -171,22 +188,33 @@ class HistoryPanel(QWidget):
         """Draw what came while it was not seen."""
         self._draw()
 
-    def _series(self, name: str) -> NDArray[np.float64]:
-        found = [values[name] for _, _, values in self._values]
-        return np.array([np.nan if v is None else v for v in found], dtype=np.float64)
+    def _alike(self) -> list[_Remembered]:
+        """The frames since the settings were last changed."""
+        alike: list[_Remembered] = []
+        for frame in reversed(self._frames):
+            if frame.settings != self._frames[-1].settings:
+                break
+            alike.append(frame)
+        return alike[::-1]
 
     def _draw(self) -> None:
         if self._plot is None:
             return
         from calibstudio.gui.picture.plots import SeriesData
 
-        x = np.array([number for number, _, _ in self._values], dtype=np.float64)
-        kinds = [kind for _, kind, _ in self._values]
+        frames = self._alike()
+
+        def series(name: str) -> NDArray[np.float64]:
+            found = [f.values[name] for f in frames]
+            return np.array([np.nan if v is None else v for v in found], dtype=np.float64)
+
+        x = np.array([f.number for f in frames], dtype=np.float64)
+        kinds = [f.kind for f in frames]
         first, second = self.first.statistic, self.second.statistic
         self._plot.set_series(
-            SeriesData(x, self._series(first.name), kinds),
+            SeriesData(x, series(first.name), kinds),
             label=first.axis,
-            second=SeriesData(x, self._series(second.name)),
+            second=SeriesData(x, series(second.name)),
             second_label=second.axis,
             least_span=first.least_span,
             second_least_span=second.least_span,

@@ -193,8 +193,8 @@ class LiveWorkspace(Workspace):
         side = COMPACT_SIDE_PX if compact else SIDE_PX
         strip = COMPACT_STRIP_PX if compact else STRIP_PX
         self._side.setMinimumWidth(side)
-        self._columns.setSizes([max(1, self._columns.width() - side), side])
-        self._rows.setSizes([max(1, self._rows.height() - strip), strip])
+        self._columns.suggest((max(400, self.width() - side), side))
+        self._rows.suggest((max(300, self.height() - strip), strip))
 
     # Facts from the session
 

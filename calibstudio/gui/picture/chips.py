@@ -19,7 +19,7 @@ from calibstudio.gui.widgets.buttons import Button, ButtonKind, ButtonSize
 from calibstudio.gui.widgets.panels import EmptyState
 from calibstudio.gui.widgets.progress import BusyLine
 from calibstudio.gui.widgets.text import label
-from calibstudio.gui.widgets.verdict import VerdictChip
+from calibstudio.gui.widgets.verdict import WORDS, VerdictChip, tag_width
 from calibstudio.imaging.display import Pyramid
 
 MARGIN = 12
@@ -321,7 +321,7 @@ class PictureChips(QObject):
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if watched is self._view and event.type() in (QEvent.Type.Resize, QEvent.Type.Show):
-            self._place()
+            self._renew_verdict()
         return super().eventFilter(watched, event)
 
     def _renew_verdict(self) -> None:
@@ -330,7 +330,13 @@ class PictureChips(QObject):
             text = f"{text} · old, {self._old}" if text else f"old, {self._old}"
             kind, word = kind or "waiting", word if kind else "Old"
         self.verdict.setVisible(bool(text or kind))
-        self.verdict.show_status(kind, text, word)
+        metrics = QFontMetrics(self._theme.font(13))
+        tag = tag_width(self._theme, word or WORDS.get(kind, "")) + 10 if kind else 0
+        room = self._view.width() - 2 * MARGIN - tag - 18
+        if self.busy.isVisible():
+            room -= self.busy.width() + MARGIN
+        shown = metrics.elidedText(text, Qt.TextElideMode.ElideRight, max(80, room))
+        self.verdict.show_status(kind, shown, word)
         self._place()
 
     def _place(self) -> None:

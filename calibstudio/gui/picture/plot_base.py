@@ -105,7 +105,8 @@ class _Axis(pg.AxisItem):  # type: ignore[misc]  # pyqtgraph has no types
         )
 
     def tickValues(self, low: float, high: float, size: float) -> list[tuple[float, list[float]]]:
-        room = 34.0 if self.orientation in ("left", "right") else 84.0
+        upright = self.orientation in ("left", "right")
+        room = 28.0 if upright else 64.0 if self.kind is AxisKind.TIME else 84.0
         step, places = tick_positions(low, high, max(2, int(size / room)), self.kind)
         if self.extra:
             near = 0.5 * step
@@ -134,8 +135,6 @@ class Mark:
     token: str = "text2"
     dash: tuple[float, float] = (6.0, 4.0)
     side: Side = Side.RIGHT
-    drop: int = 0
-    """Rows of text below the top (upright lines), so that neighbours do not cover each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +201,10 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no types
     def set_margins(self, *, right: int = 12, top: int = 8) -> None:
         """Leave so much free beside the axes."""
         self.getPlotItem().layout.setContentsMargins(0, top, right, 0)
+
+    def set_bottom(self, px: int) -> None:
+        """Leave so much below for the numbers and the label of the bottom axis."""
+        self._axes["bottom"].setHeight(px)
 
     def set_v_marks(self, marks: Sequence[Mark]) -> None:
         """Draw these upright lines and no others."""
@@ -281,8 +284,9 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no types
         painter.setFont(self._theme.font(CAPTION_PX))
         for mark in self._h_marks:
             self._paint_h_mark(painter, mark, area)
+        covered: list[QRectF] = []
         for mark in self._v_marks:
-            self._paint_v_mark(painter, mark, area)
+            self._paint_v_mark(painter, mark, area, covered)
         for band in self._bands:
             if band.text:
                 y = max(self.y_px(band.high) - 6, area.top() + 12)
@@ -375,10 +379,14 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no types
             else:
                 self.paint_words(painter, area.left() + 6, base, mark.text, mark.token)
 
-    def _paint_v_mark(self, painter: QPainter, mark: Mark, area: QRectF) -> None:
+    def _paint_v_mark(
+        self, painter: QPainter, mark: Mark, area: QRectF, covered: list[QRectF]
+    ) -> None:
+        """An upright line; its words go a row lower where others are already."""
         x = floor(self.x_px(mark.value)) + 0.5
         if not area.left() <= x <= area.right():
             return
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
         painter.setPen(self.pen(mark.token, 1.0, mark.dash))
         painter.drawLine(QPointF(x, area.top()), QPointF(x, area.bottom()))
         if not mark.text:
@@ -387,8 +395,11 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no types
         left = mark.side is Side.LEFT or x + width + 8 > area.right()
         if left and x - width - 8 < area.left():
             left = False
-        y = area.top() + 24 + 16 * mark.drop
-        self.paint_words(painter, x - 5 if left else x + 5, y, mark.text, mark.token, right=left)
+        box = QRectF(x - 5 - width if left else x + 5, area.top() + 24, width, 16)
+        while any(box.intersects(other) for other in covered) and box.bottom() < area.bottom():
+            box.translate(0, 17)
+        covered.append(box)
+        self.paint_words(painter, box.left(), box.top() + 12, mark.text, mark.token)
 
     def _paint_labels(self, painter: QPainter, area: QRectF) -> None:
         painter.setFont(self._theme.font(CAPTION_PX))

@@ -61,9 +61,10 @@ class HistogramPlot(Plot):
         self._full = (0.0, 65535.0)
         self._bounds: NoiseBounds | None = None
         self._short = False
+        self._unit_label = "Level [ADU]"
         super().__init__(theme, name="Histogram", y=AxisKind.DECADES, left_px=62, parent=parent)
         self.set_label("left", "Pixels")
-        self.set_label("bottom", "Level [ADU]")
+        self.set_label("bottom", self._unit_label)
         self.setMouseEnabled(True, False)
         self.view_box.sigXRangeChanged.connect(self._on_range_changed)
         self.view_box.sigRangeChangedManually.connect(self._on_moved_by_hand)
@@ -88,11 +89,14 @@ class HistogramPlot(Plot):
     def set_compact(self, on: bool) -> None:
         """Use less room: shorter words."""
         self._short = on
+        self.set_bottom(24 if on else 40)
+        self.set_label("bottom", "" if on else self._unit_label)
         self.viewport().update()
 
     def set_unit(self, text: str) -> None:
         """Name the level axis: ``Level [ADU]``."""
-        self.set_label("bottom", text)
+        self._unit_label = text
+        self.set_label("bottom", "" if self._short else text)
 
     def zoom_to_data(self, on: bool = True) -> None:
         """Follow the bulk of the pixels, or show the camera's whole range."""
@@ -244,13 +248,13 @@ def histogram_marks(
     """Return the labelled lines of a histogram; what is not known has none."""
     marks = []
     if bias_adu is not None:
-        marks.append(Mark(bias_adu, f"bias {number(bias_adu)}", "text2", drop=1))
+        marks.append(Mark(bias_adu, f"bias {number(bias_adu)}", "text2"))
     if median_adu is not None:
         text = f"median {number(median_adu) if abs(median_adu) >= 100 else significant(median_adu)}"
-        marks.append(Mark(median_adu, text, "series1", (2.0, 3.0), drop=1))
+        marks.append(Mark(median_adu, text, "series1", (2.0, 3.0)))
     if saturation_adu is not None:
         text = f"saturation {number(saturation_adu)}"
-        marks.append(Mark(saturation_adu, text, "bad", side=Side.LEFT, drop=2))
+        marks.append(Mark(saturation_adu, text, "bad", side=Side.LEFT))
     return marks
 
 
@@ -411,7 +415,7 @@ class SeriesPlot(Plot):
 
     def _paint_right_axis(self, painter: QPainter, area: QRectF) -> None:
         low, high = self._right_range
-        step, places = tick_positions(low, high, max(2, int(area.height() / 44)), AxisKind.NUMBER)
+        step, places = tick_positions(low, high, max(2, int(area.height() / 34)), AxisKind.NUMBER)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
         painter.setPen(QPen(self._theme.color("axis"), 1))
         x = floor(area.right()) + 0.5

@@ -32,6 +32,12 @@ class Splitter(QSplitter):
         self._save.timeout.connect(self._on_save)
         self.splitterMoved.connect(self._on_moved)
 
+    def suggest(self, sizes: Sequence[int]) -> None:
+        """Use these sizes where none are remembered: the window became compact, or large."""
+        self._first = list(sizes)
+        if self._restored and layout_settings().value(self._key()) is None:
+            self.setSizes(self._first)
+
     def _key(self) -> str:
         screen = self.screen()
         size = screen.size() if screen is not None else None
