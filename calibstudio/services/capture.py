@@ -19,7 +19,7 @@ from calibstudio.domain.capture import (
 from calibstudio.domain.equipment import Frame, Observatory
 from calibstudio.domain.errors import CalibStudioError, UsageError
 from calibstudio.domain.jobs import JobContext
-from calibstudio.domain.plan import CapturePlan
+from calibstudio.domain.plan import CapturePlan, CaptureStep, Search
 from calibstudio.domain.thresholds import DEFAULT_THRESHOLDS, Thresholds
 from calibstudio.domain.wording import number
 from calibstudio.services.capture_check import preflight, raise_if_impossible
@@ -29,7 +29,7 @@ from calibstudio.services.capture_state import Resumed, StateLog
 from calibstudio.services.capture_steps import StepRunner
 from calibstudio.services.cooling import CoolingRules
 from calibstudio.services.latest import Latest
-from calibstudio.services.trained import TrainedStore
+from calibstudio.services.trained import TrainedKey, TrainedStore
 
 log = logging.getLogger(__name__)
 
@@ -109,13 +109,23 @@ def run_sequence(
 
 def _prepared(around: Surroundings, plan: CapturePlan, resumed: Resumed | None) -> SequenceRun:
     if resumed is None:
-        run = SequenceRun(around, plan, tuple(StepState(step) for step in plan.steps))
-        run.steps = [replace(s, exposure_s=s.step.exposure_s) for s in run.steps]
-        return run
+        return SequenceRun(
+            around,
+            plan,
+            tuple(StepState(s, exposure_s=_expected_s(s, around.trained)) for s in plan.steps),
+        )
     run = SequenceRun(around, plan, resumed.steps)
     run.frames = list(resumed.frames)
     run.notes = list(resumed.notes)
     return run
+
+
+def _expected_s(step: CaptureStep, trained: TrainedStore | None) -> float | None:
+    """Return the exposure a step is given, or was found last time; None: nobody knows yet."""
+    if step.exposure_s is not None or step.search is not Search.EXPOSURE or trained is None:
+        return step.exposure_s
+    value = trained.find(TrainedKey.of(step.settings, step.filter, step.brightness))
+    return None if value is None else value.exposure_s
 
 
 def _left_to_take(plan: CapturePlan, steps: list[StepState]) -> CapturePlan:

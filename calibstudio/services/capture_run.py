@@ -131,7 +131,7 @@ class SequenceRun:
         self.around.on_status(
             CaptureStatus(
                 plan=self.plan,
-                steps=tuple(self.steps),
+                steps=tuple(self._as_shown(i) for i in range(len(self.steps))),
                 activity=self._activity,
                 frames=tuple(self.frames),
                 current=self.current,
@@ -150,6 +150,16 @@ class SequenceRun:
                 finished=self.finished,
             )
         )
+
+    def _as_shown(self, index: int) -> StepState:
+        """Return a step with its time to go, and with the exposure that is expected so far."""
+        state = self.steps[index]
+        if state.phase.is_over:
+            return state
+        exposure_s = state.exposure_s
+        if exposure_s is None and state.step.exposure_from is not None:
+            exposure_s = self.steps[self.index_of(state.step.exposure_from)].exposure_s
+        return replace(state, exposure_s=exposure_s, seconds_to_go=self.step_seconds(index))
 
     def activity(
         self,
@@ -360,12 +370,7 @@ class SequenceRun:
 
     def expected_exposure_s(self, index: int) -> float:
         """Return a step's exposure: found, given or guessed."""
-        found = {
-            state.step.id: state.exposure_s
-            for state in self.steps
-            if state.exposure_s is not None
-            and (state.exposure_is_found or state.step.exposure_s is not None)
-        }
+        found = {s.step.id: s.exposure_s for s in self.steps if s.exposure_s is not None}
         return expected_exposure_s(self.plan, self.plan.steps[index], self.around.info, found)
 
     def step_seconds(self, index: int) -> float:

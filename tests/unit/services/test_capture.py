@@ -169,8 +169,13 @@ def test_what_was_found_is_where_the_next_search_starts(tmp_path: Path) -> None:
     Operator().run(bench_observatory(panel=BenchPanel()), plan, tmp_path, trained=trained)
 
     again = bench_observatory(panel=BenchPanel())
-    report = Operator().run(again, plan, tmp_path, trained=TrainedStore(tmp_path / "trained.json"))
+    operator = Operator()
+    report = operator.run(again, plan, tmp_path, trained=TrainedStore(tmp_path / "trained.json"))
 
+    waiting = operator.statuses[0].steps[0]
+    assert waiting.exposure_s == pytest.approx(29_500 / 9_200, rel=0.02)
+    assert not waiting.exposure_is_found
+    assert waiting.seconds_to_go == pytest.approx((4 + 2) * (waiting.exposure_s + 0.8), rel=0.01)
     value = trained.find(TrainedKey.of(SETTINGS, None, 46))
     assert value is not None and value.rate_adu_per_s == pytest.approx(46 * 200, rel=0.01)
     assert report.steps[0].test_frames == 1
