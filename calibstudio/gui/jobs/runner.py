@@ -11,7 +11,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Any
 
-from PySide6.QtCore import QObject, QThread, QThreadPool, Signal, Slot
+from PySide6.QtCore import QObject, QThread, QThreadPool, QTimer, Signal, Slot
 
 from calibstudio.domain.errors import CalibStudioError, Cancelled
 from calibstudio.domain.jobs import CancelToken, JobContext, Progress, TimeToGo, throttled
@@ -136,7 +136,7 @@ class JobRunner(QObject):
         self.started.emit(job)
         if self._closed:
             job.cancel()
-            self._end.emit(job, None, Cancelled())
+            QTimer.singleShot(0, self, lambda: self._end.emit(job, None, Cancelled()))
             return job
         self._pool.start(lambda: self._run(job, work, low_priority=low_priority))
         return job

@@ -61,6 +61,8 @@ class NumberField(QDoubleSpinBox):
         self._unit = unit
         self._large = large
         self._trim = trim
+        if large:
+            self.setProperty("large", "true")
         self.setAccessibleName(f"{name} [{unit}]" if unit else name)
         self.setDecimals(decimals)
         self.setRange(minimum, maximum)
@@ -116,6 +118,14 @@ class NumberField(QDoubleSpinBox):
         inside = self.minimum() <= value <= self.maximum()
         state = QValidator.State.Acceptable if inside else QValidator.State.Intermediate
         return (state, text, position)
+
+    def fixup(self, text: str) -> str:
+        """Bring a number that is outside the limits to the nearest one."""
+        try:
+            value = float(_ascii(text))
+        except ValueError:
+            return self.textFromValue(self.value())
+        return self.textFromValue(min(max(value, self.minimum()), self.maximum()))
 
     def stepBy(self, steps: int) -> None:
         super().stepBy(steps)

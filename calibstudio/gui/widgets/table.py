@@ -54,7 +54,8 @@ def _nothing(record: Any) -> Any:
     return None
 
 
-@dataclass(frozen=True, slots=True)
+# No slots: a frozen class with slots cannot be made as ``Column[Record](...)`` (Python 3.11).
+@dataclass(frozen=True)
 class Column(Generic[T]):
     """How one column gets its value, how it says it, and how it is sorted."""
 
