@@ -408,6 +408,8 @@ def _history(
     ]
     out += [f"{left.path.name} was left out: {left.reason}" for left in chosen.left_out]
     out += subtraction.sentences
+    if subtraction.masters:
+        out.append("UNC includes the uncertainty of what was taken out.")
     for one in stacked:
         where = f" of {one.detector.name}" if one.detector.name else ""
         if one.reference:

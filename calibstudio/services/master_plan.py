@@ -155,7 +155,8 @@ def choose_subtraction(
     rates = {sha: k.rate_adu_per_s for sha, (_, k) in looked_at.items()}
     chosen = _by_dark(values, frames, darks, rates, recipe, at, built_now)
     if chosen is None and biases:
-        chosen = _by_bias(values, frames, biases, darks, at, built_now)
+        nearest = _nearest_dark(values, frames, darks, rates, recipe, at, built_now)
+        chosen = _by_bias(values, frames, biases, nearest, at, built_now)
     if chosen is None and darks:
         chosen = _dark_as_bias(values, frames, darks, at, built_now)
     if chosen is None:
@@ -273,19 +274,50 @@ def _by_bias(
     values: Mapping[str, HeaderValue],
     frames: Sequence[FlatFrame],
     biases: Sequence[Candidate],
-    darks: Sequence[Candidate],
+    why: str,
     at: datetime | None,
     built_now: Sequence[str],
 ) -> Subtraction:
     best = ranked(biases, values, at=at, first=built_now)[0]
-    why = "there is no dark flat or dark of their exposure"
-    if darks:
-        why = "no dark flat or dark serves their exposures"
     sentence = f"The bias ({best.record.path.name}) is taken out of the flats: {why}."
     return Subtraction(
         {f.path: best.record for f in frames},
         bias_out=True,
         sentences=(sentence, "The dark signal of the flats stays in.", *_unsaid([best])),
+    )
+
+
+def _nearest_dark(
+    values: Mapping[str, HeaderValue],
+    frames: Sequence[FlatFrame],
+    darks: Sequence[Candidate],
+    rates: Mapping[str, float | None],
+    recipe: Recipe,
+    at: datetime | None,
+    built_now: Sequence[str],
+) -> str:
+    """Say why no dark serves these flats."""
+    times = [f.exposure_s for f in frames if f.exposure_s is not None]
+    if not darks:
+        return "there is no dark flat or dark of their settings"
+    if not times:
+        return "the flats do not say their exposure"
+    nearest = ranked(darks, values, exposure_s=_median(times), at=at, first=built_now)[0].record
+    time, rate = nearest.values.get("exposure_s"), rates.get(nearest.sha256)
+    if not isinstance(time, (int, float)) or rate is None:
+        return "what a dark of another exposure would leave is not known"
+    left = max(
+        (
+            abs(time - f.exposure_s) * max(rate, 0.0) / f.light_adu
+            for f in frames
+            if f.exposure_s is not None and f.light_adu > 0
+        ),
+        default=float("inf"),
+    )
+    return (
+        f"the nearest dark, {exposure(float(time))}, would leave up to "
+        f"{significant(100 * left, 2)} % of their level, more than "
+        f"{significant(100 * recipe.flat_dark_budget, 2)} %"
     )
 
 

@@ -156,7 +156,7 @@ class _Run:
     def _is_done(self, path: Path) -> bool:
         """Whether a file that is in no group needs no stacking: a master, or calibrated."""
         header = self.headers.get(path)
-        if header is None or header.damage or not header.images:
+        if header is None or header.kind is None or header.damage or not header.images:
             return False
         return header.is_master or bool(header.calibrated) or header.kind == FrameKind.LIGHT
 
