@@ -151,6 +151,8 @@ def why_not_grouped(header: FrameHeader) -> str:
         return f"It is calibrated already, so it is no raw frame: {header.calibrated}."
     if header.planes != 1:
         return f"It holds {header.planes} colour planes, so it is no raw frame."
+    if header.path.parent.name == "rejected" and "CalibStudio" in (header.software or ""):
+        return "It was set aside when it was taken: the reason is in its header (QCREASON)."
     return ""
 
 

@@ -22,6 +22,7 @@ NON_FRAMES = frozenset(
         ".log",
         ".csv",
         ".json",
+        ".jsonl",
         ".yaml",
         ".yml",
         ".xml",

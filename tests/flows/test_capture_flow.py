@@ -22,9 +22,11 @@ from calibstudio.domain.capture import Answer, CaptureStatus, QuestionKind, Step
 from calibstudio.domain.drafts import BiasDraft, DarkDraft, FlatDraft
 from calibstudio.domain.equipment import CoverState, Frame
 from calibstudio.domain.errors import Cancelled
+from calibstudio.domain.jobs import JobContext
 from calibstudio.domain.plan import CapturePlan
 from calibstudio.domain.quality import Verdict
 from calibstudio.services.capture_state import resume_plan
+from calibstudio.services.import_frames import scan_and_group
 from calibstudio.services.latest import Latest
 from calibstudio.services.trained import TrainedStore
 from calibstudio.store import publish
@@ -238,6 +240,10 @@ def test_darks_lit_by_a_leak_are_replaced_once_it_is_covered(
     assert all(p.parent.name != "rejected" for p in report.accepted)
     levels = [np.median(fits.getdata(p)) for p in report.accepted]
     assert np.ptp(levels) <= 2.0
+    grouping, _ = scan_and_group(JobContext(), [tmp_path])
+    assert [set(g.frames) for g in grouping.groups] == [set(report.accepted)]
+    assert {left.path for left in grouping.ungrouped} == {f.path for f in lit}
+    assert all("set aside when it was taken" in left.reason for left in grouping.ungrouped)
 
 
 def test_darks_with_the_cover_open_to_the_twilight_are_never_taken(tmp_path: Path) -> None:
