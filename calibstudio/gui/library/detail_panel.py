@@ -22,7 +22,7 @@ from calibstudio.gui.picture.plot_base import Mark
 from calibstudio.gui.picture.plots import HistogramPlot
 from calibstudio.gui.picture.view import PictureView
 from calibstudio.gui.widgets.buttons import Button, ButtonKind, ButtonSize
-from calibstudio.gui.widgets.panels import EmptyState, KeyValueGrid, ground, scrolled
+from calibstudio.gui.widgets.panels import EmptyState, KeyValueGrid, ground
 from calibstudio.gui.widgets.segmented import SegmentedControl
 from calibstudio.gui.widgets.table import Column, RecordTableModel, TableView
 from calibstudio.gui.widgets.text import label
@@ -203,7 +203,7 @@ class MasterPanel(QWidget):
         self.picture.setFixedHeight(272)
         self.planes.setParent(self.picture)
         column.addWidget(self.picture)
-        column.addWidget(scrolled(self._make_middle()), 1)
+        column.addWidget(self._make_middle(), 1)
         column.addWidget(self._make_foot())
         return body
 
@@ -217,7 +217,7 @@ class MasterPanel(QWidget):
         self._pages.addWidget(self.histogram)
         for table in self.tables.values():
             self._pages.addWidget(table)
-        self._pages.setMinimumHeight(220)
+        self._pages.setMinimumHeight(120)
         column.addWidget(self._pages, 1)
         column.addWidget(self.facts)
         return middle

@@ -76,18 +76,18 @@ def _review_tag(record: MasterRecord) -> tuple[str, str] | None:
 
 
 COLUMNS: tuple[Column[MasterRecord], ...] = (
-    Column("Kind", lambda r: kind_title(r.kind), tone=_dim, width=96),
-    Column("Filter", lambda r: value_of(r, "filter"), tone=_dim, width=88),
+    Column("Kind", lambda r: kind_title(r.kind), tone=_dim, width=88),
+    Column("Filter", lambda r: value_of(r, "filter"), tone=_dim, width=72),
     Column(
         "Exposure [s]",
         lambda r: value_of(r, "exposure_s"),
         _plain,
         align="right",
         tone=_dim,
-        width=104,
+        width=98,
     ),
-    Column("Set [°C]", _temperature, _one_decimal, align="right", tone=_dim, width=80),
-    Column("Gain", lambda r: value_of(r, "gain"), _plain, align="right", tone=_dim, width=64),
+    Column("Set [°C]", _temperature, _one_decimal, align="right", tone=_dim, width=74),
+    Column("Gain", lambda r: value_of(r, "gain"), _plain, align="right", tone=_dim, width=58),
     Column(
         "Frames",
         lambda r: r.n_combined,
@@ -95,9 +95,9 @@ COLUMNS: tuple[Column[MasterRecord], ...] = (
         align="right",
         tone=_dim,
         tooltip=lambda r: f"{r.n_combined} of {r.n_frames} offered frames are in it",
-        width=76,
+        width=70,
     ),
-    Column("Night", lambda r: value_of(r, "night"), _plain, tone=_dim, width=104),
+    Column("Night", lambda r: value_of(r, "night"), _plain, tone=_dim, width=98),
     Column(
         "Noise or S/N",
         _noise,
@@ -105,7 +105,7 @@ COLUMNS: tuple[Column[MasterRecord], ...] = (
         align="right",
         tooltip=lambda r: "Signal to noise of a flat; noise of the others",
         tone=_dim,
-        width=112,
+        width=108,
     ),
     verdict_column("Verdict", lambda r: r.verdict, tooltip=lambda r: verdict_line(r)),
     Column(
@@ -113,7 +113,7 @@ COLUMNS: tuple[Column[MasterRecord], ...] = (
         lambda r: REVIEW_WORDS[r.state],
         tag=_review_tag,
         tooltip=lambda r: r.state_reason,
-        width=108,
+        width=98,
     ),
     Column("Camera", lambda r: value_of(r, "camera"), tone=_dim, width=170),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from PySide6.QtCore import Slot
+from PySide6.QtCore import Qt, Slot
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
 from calibstudio.domain.errors import CalibStudioError
@@ -16,6 +16,7 @@ from calibstudio.gui.library.detail_panel import MasterPanel
 from calibstudio.gui.library.facets_panel import FacetsPanel
 from calibstudio.gui.library.state import LibraryPage, LibraryState
 from calibstudio.gui.library.table import COLUMNS, master_title
+from calibstudio.gui.library.trend_panel import TrendPanel
 from calibstudio.gui.sheet import Sheet
 from calibstudio.gui.widgets.banner import Banner
 from calibstudio.gui.widgets.buttons import Button, ButtonKind, ButtonSize
@@ -39,6 +40,7 @@ class LibraryWorkspace(Workspace):
         )
         self.table = TableView(self.theme, self.model, name="Masters", multiple=True)
         self.detail = MasterPanel(context)
+        self.trend = TrendPanel(self.theme)
         self._banner: Banner | None = None
         self._want: str = ""
         self._build()
@@ -65,7 +67,11 @@ class LibraryWorkspace(Workspace):
         self._middle = QStackedWidget()
         self._middle.addWidget(self.table)
         self._middle.addWidget(self._none)
-        column.addWidget(self._middle, 1)
+        split = Splitter("library-centre", Qt.Orientation.Vertical, sizes=(660, 270))
+        split.addWidget(self._middle)
+        split.addWidget(self.trend)
+        split.setStretchFactor(0, 1)
+        column.addWidget(split, 1)
         splitter = Splitter("library", sizes=(232, 1064, 548))
         for panel in (self.facets, centre, self.detail):
             splitter.addWidget(panel)
@@ -91,6 +97,7 @@ class LibraryWorkspace(Workspace):
         self.refresh.clicked.connect(self.state.reload)
         self._clear.clicked.connect(self._on_clear)
         self.table.selection_changed.connect(self._on_selection)
+        self.trend.master_clicked.connect(self.table.select_key)
         self.detail.approve.clicked.connect(self.approve)
         self.detail.reject.clicked.connect(self.reject)
         self.detail.retire.clicked.connect(self.retire)
@@ -169,7 +176,9 @@ class LibraryWorkspace(Workspace):
     def _on_selection(self, records: tuple[MasterRecord, ...]) -> None:
         n = f"{number(len(self.model.records))} shown"
         self._shown.setText(f"{n}, {number(len(records))} selected" if records else n)
-        self.detail.show_master(records[0] if records else None)
+        chosen = records[0] if records else None
+        self.detail.show_master(chosen)
+        self.trend.show_masters(chosen, self.model.records)
 
     # Decisions
 
