@@ -28,6 +28,10 @@ MAX_PIXELS = 1 << 40
 MAX_AXES = 9
 """More axes than any frame has; the fingerprint of the structure covers so many."""
 
+PACKING_ERRORS = (EOFError, zlib.error, gzip.BadGzipFile)
+"""What unpacking a file raises that is cut off or broken."""
+CUT_OFF = "It is cut off, or its packed form is broken: not all pixels can be read."
+
 GZIP, BZIP2, XISF, FITS = b"\x1f\x8b", b"BZh", b"XISF0100", b"SIMPLE  ="
 
 
@@ -107,7 +111,7 @@ def read_fits(path: Path, file: BinaryIO, size: int) -> FitsFile:
         if first_bytes_kind(inner) != "fits":
             raise _no_fits(path, inner)
         return _Walk(path, stream, inner, full).run()
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+    except PACKING_ERRORS as error:
         raise FileProblemError(
             f"{path.name} is compressed, but broken: it cannot be unpacked.",
             hint="Copy it again from where it came from.",
@@ -180,7 +184,11 @@ class _Walk:
             if damage:
                 break
             start = -(-hdu.data_end // BLOCK) * BLOCK
-            buffer = self._next(start, hdus)
+            try:
+                buffer = self._next(start, hdus)
+            except PACKING_ERRORS:
+                damage = CUT_OFF
+                break
             if not buffer.startswith(b"XTENSION"):
                 break
         return FitsFile(tuple(hdus), self._head, damage)
@@ -208,9 +216,13 @@ class _Walk:
         if self._is_plain:
             return f"It is cut off: {self._size} of {hdu.data_end} bytes are there."
         # The size at the end of a gzip file is that of its last part alone: unpack to be sure.
-        self._file.seek(hdu.data_end - 1)
         self._size = None
-        return "" if self._file.read(1) else "It is cut off: not all pixels are in it."
+        try:
+            self._file.seek(hdu.data_end - 1)
+            is_whole = bool(self._file.read(1))
+        except PACKING_ERRORS:
+            is_whole = False
+        return "" if is_whole else CUT_OFF
 
     def _next(self, start: int, hdus: list[Hdu]) -> bytes:
         """First bytes of the next header; empty at the end of the file.
