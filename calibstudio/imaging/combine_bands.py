@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -296,10 +297,9 @@ def _parameters(
     values[Parameter.BASE] = base
     if rule.finite_sample:
         step = max(source.step_adu for source in frames.sources)
-        # The floor is in the unit of the scaled values.
-        values[Parameter.FLOOR] = max(step, read_noise_adu or 0.0) * float(
-            np.median(np.abs(frames.scales))
-        )
+        # The floor is in the unit of the scaled values. (np.median would import numpy.ma.)
+        scale = statistics.median(abs(s) for s in frames.scales.reshape(-1).tolist())
+        values[Parameter.FLOOR] = max(step, read_noise_adu or 0.0) * scale
     return values
 
 

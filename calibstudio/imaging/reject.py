@@ -16,7 +16,8 @@ winsorized
 linear-fit
     A line of least absolute deviation through the values in ascending order against their rank;
     s is twice the mean absolute deviation from it; rejects values that lie further from the
-    line than low s below or high s above; repeated. Needs 5 values (PixInsight).
+    line than low s below or high s above; repeated. Needs 5 values (PixInsight). Of several
+    lines that are equally good the flattest is taken.
 esd
     Rosner (1983), Technometrics 25, 165: the generalised extreme studentized deviate test for
     up to floor(low N) outliers at significance high.

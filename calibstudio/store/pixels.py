@@ -6,15 +6,6 @@ mapping, because a mapped file that shrinks or vanishes kills the program with S
 
 from __future__ import annotations
 
-import bz2
-import gzip
-import io
-import lzma
-import os
-import stat
-import threading
-import weakref
-import zlib
 from pathlib import Path
 from typing import Any, Self
 
@@ -23,20 +14,20 @@ from numpy.typing import NDArray
 
 from calibstudio.domain.errors import FileProblemError
 from calibstudio.domain.pixels import ArrayRows, RowSource, Stored
-from calibstudio.domain.wording import file_size
+from calibstudio.store.pixels_file import PixelFile, UnpackBudget
 from calibstudio.store.pixels_layout import (
     BITPIX_BYTES,
     ImageLayout,
-    ReadAt,
     check_complete,
     find_image,
     walk_images,
 )
 
+__all__ = ["FitsPixels", "FitsRows", "UnpackBudget", "image_names", "open_rows", "read_image"]
+
 _DTYPES = {8: ">u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
 _UNSIGNED = {(8, -128.0): "i1", (16, 32768.0): "u2", (32, 2.0**31): "u4", (64, 2.0**63): "u8"}
 """(BITPIX, BZERO) of the integers that FITS has no type for (standard 4.0, table 11)."""
-_MOST_UNPACKED = 16 << 30
 
 
 def read_image(path: Path | str, image: str = "") -> NDArray[Any]:
@@ -61,59 +52,118 @@ def read_image(path: Path | str, image: str = "") -> NDArray[Any]:
     FileProblemError
         If the file is missing, empty, cut off, not FITS, or holds no such picture.
     """
-    path = Path(path)
-    with _File(path) as file:
-        layout = find_image(file.images(), image, file.label)
-        return _read_whole(file, layout)
+    with FitsPixels(path) as file:
+        return file.read(image)
 
 
 def image_names(path: Path | str) -> tuple[str, ...]:
     """Return the names of the images of a file, in order; ``""`` is the primary.
 
-    Extensions without EXTNAME are called ``HDU1``, ``HDU2``, ... by their number.
+    Extensions of one name are told apart by their version (``SCI,1``, ``SCI,2``), those without
+    EXTNAME by their number (``HDU1``).
 
     Raises
     ------
     FileProblemError
         As `read_image`; also when there is no image at all.
     """
-    with _File(Path(path)) as file:
-        return tuple(layout.name for layout in file.images())
+    with FitsPixels(path) as file:
+        return file.names
 
 
-def open_rows(path: Path | str, image: str = "") -> RowSource:
+def open_rows(
+    path: Path | str, image: str = "", *, budget: UnpackBudget | None = None
+) -> RowSource:
     """Open one image for reading in bands of rows.
 
-    A plain file is read where it lies; a compressed one is unpacked into memory once.
+    A plain file is read where it lies; a compressed one is unpacked once, into memory or, with
+    a budget, beyond it into a temporary file.
 
     Raises
     ------
     FileProblemError
         As `read_image`.
     """
-    path = Path(path)
-    file = _File(path)
+    file = FitsPixels(path, budget=budget)
     try:
-        layout = find_image(file.images(), image, file.label)
-        label = f"{path}[{layout.name}]" if layout.name else str(path)
-        if file.packed or layout.compressed:
-            with file:
-                return ArrayRows(_read_whole(file, layout), label)
-        layout.plane(file.label)
-        check_complete(layout, file.size, file.label)
+        return file.rows(image, owner=True)
     except BaseException:
         file.close()
         raise
-    return FitsRows(file, layout, label)
+
+
+class FitsPixels:
+    """An open FITS file with its images.
+
+    Raises
+    ------
+    FileProblemError
+        As `read_image`.
+    """
+
+    def __init__(self, path: Path | str, *, budget: UnpackBudget | None = None) -> None:
+        self._file = PixelFile(Path(path), budget)
+        self._budget = budget
+        try:
+            self._images = walk_images(self._file.read_at, self._file.size, self._file.label)
+        except BaseException:
+            self._file.close()
+            raise
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of its images, in order."""
+        return tuple(layout.name for layout in self._images)
+
+    def check(self, image: str = "") -> None:
+        """Raise `FileProblemError` if an image is no flat picture, or is cut off."""
+        layout = find_image(self._images, image, self._file.label)
+        layout.plane(self._file.label)
+        check_complete(layout, self._file.size, self._file.label)
+
+    def read(self, image: str = "") -> NDArray[Any]:
+        """Return one image whole (see `read_image`)."""
+        layout = find_image(self._images, image, self._file.label)
+        return _read_whole(self._file, layout)
+
+    def rows(self, image: str = "", *, owner: bool = False) -> RowSource:
+        """Return one image for reading in bands; it needs this file to stay open.
+
+        ``owner``: closing the rows closes the file.
+        """
+        layout = find_image(self._images, image, self._file.label)
+        label = self._file.label + (f"[{layout.name}]" if layout.name else "")
+        if layout.compressed:
+            pixels = _read_whole(self._file, layout)
+            if self._budget is not None and not self._budget.take(pixels.nbytes):
+                return _on_disk(pixels, label, self._budget)
+            if owner:
+                self._file.close()
+            return ArrayRows(pixels, label)
+        self.check(image)
+        return FitsRows(self._file, layout, label, owner=owner)
+
+    def close(self) -> None:
+        """Let go of the file. Safe to call twice."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
 
 
 class FitsRows:
-    """One image of a plain FITS file as a `RowSource`. Safe to read from several threads."""
+    """One image of a FITS file as a `RowSource`. Safe to read from several threads."""
 
-    def __init__(self, file: _File, layout: ImageLayout, label: str) -> None:
+    def __init__(
+        self, file: PixelFile, layout: ImageLayout, label: str, *, owner: bool = True
+    ) -> None:
         self._file = file
         self._layout = layout
         self._label = label
+        self._owner = owner
         self._shape = layout.plane(label)
         self._stored = _stored(layout)
 
@@ -156,7 +206,8 @@ class FitsRows:
 
     def close(self) -> None:
         """Let go of the file."""
-        self._file.close()
+        if self._owner:
+            self._file.close()
 
     def __enter__(self) -> Self:
         return self
@@ -180,7 +231,20 @@ def _stored(layout: ImageLayout) -> Stored:
     return known.get((layout.bitpix, layout.bzero), Stored.OTHER)
 
 
-def _read_whole(file: _File, layout: ImageLayout) -> NDArray[Any]:
+def _on_disk(pixels: NDArray[Any], label: str, budget: UnpackBudget) -> RowSource:
+    """Put unpacked pixels into a temporary file, as plain FITS numbers would lie."""
+    bitpix, bzero = {"u2": (16, 32768.0), "i2": (16, 0.0)}.get(pixels.dtype.str[1:], (-32, 0.0))
+    if bitpix == 16:
+        raw = (pixels.view(np.int16) ^ np.int16(-32768 if bzero else 0)).astype(">i2")
+    else:
+        raw = pixels.astype(">f4")
+    file = PixelFile.temporary(raw, label, budget)
+    axes = (pixels.shape[1], pixels.shape[0])
+    layout = ImageLayout(0, "", "", "1", bitpix, axes, 0, 0, bzero=bzero)
+    return FitsRows(file, layout, label)
+
+
+def _read_whole(file: PixelFile, layout: ImageLayout) -> NDArray[Any]:
     ny, nx = layout.plane(file.label)
     if layout.compressed:
         raw = _unpack_tiles(file, layout).reshape(ny, nx)
@@ -198,7 +262,7 @@ def _scaled(raw: NDArray[Any], layout: ImageLayout) -> NDArray[Any]:
             if layout.bscale == 1.0 and layout.bzero == 0.0:
                 return raw.astype(np.float32)
             return (raw.astype(np.float64) * layout.bscale + layout.bzero).astype(np.float32)
-    # A mask of a wide integer BLANK against a narrow type would be an error, not a miss.
+    # A BLANK that the type cannot hold is nowhere.
     blank = None
     if layout.blank is not None and _fits(layout.blank, raw.dtype):
         mask = raw == layout.blank
@@ -228,164 +292,15 @@ def _fits(value: int, dtype: np.dtype[Any]) -> bool:
     return int(info.min) <= value <= int(info.max)
 
 
-def _unpack_tiles(file: _File, layout: ImageLayout) -> NDArray[Any]:
-    """Unpack an fpack image with astropy, without BSCALE and BZERO where they are ours to apply."""
+def _unpack_tiles(file: PixelFile, layout: ImageLayout) -> NDArray[Any]:
+    """Unpack an fpack image with astropy, without BSCALE and BZERO: they are ours to apply."""
     from astropy.io import fits
 
     try:
         with fits.open(file.stream(), memmap=False, do_not_scale_image_data=True) as hdus:
-            data = np.array(hdus[layout.index].data)
+            return np.array(hdus[layout.index].data)
     except (OSError, ValueError, TypeError, KeyError, IndexError, RuntimeError) as error:
         raise FileProblemError(
             f"{file.label} is broken: its compressed picture cannot be unpacked.",
             hint="Copy it again.",
         ) from error
-    return data
-
-
-class _File:
-    """An open file, plain or unpacked into memory, with its errors in words."""
-
-    def __init__(self, path: Path) -> None:
-        self.label = str(path)
-        self._path = path
-        self._memory: bytes | None = None
-        self._lock = threading.Lock()
-        self._fd = _open(path, self.label)
-        self._release = weakref.finalize(self, os.close, self._fd)
-        try:
-            self.size = os.fstat(self._fd).st_size
-            self._unpack()
-        except BaseException:
-            self.close()
-            raise
-
-    @property
-    def packed(self) -> bool:
-        """Whether it was compressed as a whole."""
-        return self._memory is not None
-
-    def images(self) -> list[ImageLayout]:
-        """Return the images of this file."""
-        return walk_images(self._reader(), self.size, self.label)
-
-    def stream(self) -> Any:
-        """Return what astropy opens."""
-        return io.BytesIO(self._memory) if self._memory is not None else self.label
-
-    def read_into(self, buffer: memoryview, offset: int) -> None:
-        """Fill the buffer from this offset.
-
-        Raises
-        ------
-        FileProblemError
-            If the file ends before, or cannot be read.
-        """
-        if self._memory is not None:
-            part = self._memory[offset : offset + len(buffer)]
-            if len(part) < len(buffer):
-                raise self._cut_off()
-            buffer[:] = part
-            return
-        done = 0
-        while done < len(buffer):
-            try:
-                got = self._read_some(buffer[done:], offset + done)
-            except OSError as error:
-                raise FileProblemError(
-                    f"{self.label} cannot be read: {error.strerror or error}.",
-                    hint="Check the disk or the network it lies on.",
-                ) from error
-            if got == 0:
-                raise self._cut_off()
-            done += got
-
-    def close(self) -> None:
-        """Close it. Safe to call twice."""
-        self._release()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
-
-    def _read_some(self, buffer: memoryview, offset: int) -> int:
-        if not self._release.alive:
-            raise OSError("it was closed")
-        if hasattr(os, "preadv"):
-            return os.preadv(self._fd, [buffer], offset)
-        with self._lock:  # Windows has no positioned read.
-            os.lseek(self._fd, offset, os.SEEK_SET)
-            part = os.read(self._fd, len(buffer))
-        buffer[: len(part)] = part
-        return len(part)
-
-    def _cut_off(self) -> FileProblemError:
-        return FileProblemError(
-            f"{self.label} became shorter while it was read.",
-            hint="Another program may be writing it; try again when it is done.",
-        )
-
-    def _reader(self) -> ReadAt:
-        memory = self._memory
-
-        def read_at(offset: int, size: int) -> bytes:
-            if memory is not None:
-                return memory[offset : offset + size]
-            buffer = bytearray(max(0, min(size, self.size - offset)))
-            self.read_into(memoryview(buffer), offset)
-            return bytes(buffer)
-
-        return read_at
-
-    def _unpack(self) -> None:
-        """Unpack gzip, bzip2 and xz, found by their first bytes."""
-        start = bytearray(min(6, self.size))
-        self.read_into(memoryview(start), 0)
-        opener = next((o for magic, o in _PACKERS.items() if start.startswith(magic)), None)
-        if opener is None:
-            return
-        with os.fdopen(os.dup(self._fd), "rb") as raw:
-            raw.seek(0)
-            try:
-                with opener(raw) as stream:
-                    data = stream.read(_MOST_UNPACKED + 1)
-            except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
-                raise FileProblemError(
-                    f"{self.label} cannot be unpacked: it is cut off or broken.",
-                    hint="Copy it again.",
-                ) from error
-        if len(data) > _MOST_UNPACKED:
-            raise FileProblemError(
-                f"{self.label} unpacks to more than {file_size(_MOST_UNPACKED)}.",
-                hint="That is no picture; it is left out.",
-            )
-        self._memory = data
-        self.size = len(data)
-
-
-_PACKERS: dict[bytes, Any] = {
-    b"\x1f\x8b": gzip.open,
-    b"BZh": bz2.open,
-    b"\xfd7zXZ\x00": lzma.open,
-}
-
-
-def _open(path: Path, label: str) -> int:
-    try:
-        # A pipe or device of that name would block for ever, so look before opening.
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise FileProblemError(f"{label} is not a file.", hint="Choose FITS files.")
-        return os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-    except FileNotFoundError as error:
-        raise FileProblemError(
-            f"{label} is not there.", hint="It may have been moved or deleted; look again."
-        ) from error
-    except PermissionError as error:
-        raise FileProblemError(
-            f"{label} may not be read.", hint="Give yourself permission to read it."
-        ) from error
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise FileProblemError(f"{label} cannot be opened: {reason}.") from error

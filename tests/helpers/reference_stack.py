@@ -128,14 +128,21 @@ def winsorized(
 
 
 def least_absolute_line(y: Values) -> tuple[float, float, float]:
-    """Line of least absolute deviation through (i, y_i): it goes through two of the points."""
+    """Line of least absolute deviation through (i, y_i), the flattest if there are several.
+
+    Such a line goes through two of the points.
+    """
     x = np.arange(len(y), dtype=float)
-    best = (math.inf, 0.0, 0.0)
+    lines = []
     for i, j in combinations(range(len(y)), 2):
         b = (y[j] - y[i]) / (j - i)
         a = y[i] - b * i
-        best = min(best, (float(np.abs(y - a - b * x).sum()), a, b))
-    return best
+        lines.append((float(np.abs(y - a - b * x).sum()), b, a))
+    least = min(lines)[0]
+    total, b, a = min(
+        (line for line in lines if line[0] <= least * (1 + 1e-11)), key=lambda line: line[1]
+    )
+    return total, a, b
 
 
 def linear_fit(values: Values, low: float, high: float, min_keep: int = 3) -> Mask:

@@ -1,0 +1,159 @@
+"""`calibstudio stack`: combine files as they are into one image."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import re
+from pathlib import Path
+
+from calibstudio.cli.frame import Outcome, Problem
+from calibstudio.domain.errors import UsageError
+from calibstudio.domain.jobs import JobContext
+from calibstudio.domain.recipe import Combine, Normalization, Rejection, StackSettings
+
+_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(I?)B?", re.IGNORECASE)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare its arguments."""
+    parser.add_argument("files", nargs="+", metavar="FILE", type=Path, help="frames of one size")
+    parser.add_argument(
+        "-o",
+        "--out",
+        required=True,
+        type=Path,
+        metavar="OUT",
+        help="FITS file to write; never replaced",
+    )
+    parser.add_argument(
+        "--combine",
+        choices=[c.value for c in Combine],
+        default=Combine.MEAN.value,
+        help="how the kept values of a pixel become one (default: mean)",
+    )
+    parser.add_argument(
+        "--reject",
+        choices=[r.value for r in Rejection],
+        default=Rejection.AUTO.value,
+        help="which values are left out (default: auto, by the number of frames)",
+    )
+    parser.add_argument(
+        "--low",
+        type=float,
+        metavar="X",
+        help="lower limit: sigmas (sigma, mad, winsorized, linear-fit), values (minmax), "
+        "fraction (percentile), outlier fraction (esd)",
+    )
+    parser.add_argument(
+        "--high", type=float, metavar="X", help="upper limit; for esd the significance"
+    )
+    parser.add_argument(
+        "--iterations",
+        type=int,
+        metavar="N",
+        help="rounds of rejection (default: until nothing more is rejected)",
+    )
+    parser.add_argument(
+        "--min-keep",
+        type=int,
+        default=3,
+        metavar="N",
+        help="values that are kept at every pixel (default: 3)",
+    )
+    parser.add_argument(
+        "--cutoff",
+        type=_cutoff,
+        default=None,
+        metavar="X|none",
+        help="winsorized: values further out become the median first, in sigmas",
+    )
+    parser.add_argument(
+        "--normalize",
+        choices=[n.value for n in Normalization],
+        default=Normalization.NONE.value,
+        help="bring frames to one level first: multiplicative for flats (default: none)",
+    )
+    parser.add_argument(
+        "--memory", type=_size, metavar="SIZE", help="most memory, as 2G or 500M (default: 1G)"
+    )
+    parser.add_argument(
+        "--threads", type=_threads, metavar="N", help="worker threads (default: all processors)"
+    )
+
+
+def run(args: argparse.Namespace, ctx: JobContext) -> Outcome:
+    """Combine, and make each file that was left out a problem."""
+    from calibstudio.services.stack import stack_files, summary
+
+    files = [Path(path).absolute() for path in args.files]
+    report = stack_files(
+        ctx,
+        files,
+        Path(args.out).absolute(),
+        _settings(args),
+        memory_bytes=args.memory,
+        threads=args.threads,
+    )
+    document = {
+        "output": str(report.output),
+        "n_frames": report.n_frames,
+        "n_rejected_low": report.n_rejected_low,
+        "n_rejected_high": report.n_rejected_high,
+        "seconds": round(report.seconds, 3),
+        "megapixels": report.megapixels,
+    }
+    problems = [Problem(one.message, one.hint) for one in report.skipped]
+    return Outcome(document, summary(report), problems)
+
+
+def _settings(args: argparse.Namespace) -> StackSettings:
+    try:
+        return StackSettings(
+            combine=Combine(args.combine),
+            reject=Rejection(args.reject),
+            low=args.low,
+            high=args.high,
+            iterations=args.iterations,
+            min_keep=args.min_keep,
+            cutoff=args.cutoff,
+            normalize=Normalization(args.normalize),
+        )
+    except ValueError as error:
+        raise UsageError(
+            f"These settings do not fit together: {error}.", hint="See calibstudio stack --help."
+        ) from error
+
+
+def _cutoff(text: str) -> float:
+    """Read the cut-off; infinite stands for ``none``, also where the rule is automatic."""
+    if text.strip().lower() == "none":
+        return math.inf
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not value > 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a number of sigmas nor none")
+    return value
+
+
+def _size(text: str) -> int:
+    """Read a size as ``2G``, ``500M`` or ``1.5GiB``."""
+    found = _SIZE.fullmatch(text.strip())
+    if not found:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size; write 2G or 500M")
+    number, unit, binary = found.groups()
+    power = " KMGT".index(unit.upper()) if unit else 0
+    size = float(number) * (1024**power if binary else _UNITS[unit.upper()])
+    if size < 1:
+        raise argparse.ArgumentTypeError("the memory must not be zero")
+    return int(size)
+
+
+def _threads(text: str) -> int:
+    """Read a number of threads."""
+    if not text.isdigit() or not 1 <= int(text) <= 1024:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of threads")
+    return int(text)

@@ -1,0 +1,422 @@
+"""Combine files as they are into one image: the bare engine, without hashes and library."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calibstudio.domain.errors import CalibrationError, FileProblemError, WriteProblemError
+from calibstudio.domain.jobs import JobContext
+from calibstudio.domain.pixels import RowSource
+from calibstudio.domain.recipe import Normalization, StackSettings
+from calibstudio.domain.wording import count, duration, number, size
+from calibstudio.imaging.combine import CombineReport, Scale, combine, describe_rule
+from calibstudio.imaging.reject import resolve
+from calibstudio.store.pixels import FitsPixels, UnpackBudget
+from calibstudio.store.publish import publish_file
+from calibstudio.store.stack_fits import HeaderCard, PlannedImage, StackFile, kept_cards
+
+DEFAULT_MEMORY = 1 << 30
+_MOST_NAMED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A file that was left out, and why."""
+
+    path: Path
+    message: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StackReport:
+    """What a stack did."""
+
+    output: Path
+    images: tuple[tuple[str, CombineReport], ...]
+    """For each image of the file its name (empty: the primary) and what was combined."""
+    used: tuple[Path, ...]
+    skipped: tuple[Skipped, ...]
+    seconds: float
+    """From the first look at a file to the result on the disk."""
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames combined."""
+        return len(self.used)
+
+    @property
+    def n_rejected_low(self) -> int:
+        """Values rejected low, all images and frames together."""
+        return sum(report.n_rejected_low for _, report in self.images)
+
+    @property
+    def n_rejected_high(self) -> int:
+        """Values rejected high."""
+        return sum(report.n_rejected_high for _, report in self.images)
+
+    @property
+    def megapixels(self) -> float:
+        """Millions of input pixels."""
+        return sum(report.megapixels for _, report in self.images)
+
+
+def stack_files(
+    ctx: JobContext,
+    files: Sequence[Path],
+    out: Path,
+    settings: StackSettings,
+    *,
+    memory_bytes: int | None = None,
+    threads: int | None = None,
+) -> StackReport:
+    """Combine files into one FITS image with uncertainty and count.
+
+    Files with several images are combined image by image. A file that cannot be read is left
+    out and said; the others are combined. The result appears whole or not at all.
+
+    Parameters
+    ----------
+    out
+        Must not exist.
+    settings
+        With normalisation, frames are brought to the median of their robust central levels,
+        for colour sensors by colour.
+    memory_bytes
+        Most memory for pixels, None for 1 GiB; unpacked files beyond half of it go to temporary
+        files beside the result.
+    threads
+        None: one for each processor.
+
+    Raises
+    ------
+    CalibrationError
+        If frames differ in size or in their images, or the memory does not suffice.
+    FileProblemError
+        If no file can be read.
+    WriteProblemError
+        If ``out`` exists or cannot be written.
+    Cancelled
+        Nothing is left behind.
+    """
+    started = time.perf_counter()
+    ctx.progress(0.0, "Looking at the files")
+    if out.exists() or out.is_symlink():
+        raise WriteProblemError(
+            f"{out} exists already. It was left as it is.",
+            hint="Move it away, or choose another name.",
+        )
+    paths, skipped = _without_repeats(files)
+    while True:
+        with _Inputs.open(paths, out.parent, memory_bytes or DEFAULT_MEMORY) as inputs:
+            try:
+                reports = _publish(ctx, inputs, out, settings, threads)
+                break
+            except FileProblemError:
+                # A file broke while it was read: go on without it, unless it is another thing.
+                lost = inputs.broken_now()
+                if not lost:
+                    raise
+            finally:
+                skipped += inputs.skipped
+        skipped += lost
+        gone = {one.path for one in lost}
+        paths = [path for path in inputs.paths if path not in gone]
+    seconds = time.perf_counter() - started
+    return StackReport(out, tuple(reports), tuple(inputs.paths), tuple(skipped), seconds)
+
+
+def _without_repeats(files: Sequence[Path]) -> tuple[list[Path], list[Skipped]]:
+    """A frame given twice would count double, and its noise would seem smaller."""
+    seen: dict[Path, Path] = {}
+    skipped = []
+    for path in files:
+        same = path.resolve()
+        if same in seen:
+            message = f"{path} was given twice; it is used once."
+            skipped.append(Skipped(path, message, "Name every frame only once."))
+        else:
+            seen[same] = path
+    return list(seen.values()), skipped
+
+
+@dataclass(slots=True)
+class _Inputs:
+    """The files of a stack, all open, and those that had to be left out."""
+
+    paths: list[Path]
+    opened: list[FitsPixels]
+    names: tuple[str, ...]
+    """Images that every file has."""
+    skipped: list[Skipped]
+    memory_bytes: int
+    _stack: ExitStack = field(default_factory=ExitStack)
+
+    @classmethod
+    def open(cls, paths: Sequence[Path], folder: Path, memory_bytes: int) -> _Inputs:
+        """Open every file that can be read.
+
+        Raises
+        ------
+        FileProblemError
+            If none can.
+        CalibrationError
+            If some hold other images than the rest.
+        """
+        budget = UnpackBudget(folder, memory_bytes // 2)
+        self = cls([], [], (), [], memory_bytes)
+        try:
+            for path in paths:
+                self._add(path, budget)
+            if not self.paths:
+                raise _none_left(paths, self.skipped)
+            self.names = _common_names(self.paths, self.opened)
+        except BaseException:
+            self._stack.close()
+            raise
+        # What was unpacked into memory is taken from what combining may use.
+        self.memory_bytes -= memory_bytes // 2 - budget.bytes_left
+        return self
+
+    def _add(self, path: Path, budget: UnpackBudget) -> None:
+        try:
+            file = self._stack.enter_context(FitsPixels(path, budget=budget))
+            for name in file.names:
+                # A picture that is cut off or has no rows is found before anything is combined.
+                file.check(name)
+        except FileProblemError as error:
+            self.skipped.append(Skipped(path, str(error), error.hint))
+            return
+        self.paths.append(path)
+        self.opened.append(file)
+
+    def image_of(self, index: int, name: str) -> str:
+        """The name of an image in one file; a single image may be called differently."""
+        return name if len(self.names) > 1 else self.opened[index].names[0]
+
+    def broken_now(self) -> list[Skipped]:
+        """Look again at every file after one could not be read to its end."""
+        lost = []
+        for path in self.paths:
+            try:
+                with FitsPixels(path) as file:
+                    for name in file.names:
+                        file.check(name)
+            except FileProblemError as error:
+                lost.append(Skipped(path, str(error), error.hint))
+        return lost
+
+    def __enter__(self) -> _Inputs:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._stack.close()
+
+
+def _none_left(paths: Sequence[Path], skipped: Sequence[Skipped]) -> FileProblemError:
+    if not paths:
+        return FileProblemError("There is no file to combine.", hint="Name the frames.")
+    if len(skipped) == 1:
+        return FileProblemError(skipped[0].message, hint=skipped[0].hint)
+    return FileProblemError(
+        f"None of the {len(paths)} files can be combined. The first: {skipped[0].message}",
+        hint=skipped[0].hint,
+    )
+
+
+def _common_names(paths: Sequence[Path], opened: Sequence[FitsPixels]) -> tuple[str, ...]:
+    """Return the images that all files have; a single image may have any name."""
+    found = [file.names for file in opened]
+    keys = [names if len(names) > 1 else ("",) for names in found]
+    usual = Counter(keys).most_common(1)[0][0]
+    odd = [path for path, key in zip(paths, keys, strict=True) if key != usual]
+    if odd:
+        raise CalibrationError(
+            f"{_listed(odd)} {'holds' if len(odd) == 1 else 'hold'} other images than the rest.",
+            hint="Combine only frames of one camera.",
+        )
+    return usual
+
+
+def _publish(
+    ctx: JobContext,
+    inputs: _Inputs,
+    out: Path,
+    settings: StackSettings,
+    threads: int | None,
+) -> list[tuple[str, CombineReport]]:
+    """Combine every image into a temporary file, and give it its name when all is done."""
+    reports: list[tuple[str, CombineReport]] = []
+
+    def fill(temporary: Path) -> None:
+        with ExitStack() as stack:
+            rows = [
+                [file.rows(inputs.image_of(i, name)) for i, file in enumerate(inputs.opened)]
+                for name in inputs.names
+            ]
+            planned = [
+                PlannedImage(name, _common_shape(inputs.paths, r), _cards(inputs, name, settings))
+                for name, r in zip(inputs.names, rows, strict=True)
+            ]
+            file = stack.enter_context(StackFile(temporary, planned))
+            parts = ctx.split(*(p.shape[0] * p.shape[1] for p in planned))
+            for i, part in enumerate(parts):
+                report = _combine(part, inputs, i, rows[i], file, settings, threads)
+                reports.append((inputs.names[i], report))
+
+    publish_file(out, fill)
+    return reports
+
+
+def _combine(
+    ctx: JobContext,
+    inputs: _Inputs,
+    index: int,
+    rows: Sequence[RowSource],
+    file: StackFile,
+    settings: StackSettings,
+    threads: int | None,
+) -> CombineReport:
+    measuring, combining = ctx.split(1.0 if settings.normalize != "none" else 0.0, 3.0)
+    scales, offsets = _normalisation(measuring, inputs, inputs.names[index], settings)
+    return combine(
+        combining,
+        rows,
+        settings,
+        file.sink(index),
+        scales=scales,
+        offsets=offsets,
+        memory_bytes=inputs.memory_bytes,
+        threads=threads,
+    )
+
+
+def _normalisation(
+    ctx: JobContext, inputs: _Inputs, name: str, settings: StackSettings
+) -> tuple[list[Scale] | None, list[float] | None]:
+    """Return the scales or offsets that bring the frames to one level (RULES 5)."""
+    if settings.normalize is Normalization.NONE:
+        return None, None
+    from calibstudio.imaging.quality_levels import central_level
+
+    bayer = _bayer(inputs.paths[0], name)
+    levels = np.zeros((len(inputs.opened), 4))
+    for i, file in enumerate(inputs.opened):
+        ctx.progress(i / len(inputs.opened), "Measuring levels")
+        pixels = file.read(inputs.image_of(i, name))
+        level = central_level(pixels, bayer)
+        # Additive: the level moves as a whole, and the colours keep their distances.
+        by_colour = bayer is not None and settings.normalize is Normalization.MULTIPLICATIVE
+        levels[i] = list(level.per_channel.values()) if by_colour else level.value_adu
+        if not np.all(np.isfinite(levels[i])):
+            raise CalibrationError(
+                f"{inputs.paths[i]} has no level: its centre holds no numbers.",
+                hint="Leave it out, or combine without normalisation.",
+            )
+    common = np.median(levels, axis=0)
+    if settings.normalize is Normalization.ADDITIVE:
+        return None, [float(level[0] - common[0]) for level in levels]
+    for path, by_channel in zip(inputs.paths, levels, strict=True):
+        if np.any(by_channel <= 0):
+            raise CalibrationError(
+                f"{path} has a level of {by_channel.min():g} ADU, so it cannot be scaled.",
+                hint="Leave it out, or combine without normalisation.",
+            )
+    return [_as_scale(common / by_channel) for by_channel in levels], None
+
+
+def _as_scale(by_colour: NDArray[np.float64]) -> Scale:
+    a, b, c, d = (float(s) for s in by_colour)
+    return a if a == b == c == d else (a, b, c, d)
+
+
+def _bayer(path: Path, image: str) -> str | None:
+    """Return the 2x2 pattern of a colour sensor; only where its colours lie matters here."""
+    for keyword, value, _ in kept_cards(path, image):
+        if keyword == "BAYERPAT" and isinstance(value, str) and len(value.strip()) == 4:
+            return value.strip()
+    return None
+
+
+def _common_shape(paths: Sequence[Path], rows: Sequence[RowSource]) -> tuple[int, int]:
+    """Return the size of all frames.
+
+    Raises
+    ------
+    CalibrationError
+        If some have another size than the rest.
+    """
+    shapes = [source.shape for source in rows]
+    usual = Counter(shapes).most_common(1)[0][0]
+    odd = [(p, s) for p, s in zip(paths, shapes, strict=True) if s != usual]
+    if odd:
+        sizes = " and ".join(sorted({size(s) for _, s in odd}))
+        raise CalibrationError(
+            f"{_listed([p for p, _ in odd])} {'is' if len(odd) == 1 else 'are'} {sizes} pixels, "
+            f"the other {count(len(rows) - len(odd), 'frame')} {size(usual)}.",
+            hint="Leave out what does not belong.",
+        )
+    return usual
+
+
+def _listed(paths: Sequence[Path]) -> str:
+    names = [str(path) for path in paths[:_MOST_NAMED]]
+    if len(paths) > _MOST_NAMED:
+        names.append(count(len(paths) - _MOST_NAMED, "other file"))
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _cards(inputs: _Inputs, name: str, settings: StackSettings) -> tuple[HeaderCard, ...]:
+    """What the file says: what the first frame says of itself, and how it was combined."""
+    n = len(inputs.paths)
+    applied = resolve(replace(settings, normalize=Normalization.NONE), n).settings
+    kept = kept_cards(inputs.paths[0], name)
+    own: list[HeaderCard] = [
+        ("BUNIT", "adu", "unit of the pixels"),
+        ("NCOMBINE", n, "number of frames combined"),
+        ("COMBTYPE", applied.combine.value, "how values were combined"),
+        ("REJTYPE", applied.reject.value, "how values were rejected"),
+        ("REJLOW", applied.low or 0.0, "lower limit of the rejection"),
+        ("REJHIGH", applied.high or 0.0, "upper limit of the rejection"),
+        ("NORMTYPE", settings.normalize.value, "how levels were matched"),
+    ]
+    return (*kept, *own)
+
+
+def summary(report: StackReport) -> str:
+    """Say in one paragraph what a stack did."""
+    _, first = report.images[0]
+    shapes = {r.shape for _, r in report.images}
+    what = size(first.shape) if len(shapes) == 1 else "several sizes"
+    images = "" if len(report.images) == 1 else f", {count(len(report.images), 'image')} each"
+    values = report.megapixels * 1e6
+    rejected = report.n_rejected_low + report.n_rejected_high
+    share = 100.0 * rejected / values if values else 0.0
+    lines = [
+        f"Combined {count(report.n_frames, 'frame')} of {what} pixels{images} into "
+        f"{report.output}: {describe_rule(first.settings)}"
+        f"{' (chosen by the number of frames)' if first.automatic else ''}. "
+        f"Rejected {share:.3g} % of the values "
+        f"({number(report.n_rejected_low)} low, {number(report.n_rejected_high)} high); noise "
+        f"alone gives {100.0 * first.expected_share:.3g} %."
+    ]
+    held = sum(r.n_held for _, r in report.images)
+    if held:
+        keep = first.settings.min_keep
+        lines.append(f"At {count(held, 'pixel')} the {keep} nearest values were kept.")
+    marked = {frame.name for _, r in report.images for frame in r.marked}
+    if marked:
+        names = sorted(marked)
+        listed = _listed([Path(name) for name in names])
+        lines.append(f"Much more than noise was rejected in {listed}: look at it.")
+    speed = report.megapixels / report.seconds if report.seconds > 0 else 0.0
+    lines.append(f"Took {duration(report.seconds)}, {number(speed)} megapixels a second.")
+    return " ".join(lines)

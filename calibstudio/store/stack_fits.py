@@ -1,0 +1,235 @@
+"""The file that a bare stack is written to: image, UNC and CNT, band by band as they come.
+
+All sizes are known before the first pixel, so every band is written at its final place, from
+whichever thread made it, and the whole never lies in memory.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calibstudio.store.card_writer import BLOCK, card, header_block
+from calibstudio.store.fits_cards import Cards
+from calibstudio.store.header_bytes import open_for_headers, read_fits
+
+KEPT = (
+    *("IMAGETYP", "FRAME", "OBSTYPE", "OBJECT", "INSTRUME", "DETECTOR", "TELESCOP", "OBSERVAT"),
+    *("EXPTIME", "EXPOSURE", "GAIN", "EGAIN", "OFFSET", "READOUTM", "XBINNING", "YBINNING"),
+    *("SET-TEMP", "CCD-TEMP", "FILTER", "BAYERPAT", "XBAYROFF", "YBAYROFF", "ROWORDER"),
+    *("FOCALLEN", "ROTATANG", "XPIXSZ", "YPIXSZ", "SITELAT", "SITELONG", "DATE-OBS", "PEDESTAL"),
+)
+"""Cards taken over from the first file, as they are."""
+_SYNC_BYTES = 32 << 20
+
+HeaderCard = tuple[str, str | int | float | bool, str]
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedImage:
+    """One image of the file: where it goes, and what is said about it."""
+
+    name: str
+    """Empty: the primary HDU."""
+    shape: tuple[int, int]
+    cards: tuple[HeaderCard, ...] = ()
+
+
+class StackFile:
+    """A FITS file that is filled in bands. Close it, then give it its name.
+
+    One image lies in the primary HDU with ``UNC`` and ``CNT`` behind; several lie in extensions
+    of their names with ``X_UNC`` and ``X_CNT`` (PRODUCT 5).
+    """
+
+    def __init__(self, path: Path, images: Sequence[PlannedImage]) -> None:
+        self._lock = threading.Lock()
+        self._unsynced = 0
+        self._places: list[tuple[int, int, int]] = []
+        self._shapes = [image.shape for image in images]
+        self._fd = os.open(path, os.O_CREAT | os.O_RDWR | getattr(os, "O_BINARY", 0), 0o666)
+        try:
+            self._lay_out(images)
+        except BaseException:
+            self.close()
+            raise
+
+    def sink(self, index: int) -> StackSink:
+        """Return where the planes of image ``index`` go."""
+        return StackSink(self, self._places[index], self._shapes[index])
+
+    def write_at(self, data: NDArray[Any], offset: int) -> None:
+        """Write the bytes of an array at a place. Safe from several threads.
+
+        Every so often the disk is asked to write on, so that little is left to wait for at
+        the end.
+        """
+        self._write(memoryview(data.reshape(-1).view(np.uint8).data), offset)
+        with self._lock:
+            self._unsynced += data.nbytes
+            sync = self._unsynced >= _SYNC_BYTES
+            if sync:
+                self._unsynced = 0
+        if sync and hasattr(os, "posix_fadvise"):
+            # On Linux this begins to write what is dirty, and does not wait for it.
+            os.posix_fadvise(self._fd, 0, 0, os.POSIX_FADV_DONTNEED)
+
+    def close(self) -> None:
+        """Close it. Safe to call twice."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def _lay_out(self, images: Sequence[PlannedImage]) -> None:
+        offset = 0
+        several = len(images) > 1
+        if several:
+            first = images[0].cards
+            offset = self._header([*_primary(None), *_written(first)], offset)
+        for image in images:
+            prefix = f"{image.name}_" if several else ""
+            start = _extension(-32, image.shape) if several else _primary(image.shape)
+            name = [card("EXTNAME", image.name)] if several else []
+            at_image = self._header([*start, *name, *_written(image.cards)], offset)
+            at_unc = self._plane(f"{prefix}UNC", -32, image.shape, _after(at_image, image.shape, 4))
+            at_cnt = self._plane(f"{prefix}CNT", 16, image.shape, _after(at_unc, image.shape, 4))
+            self._places.append((at_image, at_unc, at_cnt))
+            offset = _after(at_cnt, image.shape, 2)
+        os.ftruncate(self._fd, offset)
+
+    def _plane(self, name: str, bitpix: int, shape: tuple[int, int], offset: int) -> int:
+        cards = [*_extension(bitpix, shape), card("EXTNAME", name)]
+        if bitpix == 16:
+            cards += [card("BSCALE", 1), card("BZERO", 32768), _unit("", "number of values kept")]
+        else:
+            cards.append(_unit("adu", "one standard deviation of the image"))
+        return self._header(cards, offset)
+
+    def _header(self, cards: Sequence[bytes], offset: int) -> int:
+        block = header_block(cards)
+        self._write(memoryview(block), offset)
+        return offset + len(block)
+
+    def _write(self, data: memoryview, offset: int) -> None:
+        while len(data):
+            if hasattr(os, "pwrite"):
+                done = os.pwrite(self._fd, data, offset)
+            else:  # Windows has no positioned write.
+                with self._lock:
+                    os.lseek(self._fd, offset, os.SEEK_SET)
+                    done = os.write(self._fd, data)
+            data = data[done:]
+            offset += done
+
+
+class StackSink:
+    """The three planes of one image as a `PlaneSink`."""
+
+    def __init__(
+        self, file: StackFile, places: tuple[int, int, int], shape: tuple[int, int]
+    ) -> None:
+        self._file, self._places, self._columns = file, places, shape[1]
+
+    def write_rows(
+        self,
+        y0: int,
+        image: NDArray[np.float32],
+        unc: NDArray[np.float32],
+        cnt: NDArray[np.uint16],
+    ) -> None:
+        """Write a band that starts at row y0, in the byte order of FITS."""
+        at_image, at_unc, at_cnt = self._places
+        first = y0 * self._columns
+        self._file.write_at(_big_endian(image), at_image + 4 * first)
+        self._file.write_at(_big_endian(unc), at_unc + 4 * first)
+        self._file.write_at(_big_endian(cnt ^ np.uint16(0x8000)), at_cnt + 2 * first)
+
+
+def kept_cards(path: Path, image: str = "") -> tuple[HeaderCard, ...]:
+    """Return what a stack takes over from its first file (`KEPT`).
+
+    Of a file with several images the cards of this image go before those of the primary.
+
+    Raises
+    ------
+    FileProblemError
+        If the file cannot be read.
+    """
+    stream, status = open_for_headers(path)
+    with stream:
+        hdus = read_fits(path, stream, status.st_size).hdus
+    own = [hdu.cards for hdu in hdus[1:] if image and hdu.name.upper() == image.upper()]
+    found: list[HeaderCard] = []
+    for keyword in KEPT:
+        kept = _first(keyword, [*own[:1], hdus[0].cards])
+        if kept is not None:
+            found.append(kept)
+    return tuple(found)
+
+
+def _first(keyword: str, headers: Sequence[Cards]) -> HeaderCard | None:
+    for cards in headers:
+        found = cards.get(keyword)
+        if found is not None and isinstance(found.value, str | int | float) and found.value != "":
+            return keyword, found.value, found.comment
+    return None
+
+
+def _written(cards: Sequence[HeaderCard]) -> list[bytes]:
+    lines = []
+    for keyword, value, comment in cards:
+        if isinstance(value, float) and not np.isfinite(value):
+            continue
+        lines.append(card(keyword, value, comment))
+    return lines
+
+
+def _big_endian(values: NDArray[Any]) -> NDArray[Any]:
+    if np.little_endian:
+        return values.byteswap()
+    return np.ascontiguousarray(values)
+
+
+def _after(offset: int, shape: tuple[int, int], pixel_bytes: int) -> int:
+    size = shape[0] * shape[1] * pixel_bytes
+    return offset + -(-size // BLOCK) * BLOCK
+
+
+def _primary(shape: tuple[int, int] | None) -> list[bytes]:
+    axes = () if shape is None else shape[::-1]
+    return [
+        card("SIMPLE", True, "FITS standard 4.0"),
+        card("BITPIX", -32 if axes else 8),
+        card("NAXIS", len(axes)),
+        *(card(f"NAXIS{i}", n) for i, n in enumerate(axes, 1)),
+        card("EXTEND", True),
+    ]
+
+
+def _extension(bitpix: int, shape: tuple[int, int]) -> list[bytes]:
+    return [
+        card("XTENSION", "IMAGE"),
+        card("BITPIX", bitpix),
+        card("NAXIS", 2),
+        card("NAXIS1", shape[1]),
+        card("NAXIS2", shape[0]),
+        card("PCOUNT", 0),
+        card("GCOUNT", 1),
+    ]
+
+
+def _unit(unit: str, comment: str) -> bytes:
+    return card("BUNIT", unit, comment)
