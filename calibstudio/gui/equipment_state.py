@@ -11,7 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import TypeVar
 
@@ -76,6 +76,9 @@ class EquipmentSnapshot:
     sun_altitude_deg: float | None = None
     problems: tuple[str, ...] = ()
     """One sentence for each device that did not answer."""
+    has_wheel: bool = False
+    has_panel: bool = False
+    """Whether there is one at all, answering or not."""
 
     @property
     def camera_lost(self) -> bool:
@@ -176,7 +179,21 @@ class _Poller:
             mount=_asked(o.mount.status, problems) if o.mount is not None else None,
             sun_altitude_deg=_sun_altitude(o, utc),
             problems=tuple(problems),
+            has_wheel=o.wheel is not None,
+            has_panel=o.panel is not None,
         )
+
+
+def _unread(observatory: Observatory) -> EquipmentSnapshot:
+    """What is known before the first reading."""
+    return EquipmentSnapshot(
+        utc=observatory.clock.now(),
+        observatory=observatory.name,
+        is_simulated=observatory.is_simulated,
+        camera_name=observatory.camera.info.name,
+        has_wheel=observatory.wheel is not None,
+        has_panel=observatory.panel is not None,
+    )
 
 
 def _asked(question: Callable[[], T], problems: list[str]) -> T | None:
@@ -219,12 +236,7 @@ class EquipmentState(QObject):
         self._interval_s = interval_s
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
-        self._snapshot = EquipmentSnapshot(
-            utc=datetime.now(UTC),
-            observatory=observatory.name,
-            is_simulated=observatory.is_simulated,
-            camera_name=observatory.camera.info.name,
-        )
+        self._snapshot = _unread(observatory)
         self._history: deque[TemperatureReading] = deque(maxlen=self.HISTORY)
         self._read.connect(self._on_read)
 
@@ -268,6 +280,7 @@ class EquipmentState(QObject):
         self.stop()
         former, self._observatory = self._observatory, observatory
         self._history.clear()
+        self._snapshot = _unread(observatory)
         self.observatory_changed.emit(observatory)
         if running:
             self.start()

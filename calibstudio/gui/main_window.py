@@ -33,6 +33,7 @@ from calibstudio.gui.rail import Rail
 from calibstudio.gui.sheet import Sheet, ask, show_problem
 from calibstudio.gui.status_bar import StatusBar
 from calibstudio.gui.widgets.banner import Banner
+from calibstudio.gui.widgets.buttons import finish_typing
 from calibstudio.gui.widgets.splitter import layout_settings
 from calibstudio.gui.widgets.toast import ToastHost
 from calibstudio.gui.widgets.workspace import Workspace
@@ -76,6 +77,8 @@ class MainWindow(QWidget):
         self._problem: Sheet | None = None
         self.setWindowTitle("CalibStudio")
         self.setMinimumSize(1280, 720)
+        # A click beside a field ends typing in it.
+        self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self._build()
         self._actions = self._make_actions()
         self._connect()
@@ -202,6 +205,8 @@ class MainWindow(QWidget):
             # Somebody came to this button by Tab: Space is its own.
             focus.click()
             return
+        if row.id in ("primary", "take-one", "loop"):
+            finish_typing()
         if row.id == "cancel" and self.status_bar.jobs_popover.isVisible():
             self.status_bar.jobs_popover.close_popover()
             return
@@ -266,6 +271,7 @@ class MainWindow(QWidget):
     def _after_first_paint(self) -> None:
         self.first_painted.emit()
         self.show_workspace(self._current or "live")
+        self.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

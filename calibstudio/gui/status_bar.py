@@ -227,17 +227,19 @@ def temperature_text(s: EquipmentSnapshot) -> FieldText:
 def filter_text(s: EquipmentSnapshot) -> FieldText:
     """Say the filter in the beam."""
     if s.filter_moving:
-        return FieldText(icon="wheel", after="turning")
-    name = s.filter_name
-    return FieldText(icon="wheel", strong=name or "none", tip=f"Filter {name or 'unknown'}")
+        return FieldText(icon="wheel", after="turning", tip="Filter wheel is turning")
+    if not s.has_wheel:
+        return FieldText(icon="wheel", after="no wheel", tip="There is no filter wheel")
+    name = s.filter_name or "unknown"
+    return FieldText(icon="wheel", strong=name, tip=f"Filter {name}")
 
 
 def cover_text(s: EquipmentSnapshot) -> FieldText:
     """Say the cover and the lamp."""
     cover = s.cover
-    if cover is None or cover is CoverState.NONE:
+    if cover is CoverState.NONE or (cover is None and not s.has_panel):
         said = "No cover"
-    elif cover is CoverState.UNKNOWN:
+    elif cover is None or cover is CoverState.UNKNOWN:
         said = "Cover unknown"
     else:
         said = f"Cover {cover.value}"

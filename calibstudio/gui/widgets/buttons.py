@@ -11,11 +11,19 @@ from PySide6.QtGui import (
     QFocusEvent,
     QFont,
     QFontMetrics,
+    QMouseEvent,
     QPainter,
     QPaintEvent,
     QPen,
 )
-from PySide6.QtWidgets import QPushButton, QSizePolicy, QWidget
+from PySide6.QtWidgets import (
+    QAbstractSpinBox,
+    QApplication,
+    QLineEdit,
+    QPushButton,
+    QSizePolicy,
+    QWidget,
+)
 
 from calibstudio.gui.icons import paint_icon
 from calibstudio.gui.theme import ThemeState
@@ -53,6 +61,16 @@ KEY_REASONS = (
     Qt.FocusReason.ShortcutFocusReason,
     Qt.FocusReason.OtherFocusReason,
 )
+
+
+def finish_typing() -> None:
+    """Take what is being typed as said: a button must act on the number one sees.
+
+    Buttons do not take the focus from a field, so this does what losing it would do.
+    """
+    focus = QApplication.focusWidget()
+    if isinstance(focus, QLineEdit | QAbstractSpinBox):
+        focus.clearFocus()
 
 
 class Button(QPushButton):
@@ -140,6 +158,10 @@ class Button(QPushButton):
     def focusOutEvent(self, event: QFocusEvent) -> None:
         self._ring = False
         super().focusOutEvent(event)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        finish_typing()
+        super().mousePressEvent(event)
 
     def enterEvent(self, event: QEnterEvent) -> None:
         super().enterEvent(event)

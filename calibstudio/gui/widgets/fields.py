@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import QEvent, QRect, Qt, Signal, Slot
-from PySide6.QtGui import QFontMetrics, QPainter, QPaintEvent, QValidator, QWheelEvent
+from PySide6.QtGui import (
+    QFontMetrics,
+    QKeyEvent,
+    QPainter,
+    QPaintEvent,
+    QValidator,
+    QWheelEvent,
+)
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
     QComboBox,
@@ -130,6 +137,18 @@ class NumberField(QDoubleSpinBox):
     def stepBy(self, steps: int) -> None:
         super().stepBy(steps)
         self._say()
+
+    def event(self, event: QEvent) -> bool:
+        if (
+            event.type() == QEvent.Type.ShortcutOverride
+            and isinstance(event, QKeyEvent)
+            and event.key() == Qt.Key.Key_Space
+            and not self.lineEdit().isModified()
+        ):
+            # Nobody begins a number with a space: it stays "take one frame".
+            event.ignore()
+            return False
+        return super().event(event)
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         if self.hasFocus():
@@ -323,8 +342,6 @@ class SearchField(TextField):
         self.textChanged.connect(self._on_changed)
 
     def event(self, event: QEvent) -> bool:
-        from PySide6.QtGui import QKeyEvent
-
         if (
             isinstance(event, QKeyEvent)
             and event.type() in (QEvent.Type.ShortcutOverride, QEvent.Type.KeyPress)

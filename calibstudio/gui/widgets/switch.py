@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QRectF, QSize, Qt, Slot
-from PySide6.QtGui import QColor, QFocusEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QColor, QFocusEvent, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QAbstractButton, QSizePolicy, QWidget
 
 from calibstudio.gui.theme import ThemeState
-from calibstudio.gui.widgets.buttons import KEY_REASONS
+from calibstudio.gui.widgets.buttons import KEY_REASONS, finish_typing
 from calibstudio.gui.widgets.text import plain
 
 
@@ -40,6 +40,10 @@ class Switch(QAbstractButton):
 
     def minimumSizeHint(self) -> QSize:
         return self.sizeHint()
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        finish_typing()
+        super().mousePressEvent(event)
 
     def focusInEvent(self, event: QFocusEvent) -> None:
         self._ring = event.reason() in KEY_REASONS
