@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from calibstudio.domain.errors import FileProblemError
-from calibstudio.store.fits_cards import BLOCK, Cards, header_length
+from calibstudio.store.fits_cards import BLOCK, CARD, Cards, header_length
 from calibstudio.store.header_words import STRUCTURE
 
 FIRST_READ = 4 * BLOCK
@@ -166,6 +166,8 @@ class _Walk:
         )
 
     def run(self) -> FitsFile:
+        if b"\n" in self._head[: CARD + 1]:
+            return self._printed()
         hdus: list[Hdu] = []
         start, buffer, damage = 0, self._head, ""
         while len(hdus) < MAX_HDUS:
@@ -192,6 +194,15 @@ class _Walk:
             if not buffer.startswith(b"XTENSION"):
                 break
         return FitsFile(tuple(hdus), self._head, damage)
+
+    def _printed(self) -> FitsFile:
+        """A header as text, a card on each line, as people print and send them."""
+        lines = (self._head + self._file.read(MAX_HEADER)).splitlines()
+        cards = b"".join(
+            line[:CARD].ljust(CARD) for line in lines if line.strip() not in (b"", b"END")
+        )
+        hdu = _hdu(Cards(cards), 0, 0)
+        return FitsFile((hdu,), self._head, "It is the text of a header, without its pixels.")
 
     def _header(self, buffer: bytes) -> tuple[bytes, bool] | None:
         """Return (bytes of cards, whether END was there), reading on where needed."""

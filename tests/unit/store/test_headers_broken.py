@@ -124,6 +124,21 @@ def test_a_header_without_end_says_what_could_be_read(tmp_path: Path) -> None:
     assert "no END" in header.damage
 
 
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+def test_a_printed_header_says_its_values_and_that_it_has_no_pixels(
+    tmp_path: Path, ending: str
+) -> None:
+    cards = [card("SIMPLE", True), card("NAXIS", 2), card("NAXIS1", 6), card("NAXIS2", 4)]
+    cards += [card("IMAGETYP", "FLAT"), card("EXPTIME", 1.5), "END"]
+    path = tmp_path / "header.txt"
+    path.write_text(ending.join(c.rstrip() for c in cards), newline="")
+
+    header = read_header(path)
+
+    assert (header.kind, header.exposure_s, header.shape) == ("flat", 1.5, (4, 6))
+    assert header.damage == "It is the text of a header, without its pixels."
+
+
 @pytest.mark.parametrize(
     "axes",
     [
