@@ -15,6 +15,7 @@ from PySide6.QtCore import (
     QObject,
     QPersistentModelIndex,
     Qt,
+    QTimer,
     Signal,
     Slot,
 )
@@ -99,6 +100,8 @@ class GroupTreeModel(QAbstractItemModel):
         self._state = state
         self._filter = ""
         self._root = Node("root", "", None)
+        self._forgotten: list[list[Node]] = []
+        """Rows that views may still hold an index of, until the next change."""
         state.changed.connect(self._on_changed)
         state.measured.connect(self._on_measured)
         self._build()
@@ -208,8 +211,10 @@ class GroupTreeModel(QAbstractItemModel):
         if not frames:
             return False
         node = self.node(parent)
-        self.dropped.emit((frames, "" if node is None else node.group_id))
-        # The state changes the model; Qt must not remove rows by itself.
+        group_id = "" if node is None else node.group_id
+        # After the drop: the change resets this model, which Qt is still using. It returns False
+        # because rows are moved by the state and must not be removed by Qt.
+        QTimer.singleShot(0, self, lambda: self.dropped.emit((frames, group_id)))
         return False
 
     # Rows
@@ -233,17 +238,34 @@ class GroupTreeModel(QAbstractItemModel):
                     continue
                 node.status = self._group_status(group)
                 if node._children is not None:
-                    self.layoutAboutToBeChanged.emit()
-                    node._children = None
-                    self.layoutChanged.emit()
+                    self._remake(node)
             branch.status = self._branch_status(branch)
         top = self.index(0, 0)
         if top.isValid():
             self.dataChanged.emit(top, self.index(self.rowCount() - 1, 0))
 
+    def _remake(self, node: Node) -> None:
+        """Make the rows below a group again: frames went from one part to another."""
+        index = self._index(node)
+        if node._children:
+            self._forgotten.append(node._children)
+            self.beginRemoveRows(index, 0, len(node._children) - 1)
+            node._children = []
+            self.endRemoveRows()
+        made = self._parts(node)
+        for row, child in enumerate(made):
+            child.row = row
+        if made:
+            self.beginInsertRows(index, 0, len(made) - 1)
+            node._children = made
+            self.endInsertRows()
+
     def _build(self) -> None:
+        self._forgotten = []
         grouping = self._state.grouping
         self._titles = group_titles(grouping.groups)
+        # Indexes of the former rows may still be looked at while a view takes in the new ones.
+        self._former = self._root
         self._root = Node("root", "", None, make=self._branches)
         _ = self._root.children
 

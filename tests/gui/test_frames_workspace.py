@@ -1,0 +1,237 @@
+"""The Frames workspace with real files: scan, look, regroup by hand, undo, stack."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QDropEvent
+
+from calibstudio.domain.group_titles import group_title
+from calibstudio.gui.frames.tree_model import frames_mime, frames_of_mime
+from calibstudio.gui.frames.workspace import FramesWorkspace
+
+SHAPE = (96, 128)
+
+
+def write_frame(folder: Path, name: str, kind: str, exposure_s: float, seed: int, **cards) -> Path:
+    """Write a small raw frame whose header says everything."""
+    rng = np.random.default_rng(seed)
+    level = {"Bias Frame": 500, "Dark Frame": 510, "Flat Field": 30000}.get(kind, 900)
+    noise = 5.0 if level < 1000 else np.sqrt(level)
+    data = np.clip(np.rint(rng.normal(level, noise, SHAPE)), 0, 65535).astype(np.uint16)
+    header = fits.Header()
+    header["IMAGETYP"], header["EXPTIME"], header["INSTRUME"] = kind, exposure_s, "Test camera"
+    header["GAIN"], header["OFFSET"], header["SET-TEMP"], header["CCD-TEMP"] = 100, 50, -10.0, -10.0
+    header["XBINNING"] = header["YBINNING"] = 1
+    header["DATE-OBS"] = f"2026-04-17T22:{seed % 60:02d}:00"
+    header["SITELAT"], header["SITELONG"] = 48.0, 11.5
+    for key, value in cards.items():
+        header[key.replace("_", "-")] = value
+    path = folder / name
+    fits.writeto(path, data, header)
+    return path
+
+
+@pytest.fixture
+def night(tmp_path: Path) -> Path:
+    folder = tmp_path / "night"
+    folder.mkdir()
+    for i in range(6):
+        write_frame(folder, f"bias_{i}.fits", "Bias Frame", 0.0, i)
+        write_frame(folder, f"dark_{i}.fits", "Dark Frame", 10.0, 10 + i)
+    for i in range(3):
+        write_frame(folder, f"dark60_{i}.fits", "Dark Frame", 60.0, 20 + i)
+    (folder / "notes.txt").write_text("clear sky")
+    (folder / "broken.fits").write_text("this is no FITS file")
+    return folder
+
+
+@pytest.fixture
+def workspace(qtbot, context):
+    made = FramesWorkspace(context)
+    qtbot.addWidget(made)
+    made.resize(1600, 900)
+    made.show()
+    yield made
+    made.close_down()
+    made.close()
+
+
+def scan(qtbot, workspace: FramesWorkspace, folder: Path) -> None:
+    with qtbot.waitSignal(workspace.scanned, timeout=20000):
+        workspace.add_folders([folder])
+
+
+def titles(workspace: FramesWorkspace) -> dict[str, int]:
+    return {group_title(g): len(g.frames) for g in workspace.state.grouping.groups}
+
+
+def group_of(workspace: FramesWorkspace, start: str):
+    return next(g for g in workspace.state.grouping.groups if group_title(g).startswith(start))
+
+
+def test_an_empty_workspace_says_how_to_begin(workspace):
+    assert "Drop a folder here" in workspace.empty._sentence.text()
+    assert workspace.empty.isVisible()
+
+
+def test_a_folder_becomes_groups_with_frames_and_reasons_for_the_rest(qtbot, workspace, night):
+    scan(qtbot, workspace, night)
+
+    found = titles(workspace)
+    assert sorted(found.values()) == [3, 6, 6]
+    assert [item.path.name for item in workspace.state.grouping.ungrouped] == ["broken.fits"]
+    assert [item.path.name for item in workspace.state.grouping.ignored] == ["notes.txt"]
+    names = [workspace.groups.model.index(r, 0).data() for r in range(3)]
+    assert names[0].startswith("Test camera · gain 100 · offset 50")
+    assert names[1:] == ["Not understood", "Ignored"]
+    assert len(workspace.frames.rows) == 6
+
+
+def test_frames_are_measured_in_the_background_and_shown(qtbot, workspace, night):
+    scan(qtbot, workspace, night)
+    bias = group_of(workspace, "Bias")
+
+    qtbot.waitUntil(lambda: not workspace.state.unmeasured(bias), timeout=30000)
+
+    levels = [row.value("level") for row in workspace.frames.rows]
+    assert levels == pytest.approx([500.0] * 6, abs=1.0)
+    qtbot.waitUntil(lambda: workspace.detail.picture.pyramid is not None, timeout=10000)
+    assert workspace.detail.picture.pyramid.shape == SHAPE
+
+
+def test_frames_dropped_on_a_group_move_there_and_undo_brings_them_back(qtbot, workspace, night):
+    scan(qtbot, workspace, night)
+    dark10, dark60 = group_of(workspace, "Dark · 10"), group_of(workspace, "Dark · 60")
+    target = workspace.groups.model.index_of(f"group/{dark10.id}")
+    dragged = frames_mime(dark60.frames[:2])
+
+    model = workspace.groups.model
+    assert model.canDropMimeData(dragged, Qt.DropAction.MoveAction, -1, -1, target)
+    model.dropMimeData(dragged, Qt.DropAction.MoveAction, -1, -1, target)
+
+    qtbot.waitUntil(lambda: workspace.undo.count() == 1, timeout=5000)
+    assert sorted(titles(workspace).values()) == [1, 6, 8]
+    assert workspace.undo.undoText() == f"Move 2 frames to {group_title(dark10)}"
+    workspace.undo_button.click()
+    assert sorted(titles(workspace).values()) == [3, 6, 6]
+    workspace.redo_button.click()
+    assert sorted(titles(workspace).values()) == [1, 6, 8]
+
+
+def test_a_real_drop_event_outside_all_groups_splits_the_frames_off(qtbot, workspace, night):
+    scan(qtbot, workspace, night)
+    bias = group_of(workspace, "Bias")
+    tree = workspace.groups.tree
+    below = QPoint(40, tree.viewport().height() - 4)
+    assert not tree.indexAt(below).isValid()
+
+    dragged = frames_mime(bias.frames[:2])
+    event = QDropEvent(
+        below,
+        Qt.DropAction.MoveAction,
+        dragged,
+        Qt.MouseButton.LeftButton,
+        Qt.KeyboardModifier.NoModifier,
+    )
+    tree.dropEvent(event)
+
+    qtbot.waitUntil(lambda: len(workspace.state.grouping.groups) == 4, timeout=5000)
+    assert sorted(len(g.frames) for g in workspace.state.grouping.groups) == [2, 3, 4, 6]
+
+
+def test_leaving_out_takes_frames_from_the_stack_but_not_from_the_group(qtbot, workspace, night):
+    scan(qtbot, workspace, night)
+    workspace.frames.table.selectRow(1)
+
+    workspace.do("leave-out")
+
+    group = workspace.group
+    assert group is not None and len(group.frames) == 6
+    assert len(workspace.state.used(group)) == 5
+    assert workspace.detail.stack.text() == "Stack 5 frames"
+    assert workspace.frames.rows[1].left_out == "left out by hand"
+    workspace.do("leave-out")
+    assert len(workspace.state.used(workspace.group)) == 6
+
+
+def test_split_and_merge_by_the_menu(qtbot, workspace, night):
+    scan(qtbot, workspace, night)
+    workspace.frames.table.selectRow(0)
+    workspace.frames.split.click()
+    assert sorted(len(g.frames) for g in workspace.state.grouping.groups) == [1, 3, 5, 6]
+
+    groups = [g for g in workspace.state.grouping.groups if g.kind == "bias"]
+    workspace.actions_by_hand.merge([g.id for g in groups])
+
+    assert sorted(len(g.frames) for g in workspace.state.grouping.groups) == [3, 6, 6]
+
+
+def test_a_correction_lies_over_the_file_and_regroups(qtbot, workspace, night):
+    scan(qtbot, workspace, night)
+    dark60 = group_of(workspace, "Dark · 60")
+    before = dark60.frames[0].read_bytes()
+
+    workspace.actions_by_hand.correct(dark60.frames, {"exposure_s": 10.0})
+
+    assert sorted(titles(workspace).values()) == [6, 9]
+    assert dark60.frames[0].read_bytes() == before
+    workspace.undo.undo()
+    assert sorted(titles(workspace).values()) == [3, 6, 6]
+
+
+def test_a_frame_of_another_size_is_refused_in_words(qtbot, workspace, night, context):
+    other = fits.PrimaryHDU(np.zeros((50, 60), dtype=np.uint16))
+    other.header["IMAGETYP"] = "Bias Frame"
+    other.writeto(night / "small.fits")
+    scan(qtbot, workspace, night)
+    said = []
+    context.problems.foreseen.connect(said.append)
+    bias = next(g for g in workspace.state.grouping.groups if len(g.frames) == 6)
+    small = next(g for g in workspace.state.grouping.groups if len(g.frames) == 1)
+
+    workspace.actions_by_hand.move(small.frames, bias.id)
+
+    assert len(said) == 1 and "small.fits" in said[0].message
+    assert workspace.undo.count() == 0
+
+
+def test_the_search_shows_only_groups_that_fit(qtbot, workspace, night):
+    scan(qtbot, workspace, night)
+
+    workspace.groups.model.set_filter("dark 60")
+
+    root = workspace.groups.model.index(0, 0)
+    assert workspace.groups.model.rowCount(root) == 1
+
+
+def test_stacking_a_group_files_its_master(qtbot, workspace, night, context):
+    scan(qtbot, workspace, night)
+    workspace.groups.choose_group(group_of(workspace, "Bias").id)
+
+    with qtbot.waitSignal(workspace.stacking.built, timeout=50000) as built:
+        workspace.do("primary")
+
+    (master,) = built.args[0].masters
+    assert master.record.kind == "bias" and master.record.n_combined == 6
+    image = fits.getdata(master.record.path)
+    expected = np.mean([fits.getdata(p) for p in sorted(night.glob("bias_*.fits"))], axis=0)
+    # Six frames: nothing but a 5-sigma outlier is left out, so the mean is that of all.
+    assert np.median(np.abs(image - expected)) < 1e-3
+    assert [m.kind for m in context.open_library().masters()] == ["bias"]
+
+
+def test_paths_survive_the_drag(tmp_path):
+    paths = (tmp_path / "ä b'\".fits", tmp_path / "<b>.fits")
+    assert frames_of_mime(frames_mime(paths)) == paths
+
+
+def test_the_night_theme_is_red_only(qtbot, workspace, night, theme, is_red_only):
+    scan(qtbot, workspace, night)
+    theme.set_theme("night")
+    qtbot.waitUntil(lambda: workspace.detail.picture.is_sharp, timeout=10000)
+    assert is_red_only(workspace)
