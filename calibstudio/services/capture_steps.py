@@ -66,6 +66,8 @@ class StepRunner:
                 self._end(index, ended.skipped, str(ended), ended.hint)
             except DeviceError as error:
                 self._after_device_error(index, error)
+            except CalibStudioError as error:
+                self._end(index, False, str(error), error.hint)
             # Reviews that arrive while the last frame is kept may open a step again.
             self._run.checkpoint()
 

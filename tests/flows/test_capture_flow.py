@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import json
 import math
+import threading
+import time
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,9 +20,15 @@ from astropy.io import fits
 
 from calibstudio.devices.simulator.faults import Faults
 from calibstudio.devices.simulator.observatory import SimulatedObservatory, simulated_observatory
-from calibstudio.domain.capture import Answer, CaptureStatus, QuestionKind, StepPhase
+from calibstudio.domain.capture import (
+    Answer,
+    CaptureReport,
+    CaptureStatus,
+    QuestionKind,
+    StepPhase,
+)
 from calibstudio.domain.drafts import BiasDraft, DarkDraft, FlatDraft
-from calibstudio.domain.equipment import CoverState, Frame
+from calibstudio.domain.equipment import CameraState, CoverState, Frame
 from calibstudio.domain.errors import Cancelled
 from calibstudio.domain.jobs import JobContext
 from calibstudio.domain.plan import CapturePlan
@@ -294,3 +302,63 @@ def test_a_stuck_cooler_is_a_question_and_skipping_it_keeps_the_rest(tmp_path: P
     assert "cannot hold −10.0\u202f°C" in operator.questions[0].text
     assert [s.phase for s in report.steps] == [StepPhase.SKIPPED, StepPhase.DONE]
     assert {header_of(p)["SET-TEMP"] for p in report.accepted} == {-5.0}
+
+
+def uncooled_darks(night: SimulatedObservatory, exposure_s: float, count: int) -> CapturePlan:
+    draft = DarkDraft.for_camera(night.camera.info)
+    draft.settings = replace(draft.settings, set_temp_c=None)
+    draft.exposures_s, draft.count = (exposure_s,), count
+    return draft.plan(night.camera.info)
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.01)
+
+
+def test_a_cancel_from_another_thread_ends_a_long_exposure_at_once(tmp_path: Path) -> None:
+    night = simulated_observatory("tiny", seed=3, start=START)  # at real speed
+    operator = Operator()
+    ends: list[BaseException | None] = []
+
+    def work() -> None:
+        try:
+            operator.run(night, uncooled_darks(night, 600.0, 3), tmp_path)
+            ends.append(None)
+        except Cancelled as cancelled:
+            ends.append(cancelled)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    wait_for(lambda: any("frame 1" in text for text in operator.said))
+    started = time.monotonic()
+    operator.token.cancel()
+    thread.join(timeout=10.0)
+
+    assert time.monotonic() - started < 5.0
+    assert isinstance(ends[0], Cancelled) and operator.last.finished
+    assert [p.suffix for p in files_under(tmp_path)] == [".jsonl"]
+    assert night.camera.status().state is CameraState.IDLE
+
+
+def test_pause_and_stop_work_from_the_windows_thread(tmp_path: Path) -> None:
+    night = simulated_observatory("tiny", seed=3, speed=100.0, start=START)
+    operator = Operator()
+    reports: list[CaptureReport] = []
+    plan = uncooled_darks(night, 5.0, 400)
+
+    thread = threading.Thread(target=lambda: reports.append(operator.run(night, plan, tmp_path)))
+    thread.start()
+    wait_for(lambda: bool(operator.statuses) and operator.last.good >= 2)
+    operator.control.pause()
+    wait_for(lambda: operator.last.paused)
+    while_paused = operator.last.good
+    operator.control.resume()
+    wait_for(lambda: operator.last.good >= while_paused + 2)
+    operator.control.stop_after_frame()
+    thread.join(timeout=10.0)
+
+    assert reports[0].stopped and len(reports[0].accepted) >= 4
+    assert resume_plan(reports[0].state_path or tmp_path).good == len(reports[0].accepted)

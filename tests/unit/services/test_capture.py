@@ -377,6 +377,19 @@ def test_a_search_that_ends_at_a_bound_fails_its_step_with_cause_and_cure(tmp_pa
     assert dark.phase is StepPhase.SKIPPED and "no flats" in dark.text
 
 
+def test_a_target_in_electrons_without_a_conversion_fails_its_step_alone(tmp_path: Path) -> None:
+    observatory = bench_observatory(panel=BenchPanel())
+    bench_camera(observatory).change = lambda number, frame: replace(frame, conversion=None)
+    plan = flats(target=LevelTarget(20_000, LevelUnit.ELECTRONS), with_dark_flats=False)
+
+    report = Operator().run(
+        observatory, replace(plan, steps=(*plan.steps, *darks(2).steps)), tmp_path
+    )
+
+    assert [s.phase for s in report.steps] == [StepPhase.FAILED, StepPhase.DONE]
+    assert "does not say what an ADU is worth" in report.steps[0].text
+
+
 # Dark flats -------------------------------------------------------------------------------------
 
 
