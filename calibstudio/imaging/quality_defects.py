@@ -202,7 +202,7 @@ def _is_compact(y: NDArray[np.int64], x: NDArray[np.int64], shape: tuple[int, ..
 def _interpolated(levels: NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np.float64]:
     """Return bin levels interpolated linearly to a grid, a 3x3 median of bins taken first."""
     filled = np.where(np.isfinite(levels), levels, known_percentile(levels))
-    padded = np.pad(filled, 1, mode="edge")
+    padded = np.pad(filled, 1, mode="reflect", reflect_type="odd")
     windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3))
     calm = np.median(windows, axis=(2, 3))
     for axis, length in enumerate(shape):

@@ -114,6 +114,10 @@ def pair_noise(stack: Sequence[Tiles], *, step: float) -> tuple[float, float]:
     return sigma, 1.2533 * spread / single.size**0.5 / (2.0 * sigma)
 
 
+_MEDIAN_OF_CHI = {2: 0.8326, 3: 0.8881, 4: 0.9161, 5: 0.9329}
+"""sqrt(median of chi^2(k) / k) for few degrees of freedom."""
+
+
 @dataclass(frozen=True, slots=True)
 class TemporalNoise:
     """How pixels scatter from frame to frame. NaN where there are too few frames."""
@@ -132,7 +136,8 @@ def temporal_noise(stack: Sequence[Tiles], *, step: float) -> TemporalNoise:
     """Measure each pixel's scatter over the frames of a set, the frames' levels taken out.
 
     The median of standard deviations of n frames is below sigma: it is divided by
-    sqrt(median of chi^2(n - 1) / (n - 1)), by Wilson and Hilferty 1 - 2 / (9 (n - 1)) cubed.
+    sqrt(median of chi^2(n - 1) / (n - 1)), from tables below 7 frames, above by Wilson and
+    Hilferty: (1 - 2 / (9 (n - 1)))^3, good to 0.1 %.
     Unstable pixels have over five times the median (from 16 frames on; fewer scatter too much).
     """
     n = len(stack)
@@ -155,6 +160,6 @@ def temporal_noise(stack: Sequence[Tiles], *, step: float) -> TemporalNoise:
     if not total:
         return TemporalNoise(float("nan"), float("nan"), float("nan"))
     free = n - 1
-    low = (1.0 - 2.0 / (9.0 * free)) ** 1.5
+    low = _MEDIAN_OF_CHI.get(free, (1.0 - 2.0 / (9.0 * free)) ** 1.5)
     share = unstable / total if n >= 16 else float("nan")
     return TemporalNoise(float(np.median(medians)) / low, float(np.sqrt(squares / total)), share)

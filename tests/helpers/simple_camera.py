@@ -14,7 +14,7 @@ class SimpleCamera:
     """Gaussian read noise, Poisson light, a fixed pattern, 16 bits."""
 
     seed: int
-    shape: tuple[int, int] = (512, 640)
+    shape: tuple[int, int] = (384, 448)
     egain: float = 1.4
     read_noise_e: float = 9.0
     bias_adu: float = 1000.0
