@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication
 
 from calibstudio import __version__
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
     from calibstudio.services.library import Library
 
 log = logging.getLogger(__name__)
+
+WARM_AFTER_MS = 2_500
+"""Kernels are warmed once the first workspace is up: both want the same processors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +88,16 @@ class App:
         self.show()
         return int(self.qt.exec())
 
-    def close(self, timeout_s: float = 4.0) -> bool:
-        """Stop work, make devices safe, let go of everything. False if something would not stop.
+    def close(self, timeout_s: float = 3.0) -> bool:
+        """Stop work, make devices safe, let go of everything.
 
         Within about ``timeout_s`` + 1 s. Safe to call twice.
+
+        Returns
+        -------
+        bool
+            False when a thread is left that must not be waited for (expendable work, or a driver
+            that hangs): end the process without it.
         """
         if self._closed:
             return True
@@ -101,7 +111,10 @@ class App:
         clean = True
         for runner in (context.camera_jobs, context.background):
             left_ms = max(int((ends - time.monotonic()) * 1000), 50)
-            clean &= runner.shutdown(left_ms)
+            stopped = runner.shutdown(left_ms)
+            if not stopped:
+                log.warning("a job did not stop in time")
+            clean &= stopped and not runner.leaves_threads
         clean &= _within(1.0, context.equipment.observatory.close)
         self._library.close()
         if self._undo_hooks is not None:
@@ -111,13 +124,18 @@ class App:
 
     def _on_first_painted(self) -> None:
         context = self.context
+        log.info("window painted")
         context.equipment.start()
         self.window.status_bar.start()
-        context.background.submit("Preparing", _warm, quiet=True, low_priority=True)
+        QTimer.singleShot(WARM_AFTER_MS, self._warm)
         for complaint in self._complaints:
             context.toasts.say(complaint, "warn")
         if self._folder is not None:
             self.window.show_workspace("frames")
+
+    def _warm(self) -> None:
+        if not self._closed:
+            self.context.background.submit("Preparing", _warm, quiet=True, expendable=True)
 
 
 class LibraryOpener:

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from calibstudio.cli.frame import Outcome
+from calibstudio.cli.frame import Outcome, say_problem
 from calibstudio.domain.errors import Cancelled, UsageError
 from calibstudio.domain.jobs import JobContext
 
@@ -72,8 +72,9 @@ def run(args: argparse.Namespace, ctx: JobContext) -> Outcome:
     clean = app.close()
     stop_watching_for_crashes()
     if not clean:
-        # Something hangs in a driver: waiting for its thread would never end.
-        log.warning("something did not stop in time; leaving it behind")
+        # Python would wait for threads of the pool, and may crash under those of other libraries.
+        if interrupted:
+            say_problem("Stopped. What was complete is kept.")
         logging.shutdown()
         sys.stdout.flush()
         os._exit(130 if interrupted else 0)

@@ -128,6 +128,21 @@ def test_shutdown_cancels_what_runs_and_refuses_what_comes(qtbot: QtBot, qapp: o
     assert late.state is JobState.CANCELLED
 
 
+def test_expendable_work_is_not_waited_for(qtbot: QtBot, qapp: object) -> None:
+    runner = JobRunner(max_threads=1)
+    hold = threading.Event()
+    job = runner.submit("Compile", lambda ctx: hold.wait(30), expendable=True)
+    qtbot.waitUntil(lambda: job.state is JobState.RUNNING)
+
+    started = time.monotonic()
+    assert runner.shutdown(5000)
+
+    assert time.monotonic() - started < 2.0
+    assert runner.leaves_threads
+    with qtbot.waitSignal(job.finished):
+        hold.set()
+
+
 def test_the_camera_thread_stays_the_same_thread(qtbot: QtBot, qapp: object) -> None:
     # Drivers keep state in the thread that opened them.
     runner = JobRunner(max_threads=1)

@@ -6,12 +6,14 @@ a caller sees happens there.
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import threading
 from collections.abc import Callable
 from enum import StrEnum
 from typing import Any
 
-from PySide6.QtCore import QObject, QThread, QThreadPool, QTimer, Signal, Slot
+from PySide6.QtCore import QObject, QThreadPool, QTimer, Signal, Slot
 
 from calibstudio.domain.errors import CalibStudioError, Cancelled
 from calibstudio.domain.jobs import CancelToken, JobContext, Progress, TimeToGo, throttled
@@ -113,6 +115,7 @@ class JobRunner(QObject):
         # Qt ends idle threads after 30 s; drivers keep state in the thread that opened them.
         self._pool.setExpiryTimeout(-1)
         self._active: dict[int, Job] = {}
+        self._expendable: list[threading.Thread] = []
         self._closed = False
         self._begin.connect(self._on_begin)
         self._report.connect(self._on_report)
@@ -124,12 +127,20 @@ class JobRunner(QObject):
         return tuple(self._active.values())
 
     def submit(
-        self, title: str, work: Work, *, quiet: bool = False, low_priority: bool = False
+        self, title: str, work: Work, *, quiet: bool = False, expendable: bool = False
     ) -> Job:
         """Start ``work(ctx)`` when a thread is free, and return its handle now.
 
         Nothing is delivered before control returns to the event loop, so the caller has time to
         connect to the job's signals. After `shutdown` a job is cancelled at once.
+
+        Parameters
+        ----------
+        quiet
+            Not shown in the jobs panel.
+        expendable
+            Work that cannot be interrupted and that nobody misses (compiling kernels): it has a
+            thread of its own, and `shutdown` does not wait for it.
         """
         job = Job(title, self, quiet=quiet)
         self._active[id(job)] = job
@@ -138,7 +149,14 @@ class JobRunner(QObject):
             job.cancel()
             QTimer.singleShot(0, self, lambda: self._end.emit(job, None, Cancelled()))
             return job
-        self._pool.start(lambda: self._run(job, work, low_priority=low_priority))
+        if expendable:
+            thread = threading.Thread(
+                target=self._run, args=(job, work), daemon=True, name=f"calibstudio {title}"
+            )
+            self._expendable.append(thread)
+            thread.start()
+        else:
+            self._pool.start(lambda: self._run(job, work))
         return job
 
     def cancel_all(self) -> None:
@@ -152,14 +170,15 @@ class JobRunner(QObject):
         self.cancel_all()
         return self._pool.waitForDone(timeout_ms)
 
-    def _run(self, job: Job, work: Work, *, low_priority: bool) -> None:
+    @property
+    def leaves_threads(self) -> bool:
+        """Whether expendable work still runs: the process must not wait for it at its end."""
+        return any(thread.is_alive() for thread in self._expendable)
+
+    def _run(self, job: Job, work: Work) -> None:
         """Worker thread. Touches no widget, lets no exception escape."""
         value: Any = None
         error: Exception | None = None
-        thread = QThread.currentThread()
-        thread.setPriority(
-            QThread.Priority.LowPriority if low_priority else QThread.Priority.NormalPriority
-        )
         try:
             ctx = JobContext(job.token, throttled(lambda p: self._report.emit(job, p)))
             job.token.check()
@@ -173,7 +192,8 @@ class JobRunner(QObject):
         except Exception as bug:
             log.exception("%s: unexpected error", job.title)
             error = bug
-        self._end.emit(job, value, error)
+        with contextlib.suppress(RuntimeError):  # the program has ended before expendable work
+            self._end.emit(job, value, error)
 
     @Slot(object)
     def _on_begin(self, job: Job) -> None:

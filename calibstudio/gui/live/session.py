@@ -197,7 +197,9 @@ class LiveSession(QObject):
 
     def prepare(self) -> None:
         """Compile what is fast, in the background."""
-        self._context.background.submit("Prepare pictures", lambda ctx: warm_up(), quiet=True)
+        self._context.background.submit(
+            "Prepare pictures", lambda ctx: warm_up(), quiet=True, expendable=True
+        )
 
     def set_request(self, request: ExposureRequest) -> None:
         """Take the next frames like this; a loop follows with its next frame."""

@@ -1,0 +1,144 @@
+"""The settings: what changes, changes at once; what cannot be is said beside the field."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QWidget
+from pytestqt.qtbot import QtBot
+
+from calibstudio.gui.context import GuiContext
+from calibstudio.gui.settings_dialog import (
+    AppearancePage,
+    EquipmentPage,
+    FoldersPage,
+    SettingsSheet,
+    SitePage,
+)
+from calibstudio.gui.widgets.segmented import SegmentedControl
+
+
+@pytest.fixture
+def sheet(qtbot: QtBot, context: GuiContext) -> SettingsSheet:
+    window = QWidget()
+    qtbot.addWidget(window)
+    window.resize(1280, 720)
+    window.show()
+    made = SettingsSheet(context, window)
+    qtbot.addWidget(made)
+    made.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose, False)
+    made.kept = window  # type: ignore[attr-defined]
+    made.open()
+    return made
+
+
+def test_a_theme_is_shown_at_once(qtbot: QtBot, sheet: SettingsSheet, context: GuiContext) -> None:
+    page = sheet.page("appearance")
+    assert isinstance(page, AppearancePage)
+
+    choice: SegmentedControl = page.choice
+    choice.chosen.emit("light")
+
+    assert context.theme.name == "light"
+    assert choice.value == "light"
+
+
+def test_night_brightness_is_kept_and_said(
+    qtbot: QtBot, sheet: SettingsSheet, context: GuiContext
+) -> None:
+    page = sheet.page("appearance")
+    assert isinstance(page, AppearancePage)
+    context.theme.set_theme("night")
+
+    page.slider.setValue(55)
+
+    assert context.settings.current.night_brightness == 55
+    assert context.theme.tokens.text == "#700000"
+
+
+def test_touch_makes_controls_a_finger_high(
+    qtbot: QtBot, sheet: SettingsSheet, context: GuiContext
+) -> None:
+    page = sheet.page("appearance")
+    assert isinstance(page, AppearancePage)
+
+    qtbot.mouseClick(page.touch, Qt.MouseButton.LeftButton)
+
+    assert context.settings.current.touch
+    assert context.theme.sizes.control == 44
+
+
+def test_a_frames_folder_is_checked_beside_its_field(
+    qtbot: QtBot, sheet: SettingsSheet, context: GuiContext, tmp_path: Path
+) -> None:
+    page = sheet.page("folders")
+    assert isinstance(page, FoldersPage)
+    sheet.show_page("folders")
+    (tmp_path / "file").touch()
+    before = context.settings.current.frames_folder
+
+    page.frames.setText(str(tmp_path / "file"))
+    page.frames.editingFinished.emit()
+    assert context.settings.current.frames_folder == before
+    assert page.frames.property("bad") == "true"
+
+    page.frames.setText(str(tmp_path / "new"))
+    page.frames.editingFinished.emit()
+    assert context.settings.current.frames_folder == tmp_path / "new"
+    assert page.frames.property("bad") == "false"
+
+
+def test_another_camera_is_connected_in_the_background(
+    qtbot: QtBot, sheet: SettingsSheet, context: GuiContext
+) -> None:
+    page = sheet.page("equipment")
+    assert isinstance(page, EquipmentPage)
+    sheet.show_page("equipment")
+
+    with qtbot.waitSignal(context.equipment.observatory_changed, timeout=5000):
+        qtbot.mouseClick(page.buttons["small"], Qt.MouseButton.LeftButton)
+
+    assert context.equipment.observatory.camera.info.name == "Simulated 1.4 MP mono"
+    assert context.settings.current.rig == "small"
+
+
+def test_a_camera_at_work_is_not_taken_away(
+    qtbot: QtBot, sheet: SettingsSheet, context: GuiContext
+) -> None:
+    page = sheet.page("equipment")
+    assert isinstance(page, EquipmentPage)
+    sheet.show_page("equipment")
+    job = context.camera_jobs.submit("Darks", lambda ctx: ctx.token.wait(600))
+
+    qtbot.mouseClick(page.buttons["small"], Qt.MouseButton.LeftButton)
+
+    assert context.equipment.observatory.camera.info.name == "Simulated 0.3 MP mono"
+    assert page.buttons["tiny"].isChecked()
+    with qtbot.waitSignal(job.cancelled):
+        job.cancel()
+
+
+def test_a_time_zone_that_does_not_exist_is_said(
+    qtbot: QtBot, sheet: SettingsSheet, context: GuiContext
+) -> None:
+    page = sheet.page("site")
+    assert isinstance(page, SitePage)
+
+    page.name.setText("Gornergrat")
+    page.zone.setText("Mars/Olympus")
+    page.zone.editingFinished.emit()
+    assert context.settings.current.site_name == ""
+    assert page.zone.property("bad") == "true"
+
+    page.zone.setText("Europe/Zurich")
+    page.zone.editingFinished.emit()
+    assert context.settings.current.site_name == "Gornergrat"
+    assert context.settings.current.site_timezone == "Europe/Zurich"
+
+
+def test_escape_closes_it(qtbot: QtBot, sheet: SettingsSheet) -> None:
+    qtbot.keyClick(sheet, Qt.Key.Key_Escape)
+
+    assert not sheet.isVisible()
