@@ -118,6 +118,7 @@ class _Scan:
         self._on_found = on_found
         self._cache = cache
         self._total = total
+        self._total_text = number(total)
         self._done = 0
         self._batch: list[FrameHeader] = []
         self._new: list[tuple[FrameHeader, str]] = []
@@ -145,7 +146,7 @@ class _Scan:
     def _one(self, file: FoundFile, cached: tuple[FrameHeader, str] | None) -> None:
         self._ctx.progress(
             self._done / max(1, self._total),
-            f"{number(self._done)} of {number(self._total)} files",
+            f"{number(self._done)} of {self._total_text} files",
         )
         self._done += 1
         try:
@@ -236,6 +237,7 @@ def scan_and_group(
     site: Site | None = None,
     changes: ManualChanges | None = None,
     tolerances: Tolerances | None = None,
+    keys: Mapping[str, tuple[str, ...]] | None = None,
     on_found: Callable[[list[FrameHeader]], None] | None = None,
 ) -> tuple[Grouping, tuple[LeftOut, ...]]:
     """Scan folders and group what is in them, with the changes made by hand applied again.
@@ -246,7 +248,11 @@ def scan_and_group(
     """
     found = scan(ctx, paths, site=site, on_found=on_found)
     grouping = group_frames(
-        found.headers, tolerances, left_out=found.ungrouped, ignored=found.ignored
+        found.headers,
+        tolerances,
+        left_out=found.ungrouped,
+        ignored=found.ignored,
+        keys=keys,
     )
     broken = [LeftOut(h.path, h.damage) for h in found.headers if h.damage]
     if changes:

@@ -52,6 +52,8 @@ class Hdu:
     bitpix: int
     data_end: int
     """Where its data ends in the (uncompressed) file, without padding."""
+    is_packed: bool = False
+    """Whether it is a compressed image (fpack)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,6 +260,7 @@ class _Geometry:
     shape: tuple[int, ...]
     bitpix: int
     data_bytes: int
+    is_packed: bool
 
 
 _STRUCTURE = frozenset(STRUCTURE)
@@ -280,6 +283,7 @@ def _hdu(cards: Cards, start: int, index: int) -> Hdu:
         geometry.shape,
         geometry.bitpix,
         start + cards.n_bytes + geometry.data_bytes,
+        geometry.is_packed,
     )
 
 
@@ -293,7 +297,8 @@ def _geometry(cards: Cards, *, is_primary: bool) -> _Geometry:
     extra = 0 if is_primary and not is_groups else _size(cards, "PCOUNT")
     data = abs(bitpix) // 8 * groups * (extra + pixels) if axes else 0
     shape: tuple[int, ...] = ()
-    if cards.value("ZIMAGE") is True:
+    is_packed = cards.value("ZIMAGE") is True
+    if is_packed:
         shape = tuple(reversed(_axes(cards, "Z")))
         bitpix = _size(cards, "ZBITPIX", bitpix)
     elif (is_primary or cards.value("XTENSION") == "IMAGE") and not is_groups:
@@ -306,6 +311,7 @@ def _geometry(cards: Cards, *, is_primary: bool) -> _Geometry:
         shape if is_image or any(n < 0 for n in shape) else (),
         bitpix,
         max(0, data),
+        is_packed,
     )
 
 

@@ -92,7 +92,8 @@ def read_gains(
         return read_setting(lookup, "gain", words.ISO), egain
     keyword, value, unit = found
     if value in NOT_SET:
-        return read_setting(lookup, "gain", (keyword,)), egain
+        read_setting(lookup, "gain", (keyword,))
+        return read_setting(lookup, "gain", words.ISO), egain
     meaning = _gain_meaning(lookup, keyword, value, unit, egain, software, camera)
     if meaning == "setting":
         lookup.came_from("gain", keyword)

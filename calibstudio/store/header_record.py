@@ -75,7 +75,12 @@ def header_record(source: Source, site_zone: str | None) -> FrameHeader:
     values["observed_utc"] = read_observed(lookup, values["exposure_s"], site_zone)
     if calibrated:
         lookup.notes.append(f"Already calibrated: {calibrated}.")
-    kind = _fill_from_path(lookup, read_path(source.path), lasting.kind, values)
+    said = read_path(source.path)
+    kind = _fill_from_path(lookup, said, lasting.kind, values)
+    if values["observed_utc"] is None and said.day is not None:
+        # Folders by date name the night by its evening, as the observing night does.
+        values["night"] = said.day
+        lookup.origin["night"] = "path"
     kind, is_master = _master(lookup, source.path, kind, lasting.says_master, evidence)
     return FrameHeader(
         path=source.path,

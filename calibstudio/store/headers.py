@@ -7,7 +7,7 @@ those fill gaps; where two sources disagree, the header's notes say it (RULES 1)
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -133,7 +133,7 @@ def _from_fits(path: Path, fits: FitsFile, status: os.stat_result) -> Source:
         path,
         Lookup(cards, history),
         shape,
-        _image_names(images),
+        _image_names(fits.hdus),
         planes,
         fits.damage,
         file_bytes=status.st_size,
@@ -142,17 +142,28 @@ def _from_fits(path: Path, fits: FitsFile, status: os.stat_result) -> Source:
     )
 
 
-def _image_names(images: list[Hdu]) -> tuple[str, ...]:
-    """Names of image HDUs as a user types them: ``SCI``, and ``SCI,2`` where a name repeats."""
-    if len(images) == 1:
-        return (images[0].name,)
-    names = [hdu.name for hdu in images]
-    out = []
-    for hdu in images:
-        version = hdu.cards.value("EXTVER")
-        repeated = hdu.name and names.count(hdu.name) > 1
-        out.append(f"{hdu.name},{version}" if repeated and isinstance(version, int) else hdu.name)
-    return tuple(out)
+def _image_names(hdus: Sequence[Hdu]) -> tuple[str, ...]:
+    """Names of the image HDUs as a user types them.
+
+    ``""`` is the primary (also what fpack made of it), ``SCI`` an extension, ``SCI,2`` one whose
+    name repeats, ``HDU3`` one without a name.
+    """
+    named: list[tuple[str, Hdu]] = []
+    for index, hdu in enumerate(hdus):
+        if not hdu.is_image:
+            continue
+        is_packed_primary = hdu.is_packed and index == 1 and hdu.name in ("", "COMPRESSED_IMAGE")
+        name = "" if index == 0 or is_packed_primary else hdu.name or f"HDU{index}"
+        named.append((name, hdu))
+    if len(named) == 1:
+        return (named[0][0],)
+    names = [name.upper() for name, _ in named]
+    return tuple(
+        f"{name},{hdu.cards.value('EXTVER') or 1}"
+        if name and names.count(name.upper()) > 1
+        else name
+        for name, hdu in named
+    )
 
 
 def _from_xisf(path: Path, xisf: XisfHeader, status: os.stat_result) -> Source:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,10 @@ def test_minus_one_means_not_set_for_settings(tmp_path: Path, keyword: str, valu
     assert header.gain is None
     assert header.offset is None
     assert "not set" in header.notes[0]
+
+
+def test_an_iso_stands_in_for_a_gain_that_was_not_set(tmp_path: Path) -> None:
+    assert frame(tmp_path, GAIN=-1, ISOSPEED=800).gain == 800.0
 
 
 def test_zero_is_a_setting(tmp_path: Path) -> None:
@@ -375,6 +380,15 @@ def test_a_name_never_overrules_a_header_and_the_disagreement_is_said(tmp_path: 
         "Header says gain 120, path says gain 100. The header is used.",
         "Header says 5.0\u202f°C, path says \u221210.0\u202f°C. The header is used.",
     )
+
+
+def test_a_dated_folder_is_the_night_where_no_time_is_written(tmp_path: Path) -> None:
+    without = frame(tmp_path, name="2026-04-17/flats/x.fits")
+    with_time = frame(tmp_path, name="2026-04-17/x.fits", DATE__OBS="2025-01-01T22:00:00")
+
+    assert without.night == date(2026, 4, 17)
+    assert without.origin["night"] == "path"
+    assert with_time.night is not None and with_time.night.year in (2024, 2025)
 
 
 def test_colour_planes_are_counted(tmp_path: Path) -> None:
