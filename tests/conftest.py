@@ -22,6 +22,7 @@ def _home_is_temporary(tmp_path_factory: pytest.TempPathFactory, monkeypatch: An
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(home))
     for name in ("CONFIG", "DATA", "CACHE", "STATE"):
+        (home / name.lower()).mkdir()
         monkeypatch.setenv(f"XDG_{name}_HOME", str(home / name.lower()))
     monkeypatch.delenv("CALIBSTUDIO_LIBRARY", raising=False)
 

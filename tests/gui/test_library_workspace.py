@@ -1,0 +1,163 @@
+"""The Library workspace on a real library: filter, search, look, approve, reject, undo."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from calibstudio.domain.master import ReviewState
+from calibstudio.domain.quality import Verdict
+from calibstudio.gui.library.workspace import LibraryWorkspace
+from tests.helpers.masters import make_master_file
+
+
+@pytest.fixture
+def filled(context, tmp_path: Path):
+    """Three masters: two of one camera, one of another."""
+    library = context.open_library()
+    for i, changes in enumerate(
+        (
+            {"camera": "One"},
+            {"camera": "One", "exposure_s": 20.0, "verdict": Verdict.BAD},
+            {"camera": "Two"},
+        )
+    ):
+        library.add(make_master_file(tmp_path / f"m{i}.fits", seed=i + 1, **changes))
+    return library
+
+
+@pytest.fixture
+def workspace(qtbot, context):
+    made = LibraryWorkspace(context)
+    qtbot.addWidget(made)
+    made.resize(1600, 900)
+    made.show()
+    yield made
+    made.close_down()
+    made.close()
+
+
+def read(qtbot, workspace: LibraryWorkspace) -> None:
+    with qtbot.waitSignal(workspace.state.changed, timeout=20000):
+        workspace.shown()
+
+
+def test_an_empty_library_says_where_masters_come_from(qtbot, workspace):
+    read(qtbot, workspace)
+    assert workspace.empty.isVisible()
+
+
+def test_masters_are_listed_and_the_first_is_shown_in_full(qtbot, workspace, filled):
+    read(qtbot, workspace)
+
+    assert len(workspace.model.records) == 3
+    record = workspace.detail.record
+    assert record is not None
+    qtbot.waitUntil(lambda: workspace.detail.picture.pyramid is not None, timeout=10000)
+    qtbot.waitUntil(lambda: len(workspace.detail._models["header"].records) > 20, timeout=10000)
+    keywords = [card.keyword for card in workspace.detail._models["header"].records]
+    assert "IMAGETYP" in keywords and "NCOMBINE" in keywords
+    assert len(workspace.detail._models["inputs"].records) == record.n_frames
+
+
+def test_planes_can_be_looked_at(qtbot, workspace, filled):
+    read(qtbot, workspace)
+    qtbot.waitUntil(lambda: workspace.detail.picture.pyramid is not None, timeout=10000)
+    first = workspace.detail.picture.pyramid
+
+    workspace.detail.planes.set_value("UNC")
+    workspace.detail._read_plane()
+
+    qtbot.waitUntil(lambda: workspace.detail.picture.pyramid is not first, timeout=10000)
+
+
+def test_ticking_a_facet_restricts_the_table(qtbot, workspace, filled):
+    read(qtbot, workspace)
+    box = workspace.facets._groups["camera"]._lines["Two"][1]
+
+    with qtbot.waitSignal(workspace.state.changed, timeout=10000):
+        box.click()
+
+    assert len(workspace.model.records) == 1
+    assert workspace._clear.isVisible()
+
+
+def test_searching_for_nothing_that_exists_says_so(qtbot, workspace, filled):
+    read(qtbot, workspace)
+
+    with qtbot.waitSignal(workspace.state.changed, timeout=10000):
+        qtbot.keyClicks(workspace.facets.search, "no such master")
+
+    assert workspace._none.isVisible()
+
+
+def test_approving_can_be_undone(qtbot, workspace, filled, context):
+    read(qtbot, workspace)
+    said = []
+    context.toasts.said.connect(said.append)
+    chosen = workspace.detail.record.sha256
+
+    workspace.do("approve")
+
+    qtbot.waitUntil(lambda: filled.get(chosen).state is ReviewState.APPROVED, timeout=10000)
+    qtbot.waitUntil(lambda: workspace.detail.record.state is ReviewState.APPROVED, timeout=10000)
+    assert said[-1].action == "Undo"
+    said[-1].on_action()
+    qtbot.waitUntil(lambda: filled.get(chosen).state is ReviewState.NEW, timeout=10000)
+    qtbot.waitUntil(lambda: not workspace.state.is_busy, timeout=10000)
+
+
+def test_rejecting_asks_for_a_reason_and_keeps_it(qtbot, workspace, filled):
+    from calibstudio.gui.sheet import Sheet
+    from calibstudio.gui.widgets.fields import TextField
+
+    read(qtbot, workspace)
+    chosen = workspace.detail.record.sha256
+    workspace.do("reject")
+    sheet = workspace.findChild(Sheet)
+    assert sheet is not None and sheet.isVisible()
+    reason = sheet.findChild(TextField)
+    reason.returnPressed.emit()
+    assert sheet.isVisible(), "a rejection without a reason is not taken"
+
+    qtbot.keyClicks(reason, "dew on the panel")
+    reason.returnPressed.emit()
+
+    qtbot.waitUntil(lambda: filled.get(chosen).state is ReviewState.REJECTED, timeout=10000)
+    assert filled.get(chosen).state_reason == "dew on the panel"
+    qtbot.waitUntil(lambda: not workspace.state.is_busy, timeout=10000)
+
+
+def test_a_library_that_cannot_be_read_is_a_banner_with_the_cure(qtbot, workspace, context):
+    place = Path(context.settings.current.library)
+    place.mkdir(parents=True)
+    (place / "library.sqlite").write_text("this is no database")
+
+    with qtbot.waitSignal(workspace.state.failed, timeout=20000):
+        workspace.shown()
+
+    banner = workspace._banner
+    assert banner is not None
+    qtbot.waitUntil(banner.isVisible, timeout=5000)
+
+
+def test_sorting_by_verdict_goes_by_severity(qtbot, workspace, filled):
+    read(qtbot, workspace)
+    names = [c.title for c in workspace.model.columns]
+
+    workspace.table.sortByColumn(
+        names.index("Verdict"), workspace.table.horizontalHeader().sortIndicatorOrder()
+    )
+
+    severities = [r.verdict.severity for r in workspace.model.records]
+    assert severities in (sorted(severities), sorted(severities, reverse=True))
+    assert set(severities) == {0, 2}
+
+
+def test_the_night_theme_is_red_only(qtbot, workspace, filled, theme, is_red_only):
+    read(qtbot, workspace)
+    qtbot.waitUntil(lambda: workspace.detail.picture.pyramid is not None, timeout=10000)
+    theme.set_theme("night")
+    qtbot.waitUntil(lambda: workspace.detail.picture.is_sharp, timeout=10000)
+    assert is_red_only(workspace)
