@@ -23,12 +23,12 @@ from calibstudio.store.card_writer import (
     CARD,
     CardValue,
     card,
-    data_sum,
     with_checksums,
 )
 
 MJD_EPOCH = datetime(1858, 11, 17, tzinfo=UTC)
 _SIGN_BIT = np.uint16(0x8000)
+_READ_BYTES = 1024 * BLOCK
 
 HeaderItem = tuple[str, CardValue | None, str]
 """Keyword, value, comment. A value of None is not written: missing is missing."""
@@ -118,14 +118,28 @@ def check_raw(path: Path, header: bytes, data: NDArray[np.uint8]) -> None:
     WriteProblemError
         If the file does not hold what it should.
     """
-    with path.open("rb") as handle:
-        same = handle.read(len(header)) == header
-        back = np.fromfile(handle, dtype=np.uint8)
-    if not same or back.size != data.size or data_sum(back) != data_sum(data):
+    if not _holds(path, header, data):
         raise WriteProblemError(
             f"{path.name} was written, but does not read back as it should.",
             hint="Check the disk or the network share, then take the frame again.",
         )
+
+
+def _holds(path: Path, header: bytes, data: NDArray[np.uint8]) -> bool:
+    """Whether a file is exactly header and data; read in pieces, so that memory is reused."""
+    buffer = np.empty(_READ_BYTES, dtype=np.uint8)
+    with path.open("rb", buffering=0) as handle:
+        if handle.read(len(header)) != header:
+            return False
+        for start in range(0, data.size, _READ_BYTES):
+            wanted = data[start : start + _READ_BYTES]
+            piece = buffer[: wanted.size]
+            filled = 0
+            while filled < piece.size and (n := handle.readinto(piece[filled:].data)):
+                filled += n
+            if filled < piece.size or not np.array_equal(piece.view("u8"), wanted.view("u8")):
+                return False
+        return not handle.read(1)
 
 
 def with_cards(raw: bytes, changes: list[HeaderItem], notes: list[bytes]) -> bytes:
