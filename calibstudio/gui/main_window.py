@@ -28,6 +28,7 @@ from calibstudio.gui.context import GuiContext
 from calibstudio.gui.help_view import HelpView
 from calibstudio.gui.icons import icon
 from calibstudio.gui.jobs.board import JobBoard
+from calibstudio.gui.notify import EndOfWork
 from calibstudio.gui.problems import Problem
 from calibstudio.gui.rail import Rail
 from calibstudio.gui.sheet import Sheet, ask, show_problem
@@ -103,6 +104,9 @@ class MainWindow(QWidget):
         grid.setRowStretch(0, 1)
         self.toasts = ToastHost(context.theme, context.toasts, self)
         self._caret = Caret(context.theme, self)
+        self._end_of_work = EndOfWork(
+            (context.camera_jobs, context.background), context.settings, self
+        )
         self._help: HelpView | None = None
         self._before_help = "live"
         self._resize_to_screen()

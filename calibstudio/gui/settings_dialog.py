@@ -291,11 +291,11 @@ class SitePage(_Page):
     def build(self) -> None:
         s = self.context.settings.current
         of_rig = self.context.equipment.observatory.site
-        hint = "" if of_rig is None else f" Now: {of_rig.name}."
+        own = "" if of_rig is None else f" The equipment has its own: {of_rig.name}."
         self.column.addWidget(
             label(
-                "The site decides which night a frame belongs to and when twilight is. "
-                f"Without a name the site of the equipment is used.{hint}",
+                "Your site decides which night a frame on disk belongs to: nights go from noon to "
+                f"noon, local time.{own}",
                 "secondary",
                 wrap=True,
             )

@@ -201,6 +201,8 @@ def camera_text(s: EquipmentSnapshot) -> FieldText:
 def temperature_text(s: EquipmentSnapshot) -> FieldText:
     """Say the sensor's temperature and the cooler's power."""
     camera = s.camera
+    if camera is None and not s.problems:
+        return FieldText(icon="cooler", tip="Not read yet")
     if camera is None or camera.sensor_c is None:
         return FieldText(icon="cooler", strong="unknown", tip="Sensor temperature: not known")
     power = camera.cooler_power_pct
@@ -230,6 +232,8 @@ def filter_text(s: EquipmentSnapshot) -> FieldText:
         return FieldText(icon="wheel", after="turning", tip="Filter wheel is turning")
     if not s.has_wheel:
         return FieldText(icon="wheel", after="no wheel", tip="There is no filter wheel")
+    if s.camera is None and not s.problems:
+        return FieldText(icon="wheel", tip="Not read yet")
     name = s.filter_name or "unknown"
     return FieldText(icon="wheel", strong=name, tip=f"Filter {name}")
 

@@ -48,7 +48,6 @@ def _radio(name: str, edge: str, fill: str, dot: str, width: float = 1) -> str:
 def stylesheet(t: Tokens, sizes: Sizes) -> str:
     """Return the whole style sheet for these tokens and sizes."""
     values = {name: getattr(t, name) for name in t.__slots__}
-    # Side by side steppers, 44 wide, in touch mode; a narrow pair one above the other otherwise.
     values |= {
         "control": sizes.control - 2,
         "tool": sizes.toolbar - 2,
@@ -94,7 +93,7 @@ def stylesheet(t: Tokens, sizes: Sizes) -> str:
         "bad_icon": _image("status-bad", t.bad),
         "help_icon": _image("help", t.info),
     }
-    return Template(_QSS).substitute(values)
+    return Template(_QSS + (_TOUCH if sizes.touch else "")).substitute(values)
 
 
 _QSS = """
@@ -199,7 +198,8 @@ QLineEdit[bad="true"], QAbstractSpinBox[bad="true"] { border: 2px solid $bad; pa
 QAbstractSpinBox QLineEdit, QComboBox QLineEdit {
   border: none; background: transparent; padding: 0; min-height: 0;
 }
-QLineEdit > QToolButton { border: none; background: transparent; }
+QLineEdit > QToolButton { border: none; background: transparent; padding: 0; min-width: 0;
+  min-height: 0; }
 QAbstractSpinBox::up-button, QAbstractSpinBox::down-button {
   subcontrol-origin: padding; width: 26px; background: transparent; border: none;
   border-left: 1px solid $line2;
@@ -342,4 +342,20 @@ QCalendarWidget QWidget { background: $panel; alternate-background-color: $card;
 QCalendarWidget QToolButton { background: $ctl; }
 QTextBrowser { background: $bg; color: $text; border: none; padding: 16px 24px; }
 QTextBrowser:focus { border: none; padding: 16px 24px; }
+"""
+
+_TOUCH = """
+QAbstractSpinBox::up-button, QAbstractSpinBox::down-button { width: 44px; height: ${control}px; }
+QAbstractSpinBox::up-button { subcontrol-position: center right; }
+QAbstractSpinBox::down-button { subcontrol-position: center right; position: relative;
+  left: -45px; }
+QAbstractSpinBox::up-arrow, QAbstractSpinBox::down-arrow { width: 20px; height: 20px; }
+QCheckBox, QRadioButton, QSlider { min-height: 44px; }
+QSlider::handle:horizontal { width: 28px; height: 28px; margin: -12px 0; border-radius: 14px; }
+QMenu::item { min-height: 44px; height: 44px; }
+QTabBar::tab { min-height: 42px; }
+QToolButton { min-width: 36px; min-height: 36px; }
+QLineEdit > QToolButton { min-width: 0; min-height: 0; }
+QSplitter::handle:horizontal { width: 8px; }
+QSplitter::handle:vertical { height: 8px; }
 """
