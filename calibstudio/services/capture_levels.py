@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from calibstudio.domain.equipment import CameraInfo, Conversion, Frame
 from calibstudio.domain.kinds import FrameKind
+from calibstudio.domain.outlook import saturation_adu
 from calibstudio.domain.plan import CameraSettings, CaptureStep, LevelTarget
 from calibstudio.domain.recipe import Recipe, Tolerances
 from calibstudio.domain.wording import quantity
@@ -149,14 +150,6 @@ class Levels:
             saturation_adu=saturation_adu(info, level, frame.conversion),
             conversion=frame.conversion,
         )
-
-
-def saturation_adu(info: CameraInfo, bias_adu: float, conversion: Conversion | None) -> float:
-    """Return S of RULES 6: the converter's end or the full well above the bias, the lesser."""
-    limit = float(info.max_adu)
-    if conversion is not None and conversion.full_well_e and conversion.e_per_adu > 0:
-        limit = min(limit, bias_adu + conversion.full_well_e / conversion.e_per_adu)
-    return limit
 
 
 def tile_means(data: NDArray[np.uint16]) -> tuple[NDArray[np.float64], float]:

@@ -455,7 +455,11 @@ class StepRunner:
         key = TrainedKey.of(step.settings, step.filter, self._run.steps[index].brightness)
         try:
             trained.learn(
-                key, last.exposure_s, (last.level_adu or 0.0) - bias.level_adu, last.taken_at
+                key,
+                last.exposure_s,
+                (last.level_adu or 0.0) - bias.level_adu,
+                last.taken_at,
+                bias_adu=bias.level_adu,
             )
         except CalibStudioError as error:
             self._run.note(f"The trained value was not kept: {error}")

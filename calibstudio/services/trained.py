@@ -63,6 +63,8 @@ class TrainedValue:
     """UTC."""
     earlier: tuple[tuple[datetime, float], ...] = ()
     """(when, signal in ADU a second) of earlier successes, newest first."""
+    bias_adu: float | None = None
+    """Bias level it was measured with; None: values from before it was kept."""
 
     @property
     def rate_adu_per_s(self) -> float:
@@ -131,7 +133,28 @@ class TrainedStore:
         factor = (best.key.brightness or 1) / key.brightness
         return replace(best, key=key, exposure_s=best.exposure_s * factor, earlier=())
 
-    def learn(self, key: TrainedKey, exposure_s: float, signal_adu: float, at: datetime) -> None:
+    def bias_adu(self, settings: CameraSettings) -> float | None:
+        """Return the newest bias level measured with these settings; None: never measured.
+
+        The bias does not depend on filter or light, so every filter's value counts.
+        """
+        wanted = TrainedKey.of(settings, None, None)
+        known = [
+            v
+            for k, v in self._values.items()
+            if v.bias_adu is not None and replace(k, filter=None, brightness=None) == wanted
+        ]
+        return max(known, key=lambda v: v.at).bias_adu if known else None
+
+    def learn(
+        self,
+        key: TrainedKey,
+        exposure_s: float,
+        signal_adu: float,
+        at: datetime,
+        *,
+        bias_adu: float | None = None,
+    ) -> None:
         """Keep a success and write the file.
 
         Raises
@@ -144,7 +167,7 @@ class TrainedStore:
         earlier: tuple[tuple[datetime, float], ...] = ()
         if old := self._values.get(key):
             earlier = ((old.at, old.rate_adu_per_s), *old.earlier)[:HISTORY]
-        self._values[key] = TrainedValue(key, exposure_s, signal_adu, at, earlier)
+        self._values[key] = TrainedValue(key, exposure_s, signal_adu, at, earlier, bias_adu)
         self._write()
 
     def forget(self, key: TrainedKey) -> None:
@@ -203,6 +226,7 @@ def _row(value: TrainedValue) -> dict[str, Any]:
         "signal_adu": value.signal_adu,
         "at": value.at.astimezone(UTC).isoformat(),
         "earlier": [[at.astimezone(UTC).isoformat(), rate] for at, rate in value.earlier],
+        "bias_adu": value.bias_adu,
     }
     return {name: item for name, item in row.items() if item is not None}
 
@@ -220,7 +244,9 @@ def _value(row: Mapping[str, Any]) -> TrainedValue:
     if not (0 < exposure_s < 1e6 and 0 < signal_adu < 1e9):
         raise ValueError("an exposure and a signal are above zero")
     earlier = tuple((_moment(at), float(rate)) for at, rate in row.get("earlier", ()))
-    return TrainedValue(key, exposure_s, signal_adu, _moment(row["at"]), earlier)
+    bias = row.get("bias_adu")
+    bias_adu = None if bias is None else float(bias)
+    return TrainedValue(key, exposure_s, signal_adu, _moment(row["at"]), earlier, bias_adu)
 
 
 def _moment(text: str) -> datetime:
