@@ -39,6 +39,7 @@ TABS = (
     ("history", "History"),
 )
 _SHOWN_FACTS = 6
+_SAID_ELSEWHERE = ("n_frames", "frames_of_wanted", "minimum", "maximum")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -288,7 +289,9 @@ class MasterPanel(QWidget):
             ("Frames", f"{number(record.n_combined)} of {number(record.n_frames)}")
         ]
         rows += [
-            (m.label, _metric_text(m)) for m in record.assessment.metrics if m.value is not None
+            (m.label, _metric_text(m))
+            for m in record.assessment.metrics
+            if m.value is not None and m.name not in _SAID_ELSEWHERE
         ]
         used = ", ".join(f"{kind_title(u.kind)} {u.file}" for u in record.used)
         rows = rows[:_SHOWN_FACTS]

@@ -27,6 +27,9 @@ from calibstudio.gui.widgets.table import RecordTableModel, TableView
 from calibstudio.gui.widgets.text import label
 from calibstudio.gui.widgets.workspace import Workspace
 
+HIDDEN_WHEN_COMPACT = ("Camera", "Gain", "Review")
+"""Columns that are said elsewhere: in the facets, the verdict card, the header."""
+
 
 class LibraryWorkspace(Workspace):
     """Facets at the left, the table of masters, the chosen one at the right."""
@@ -72,7 +75,7 @@ class LibraryWorkspace(Workspace):
         split.addWidget(self.trend)
         split.setStretchFactor(0, 1)
         column.addWidget(split, 1)
-        splitter = Splitter("library", sizes=(232, 1064, 548))
+        splitter = self._splitter = Splitter("library", sizes=(232, 1064, 548))
         for panel in (self.facets, centre, self.detail):
             splitter.addWidget(panel)
         splitter.setStretchFactor(1, 1)
@@ -251,6 +254,11 @@ class LibraryWorkspace(Workspace):
 
     def on_compact(self, compact: bool) -> None:
         self.detail.picture.setFixedHeight(196 if compact else 272)
+        for i, column in enumerate(self.model.columns):
+            if column.title in HIDDEN_WHEN_COMPACT:
+                self.table.setColumnHidden(i, compact)
+        self.detail.setMinimumWidth(372 if compact else 388)
+        self._splitter.setSizes([190, 736, 376] if compact else [232, 1064, 548])
 
     def close_down(self) -> None:
         self.detail.close_down()
