@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from calibstudio.domain.changes import ManualChanges
 from calibstudio.domain.equipment import Site
@@ -19,6 +20,7 @@ from calibstudio.domain.jobs import JobContext
 from calibstudio.domain.recipe import Tolerances
 from calibstudio.domain.regroup import apply_changes
 from calibstudio.domain.wording import number
+from calibstudio.services.regroup import load_changes
 from calibstudio.store.header_bytes import NotAFrameError
 from calibstudio.store.header_cache import HeaderCache
 from calibstudio.store.headers import (
@@ -28,6 +30,9 @@ from calibstudio.store.headers import (
     read_raw_header,
 )
 from calibstudio.store.scan import FoundFile, find_files, has_frame_ending
+
+if TYPE_CHECKING:
+    from calibstudio.services.library import Library
 
 log = logging.getLogger(__name__)
 
@@ -236,11 +241,14 @@ def scan_and_group(
     *,
     site: Site | None = None,
     changes: ManualChanges | None = None,
+    library: Library | None = None,
     tolerances: Tolerances | None = None,
     keys: Mapping[str, tuple[str, ...]] | None = None,
     on_found: Callable[[list[FrameHeader]], None] | None = None,
 ) -> tuple[Grouping, tuple[LeftOut, ...]]:
     """Scan folders and group what is in them, with the changes made by hand applied again.
+
+    ``changes`` are those of this run; where there are none, those that the ``library`` keeps.
 
     Returns
     -------
@@ -255,6 +263,8 @@ def scan_and_group(
         keys=keys,
     )
     broken = [LeftOut(h.path, h.damage) for h in found.headers if h.damage]
+    if not changes and library is not None:
+        changes = load_changes(library, found.headers)
     if changes:
         grouping = apply_changes(grouping, changes)
     unreadable = sorted([*found.ungrouped, *broken], key=lambda item: item.path)
