@@ -184,6 +184,23 @@ def test_a_correction_lies_over_the_file_and_regroups(qtbot, workspace, night):
     assert sorted(titles(workspace).values()) == [3, 6, 6]
 
 
+def test_changes_by_hand_come_back_with_the_next_scan(qtbot, workspace, night, context):
+    scan(qtbot, workspace, night)
+    dark60 = group_of(workspace, "Dark · 60")
+    workspace.actions_by_hand.leave_out(dark60.frames[:1])
+    workspace.actions_by_hand.correct(dark60.frames[1:], {"exposure_s": 10.0})
+    workspace.keep_changes()
+    qtbot.waitUntil(lambda: len(context.open_library().regroupings()) == 1, timeout=10000)
+
+    later = FramesWorkspace(context)
+    qtbot.addWidget(later)
+    scan(qtbot, later, night)
+
+    assert sorted(len(g.frames) for g in later.state.grouping.groups) == [1, 6, 8]
+    assert list(later.state.grouping.excluded) == [dark60.frames[0]]
+    later.close_down()
+
+
 def test_a_frame_of_another_size_is_refused_in_words(qtbot, workspace, night, context):
     other = fits.PrimaryHDU(np.zeros((50, 60), dtype=np.uint16))
     other.header["IMAGETYP"] = "Bias Frame"

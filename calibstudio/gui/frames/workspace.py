@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QPoint, Qt, Signal, Slot
+from PySide6.QtCore import QPoint, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QAction, QDragEnterEvent, QDropEvent, QUndoStack
 from PySide6.QtWidgets import QFileDialog, QMenu, QStackedWidget, QWidget
 
 from calibstudio.domain.group_titles import group_titles
 from calibstudio.domain.grouping import Group, Grouping
-from calibstudio.domain.jobs import Progress
+from calibstudio.domain.jobs import JobContext, Progress
 from calibstudio.domain.wording import count, number
 from calibstudio.gui.context import GuiContext
 from calibstudio.gui.frames.correct_sheet import correct_header
@@ -31,6 +31,9 @@ from calibstudio.gui.widgets.buttons import Button, IconButton
 from calibstudio.gui.widgets.panels import EmptyState
 from calibstudio.gui.widgets.splitter import Splitter
 from calibstudio.gui.widgets.workspace import Workspace
+
+KEEP_AFTER_MS = 400
+"""A change by hand is written so long after the last one."""
 
 
 class FramesWorkspace(Workspace):
@@ -54,6 +57,9 @@ class FramesWorkspace(Workspace):
         self.stacking = Stacking(context, self.state, self)
         self._folders: list[Path] = []
         self._scan: Job | None = None
+        self._keep = QTimer(self)
+        self._keep.setSingleShot(True)
+        self._keep.setInterval(KEEP_AFTER_MS)
         self._file_dialog: QFileDialog | None = None
         self.groups = GroupsPanel(self.theme, self.state)
         self.frames = FramesPanel(self.theme, self.state)
@@ -96,6 +102,8 @@ class FramesWorkspace(Workspace):
         self.undo_button.clicked.connect(self.undo.undo)
         self.redo_button.clicked.connect(self.undo.redo)
         self.undo.indexChanged.connect(self._on_history)
+        self.undo.indexChanged.connect(self._on_changed_by_hand)
+        self._keep.timeout.connect(self.keep_changes)
         self.undo.cleanChanged.connect(self._on_history)
         self.state.changed.connect(self._on_grouping)
         self._found_so_far.connect(self._on_found_so_far)
@@ -152,6 +160,7 @@ class FramesWorkspace(Workspace):
             self._folders,
             self.context.settings.current.site,
             self.state.grouping.changes,
+            self.context.open_library,
             self._found_so_far.emit,
         )
         job = self.context.background.submit(f"Scan {self._folders[-1].name}", work)
@@ -410,6 +419,25 @@ class FramesWorkspace(Workspace):
             button.setEnabled(can)
             button.set_tip(f"{word}: {text}" if can else f"Nothing to {word.lower()}")
 
+    @Slot()
+    def _on_changed_by_hand(self) -> None:
+        if self.undo.count():
+            self._keep.start()
+
+    @Slot()
+    def keep_changes(self) -> None:
+        """Write what was changed by hand into the library's database, in the background."""
+        self._keep.stop()
+        grouping, open_library = self.state.grouping, self.context.open_library
+
+        def work(ctx: JobContext) -> bool:
+            from calibstudio.services.regroup import keep_changes
+
+            return keep_changes(open_library(), grouping)
+
+        job = self.context.background.submit("Keep changes", work, quiet=True)
+        job.failed.connect(self.context.problems.report)
+
     # Stacking
 
     @Slot()
@@ -448,5 +476,7 @@ class FramesWorkspace(Workspace):
     def close_down(self) -> None:
         if self._scan is not None:
             self._scan.cancel()
+        if self._keep.isActive():
+            self.keep_changes()
         self.measuring.stop()
         self.detail.close_down()
