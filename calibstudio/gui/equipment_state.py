@@ -186,11 +186,13 @@ class _Poller:
 
 def _unread(observatory: Observatory) -> EquipmentSnapshot:
     """What is known before the first reading."""
+    utc = observatory.clock.now()
     return EquipmentSnapshot(
-        utc=observatory.clock.now(),
+        utc=utc,
         observatory=observatory.name,
         is_simulated=observatory.is_simulated,
         camera_name=observatory.camera.info.name,
+        sun_altitude_deg=_sun_altitude(observatory, utc),
         has_wheel=observatory.wheel is not None,
         has_panel=observatory.panel is not None,
     )
@@ -289,13 +291,16 @@ class EquipmentState(QObject):
     def _poll(self, observatory: Observatory, stop: threading.Event) -> None:
         """Polling thread: read, hand over, wait."""
         poller = _Poller(observatory)
+        said = ""
         while not stop.is_set():
             try:
                 self._read.emit(observatory, poller.read())
             except RuntimeError:
                 return  # the object on the Qt side is gone: the program ends
-            except Exception:
-                log.exception("reading the equipment failed unexpectedly")
+            except Exception as error:
+                if repr(error) != said:  # once, not every second
+                    said = repr(error)
+                    log.exception("reading the equipment failed unexpectedly")
             stop.wait(self._interval_s)
 
     @Slot(object, object)

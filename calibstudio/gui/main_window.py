@@ -156,7 +156,7 @@ class MainWindow(QWidget):
             return
         self._current = name
         self.rail.show_chosen(self._rows[name].action)
-        self.setWindowTitle(f"CalibStudio {self._rows[name].title}")
+        self.setWindowTitle(self._rows[name].title)
         if not self._painted:
             self._blank.show_title(self._rows[name].title)
             return
@@ -274,6 +274,8 @@ class MainWindow(QWidget):
     @Slot()
     def _after_first_paint(self) -> None:
         self.first_painted.emit()
+        if not self.isVisible():
+            return  # closed again already
         self.show_workspace(self._current or "live")
         self.setFocus(Qt.FocusReason.OtherFocusReason)
 

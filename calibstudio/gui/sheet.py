@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
     QListView,
     QPlainTextEdit,
     QToolButton,
+    QTreeView,
     QVBoxLayout,
     QWidget,
 )
@@ -219,7 +220,11 @@ def file_dialog(
         if view is not None:
             # Filled before our icons are known to it: words alone, then.
             view.setIconSize(QSize(0, 0))
-    dialog.resize(QSize(860, 560))
+    details = dialog.findChild(QTreeView, "treeView")
+    if details is not None:
+        for section, width in enumerate((340, 100, 110, 150)):
+            details.header().resizeSection(section, width)
+    dialog.resize(QSize(940, 600))
     return dialog
 
 

@@ -116,6 +116,8 @@ _QSS = """
 }
 QWidget { color: $text; }
 QWidget:disabled { color: $disabled; }
+QFileDialog { border: 1px solid $line2; }
+QFileDialog QTreeView::item { height: 28px; }
 QMainWindow, QDialog, QFileDialog, QMessageBox { background: $panel; }
 QToolTip {
   background: $card; color: $text; border: 1px solid $line2; padding: 4px 8px; font-size: 13px;
