@@ -42,7 +42,8 @@ def run(args: argparse.Namespace, ctx: JobContext) -> Outcome:
             problems.append(Problem.of(error))
             continue
         if header.damage:
-            problems.append(Problem(f"{path.name}: {header.damage}", "Copy or take it again."))
+            hint = "Copy or take it again." if header.images else ""
+            problems.append(Problem(f"{path.name}: {header.damage}", hint))
         documents.append(_document(header))
         texts.append(_text(header))
     ctx.progress(1.0)

@@ -212,7 +212,8 @@ class _Walk:
             found = header_length(buffer)
             if found is not None:
                 return buffer[: found[0]], found[1]
-            more = self._file.read(FIRST_READ) if len(buffer) < MAX_HEADER else b""
+            # Twice as much each time: a header without end is not searched over and over.
+            more = self._file.read(len(buffer)) if len(buffer) < MAX_HEADER else b""
             if not more:
                 whole = len(buffer) // 80 * 80
                 return (buffer[:whole], False) if whole >= 4 * 80 else None

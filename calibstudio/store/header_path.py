@@ -10,6 +10,8 @@ from pathlib import PurePath
 
 from calibstudio.domain.kinds import FrameKind
 
+_BETWEEN = frozenset({"for", "of", "the"})
+
 FOLDERS = 3
 """So many folders above the file are asked, the nearest first."""
 
@@ -224,16 +226,20 @@ def _token_kind(token: str) -> str | None:
 
 
 def _kind(name: str, is_folder: bool) -> tuple[str | None, bool]:
+    """The kind that a name says; None where it says none, or several."""
     tokens = [m[1] for t in _SPLIT.split(name) if t and (m := _NUMBERED.match(t.split(".")[0]))]
-    kinds = [k for t in tokens if (k := _token_kind(t.removeprefix("master"))) is not None]
     is_master = any(t.lower().startswith("master") for t in tokens)
-    found = set(kinds)
-    if {FrameKind.DARK, FrameKind.FLAT} <= found or FrameKind.DARK_FLAT in found:
-        return FrameKind.DARK_FLAT, is_master
-    if kinds:
-        return kinds[0], is_master
+    words = [t.lower().removeprefix("master") for t in tokens if t.lower() not in _BETWEEN]
+    kinds = [_token_kind(w) for w in words]
+    for (word, kind), following in zip(zip(words, kinds, strict=True), kinds[1:], strict=False):
+        # A dark flat is "dark flats" or "flat dark"; "darks and flats" are both.
+        if {kind, following} == {FrameKind.DARK, FrameKind.FLAT} and not word.endswith("s"):
+            return FrameKind.DARK_FLAT, is_master
+    found = {k for k in kinds if k is not None}
+    if len(found) == 1:
+        return found.pop(), is_master
     # `offset_30` in a file name is a setting; a folder called Offset holds biases.
-    if is_folder and [t.upper() for t in tokens] in (["OFFSET"], ["OFFSETS"]):
+    if is_folder and not found and words in (["offset"], ["offsets"]):
         return FrameKind.BIAS, is_master
     return None, is_master
 

@@ -123,6 +123,9 @@ def test_without_any_word_the_kind_is_unknown(tmp_path: Path) -> None:
         ("FlatDarks/img_001.fits", "dark flat"),
         ("dark flats/img_001.fits", "dark flat"),
         ("DARK_FLAT_3.2s.fits", "dark flat"),
+        ("dark_for_flat_3.2s.fits", "dark flat"),
+        ("darks and flats/Bias_001.fits", "bias"),
+        ("flat_panel_dark/Flat_001.fits", "flat"),
         ("2026-01-01/Flat Ha/img.fits", "flat"),
         ("skyflat-03.fit", "flat"),
         ("bias-0001.fits", "bias"),
@@ -141,9 +144,20 @@ def test_names_fill_the_gap(tmp_path: Path, name: str, kind: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["gain100_offset30.fits", "M31_offset_50_001.fits", "darkroom.fits", "flatiron.fits", "x.fits"],
+    [
+        "gain100_offset30.fits",
+        "M31_offset_50_001.fits",
+        "darkroom.fits",
+        "flatiron.fits",
+        "x.fits",
+        "darks and flats/001.fits",
+        "DarkNebula_Light_001.fits",
+        "flat_panel_dark_001.fits",
+    ],
 )
-def test_a_setting_or_half_a_word_in_a_name_is_no_kind(tmp_path: Path, name: str) -> None:
+def test_a_setting_half_a_word_or_two_kinds_in_a_name_are_no_kind(
+    tmp_path: Path, name: str
+) -> None:
     assert frame(tmp_path, name).kind is None
 
 
