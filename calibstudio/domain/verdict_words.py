@@ -35,7 +35,7 @@ METRICS: dict[str, Words] = {
     "level_g2": Words("Level G2", ADU),
     "level_b": Words("Level B", ADU),
     "mean": Words("Mean", ADU),
-    "noise": Words("Noise", ADU, 2),
+    "noise": Words("Noise", ADU),
     "minimum": Words("Minimum", ADU),
     "maximum": Words("Maximum", ADU),
     "saturated": Words("Saturated pixels", PERCENT),

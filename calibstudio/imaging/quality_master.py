@@ -11,14 +11,16 @@ from numpy.typing import NDArray
 from calibstudio.domain.kinds import FrameKind
 from calibstudio.domain.quality import Assessment, Verdict
 from calibstudio.domain.thresholds import DEFAULT_THRESHOLDS, Limit, Thresholds
-from calibstudio.domain.verdicts import Judge
+from calibstudio.domain.verdicts import Judge, more_flats
 from calibstudio.imaging.quality_context import COVERED, DARK_LIKE, MasterContext
 from calibstudio.imaging.quality_defects import cold_pixels, dust_shadows, hot_pixels
 from calibstudio.imaging.quality_levels import (
     Image,
     Level,
+    central,
     central_level,
     channels,
+    clipped_statistics,
     known_percentile,
     plain_image,
     thin,
@@ -47,7 +49,9 @@ class _Master:
     noise: float
     """Scatter of neighbouring pixels, the sensor's own pattern included."""
     unc_median: float
-    """NaN without UNC."""
+    unc_typical: float
+    """Root mean square of UNC without outliers: unlike the median it is not low for few frames.
+    Both NaN without UNC."""
 
     @property
     def unit(self) -> str:
@@ -67,8 +71,8 @@ class _Master:
         context = self.context
         if context.input_noise_adu is not None:
             return context.input_noise_adu * self.per_adu
-        if np.isfinite(self.unc_median) and self.unc_median > 0:
-            return self.unc_median * float(np.sqrt(context.n_frames or 1))
+        if np.isfinite(self.unc_typical) and self.unc_typical > 0:
+            return self.unc_typical * float(np.sqrt(context.n_frames or 1))
         return self.noise
 
 
@@ -148,14 +152,15 @@ def _prepare(
 ) -> _Master:
     planes = channels(image, context.bayer)
     noises = [tile_noise(p, at_most=max(16, 64 // len(planes))) for p in planes.values()]
-    median = float("nan")
+    median = typical = float("nan")
     if unc is not None:
-        sample = thin(unc, 1 << 20)
-        known = sample[np.isfinite(sample)]
-        median = float(np.median(known)) if known.size else median
+        # Of flats in the middle, where their level is taken, too.
+        sample = thin(central(unc) if kind == FrameKind.FLAT else unc, 1 << 20)
+        median, found = known_percentile(sample), clipped_statistics(sample)
+        typical = float(np.hypot(found.mean, found.sigma))
     bins = [bin_levels(p) for p in planes.values()]
     noise = float(np.max(noises))
-    return _Master(kind, image, unc, cnt, context, level, planes, bins, noise, median)
+    return _Master(kind, image, unc, cnt, context, level, planes, bins, noise, median, typical)
 
 
 def _add_basics(judge: Judge, m: _Master, limits: Thresholds) -> None:
@@ -214,9 +219,11 @@ def _add_uncertainty(judge: Judge, m: _Master, limits: Thresholds) -> None:
     expected = _expected_unc(m) if m.context.n_frames else None
     if expected is None:
         judge.missing("uncertainty_excess", f"needs the noise of one frame, or {E}/ADU")
-    elif m.unc_median == m.unc_median:
-        excess = m.unc_median / expected
-        judge.add("uncertainty_excess", excess, limits.uncertainty_excess)
+    else:
+        excess = m.unc_typical / expected
+        judge.add(
+            "uncertainty_excess", excess, limits.uncertainty_excess, missing="UNC has no values"
+        )
 
 
 def _expected_unc(m: _Master) -> float | None:
@@ -396,8 +403,8 @@ def _add_snr(judge: Judge, m: _Master, limits: Thresholds) -> None:
     """S/N of a pixel: level over UNC where there is UNC, else sqrt(N) of what photons give."""
     context = m.context
     light = m.level.value_adu - _pedestal(m)
-    if m.unc_median > 0:
-        judge.add("master_snr", light / m.unc_median, limits.master_snr, note="Level over UNC.")
+    if m.unc_typical > 0:
+        _judge_snr(judge, light / m.unc_typical, "Level over UNC.", context, limits)
         return
     electrons = (_input_light(context) or 0.0) * (context.egain_e_per_adu or 0.0)
     if electrons <= 0:
@@ -405,7 +412,17 @@ def _add_snr(judge: Judge, m: _Master, limits: Thresholds) -> None:
         return
     one = electrons / np.sqrt(electrons + (context.read_noise_e or 0.0) ** 2)
     value = float(one * np.sqrt(context.n_frames or 1))
-    judge.add("master_snr", value, limits.master_snr, note="From photons and read-out.")
+    _judge_snr(judge, value, "From photons and read-out.", context, limits)
+
+
+def _judge_snr(
+    judge: Judge, value: float, note: str, context: MasterContext, limits: Thresholds
+) -> None:
+    wanted = limits.master_snr.warn_below
+    cure = None
+    if context.n_frames and wanted is not None and 0 < value < wanted:
+        cure = more_flats(value, context.n_frames, wanted)
+    judge.add("master_snr", value, limits.master_snr, note=note, cure=cure)
 
 
 def _add_spots(judge: Judge, m: _Master, pedestal: float, limits: Thresholds) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from calibstudio.domain.kinds import FrameKind
 from calibstudio.domain.quality import Verdict
 from calibstudio.domain.thresholds import Limit, Thresholds
-from calibstudio.domain.verdicts import Judge
+from calibstudio.domain.verdicts import Judge, more_flats
 from calibstudio.imaging.photon_transfer import PhotonTransfer, transfer_of_tiles
 from calibstudio.imaging.quality_context import COVERED, FrameContext
 from calibstudio.imaging.quality_levels import known_percentile
@@ -362,5 +362,7 @@ def _add_snr(
     n = len(data.samples)
     value = float(one * np.sqrt(n))
     # A set that is still small is no bad set: only the master is judged by what it lacks.
-    limit = Limit(warn_below=limits.master_snr.warn_below)
-    judge.add("master_snr", value, limit, note=f"What {n} frames give.")
+    wanted = limits.master_snr.warn_below
+    cure = more_flats(value, n, wanted) if wanted is not None and value < wanted else None
+    note = f"What {n} frames give."
+    judge.add("master_snr", value, Limit(warn_below=wanted), note=note, cure=cure)

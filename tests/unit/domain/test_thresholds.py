@@ -10,7 +10,7 @@ from calibstudio.domain.errors import UsageError
 from calibstudio.domain.quality import Verdict
 from calibstudio.domain.thresholds import DEFAULT_THRESHOLDS, Limit, Thresholds
 from calibstudio.domain.verdict_words import ADVICE, METRICS, advice
-from calibstudio.domain.verdicts import Judge, metric_text
+from calibstudio.domain.verdicts import Judge, metric_text, more_flats
 
 GOOD, WARN, BAD = Verdict.GOOD, Verdict.WARN, Verdict.BAD
 
@@ -134,6 +134,13 @@ def test_every_judged_metric_has_advice_with_a_cure(kind):
                 if getattr(DEFAULT_THRESHOLDS, entry.name).side(1e9)[2] == side:
                     assert said.cause, (entry.name, side)
                     assert said.cure, (entry.name, side)
+
+
+def test_more_flats_are_said_with_what_they_give():
+    assert (
+        more_flats(499.0, 32, 625.0) == "19 more flats: noise 0.16\u202f% instead of 0.20\u202f%."
+    )
+    assert more_flats(499.0, 32, 500.0).startswith("1 more flat: ")
 
 
 def test_dark_flats_are_advised_like_darks():
