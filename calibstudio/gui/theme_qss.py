@@ -97,9 +97,9 @@ def stylesheet(t: Tokens, sizes: Sizes) -> str:
 
 
 _QSS = """
-* {
-  selection-background-color: $selection; selection-color: $text; outline: none;
-  lineedit-clear-button-icon: url($close); titlebar-close-icon: url($close);
+QLineEdit { lineedit-clear-button-icon: url($close); }
+QFileDialog, QMessageBox, QFileDialog QWidget {
+  titlebar-close-icon: url($close);
   filedialog-parent-directory-icon: url($go_up); filedialog-backward-icon: url($go_back);
   filedialog-start-icon: url($go_back); filedialog-end-icon: url($go_forward);
   filedialog-new-directory-icon: url($folder_plus); filedialog-listview-icon: url($list_icon);
@@ -114,8 +114,6 @@ _QSS = """
   messagebox-warning-icon: url($warn_icon); messagebox-critical-icon: url($bad_icon);
   messagebox-question-icon: url($help_icon); dialogbuttonbox-buttons-have-icons: 0;
 }
-QWidget { color: $text; }
-QWidget:disabled { color: $disabled; }
 QFileDialog { border: 1px solid $line2; }
 QFileDialog QTreeView::item { height: 28px; }
 QMainWindow, QDialog, QFileDialog, QMessageBox { background: $panel; }
@@ -307,7 +305,8 @@ QScrollBar::add-line, QScrollBar::sub-line { width: 0; height: 0; border: none;
   background: transparent; }
 QScrollBar::add-page, QScrollBar::sub-page { background: transparent; }
 
-QAbstractItemView { background: $panel; color: $text; border: none; alternate-background-color:
+QAbstractItemView { background: $panel; color: $text; border: none; outline: none;
+  selection-background-color: $selection; selection-color: $text; alternate-background-color:
   $panel; gridline-color: $line; }
 QAbstractItemView::item { border: none; padding: 0 8px; }
 QAbstractItemView::item:selected { background: $selection; color: $text; }
