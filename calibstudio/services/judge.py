@@ -24,7 +24,7 @@ from calibstudio.domain.thresholds import DEFAULT_THRESHOLDS, Thresholds
 from calibstudio.imaging.quality import FrameContext, SetAssessment, measure_frame, measure_set
 from calibstudio.services.import_frames import read_one
 from calibstudio.services.judge_masters import judge_master
-from calibstudio.store.pixels import image_names, read_image
+from calibstudio.store.pixels import read_image
 
 SETTINGS = ("camera", "gain", "offset", "binning", "readout_mode", "shape")
 """What a bias must share with a frame for its level to be that frame's."""
@@ -222,7 +222,7 @@ class _Run:
 
 def names_of_images(header: FrameHeader) -> tuple[str, ...]:
     """Return the names that `read_pixels` takes for the images of a file."""
-    return ("",) if len(header.images) <= 1 else image_names(header.path)
+    return ("",) if len(header.images) <= 1 else header.images
 
 
 def read_pixels(header: FrameHeader, image: str = "") -> NDArray[Any]:

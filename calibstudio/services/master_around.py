@@ -24,7 +24,7 @@ from calibstudio.services.master_plan import (
     choose_subtraction,
 )
 from calibstudio.services.master_values import common_values
-from calibstudio.store.master_fits import read_master
+from calibstudio.store.master_fits import open_pixels
 
 MOST_MEASURED = 6
 """Darks whose dark signal is measured for one group of flats: the nearest in exposure."""
@@ -75,7 +75,8 @@ def subtraction_for(
     )
     reference = _reference(values, found, darks, at, now)
     measured: dict[str, float | None] = {}
-    for i, dark in enumerate(darks[:MOST_MEASURED]):
+    # Longest first: what it gathers in a second holds for the shortest, the reference, too.
+    for i, dark in enumerate(sorted(darks[:MOST_MEASURED], key=lambda d: -_time(d.record))):
         ctx.progress(i / MOST_MEASURED, f"Measuring the dark signal of {dark.record.path.name}")
         measured[dark.record.sha256] = _rate(dark.record, reference, rates)
     known = [Known(r, measured.get(r.sha256)) for r in records]
@@ -154,8 +155,8 @@ def _rate(dark: MasterRecord, reference: MasterRecord | None, rates: Rates) -> f
         )
     key = (dark.sha256, reference.sha256)
     if key not in rates:
-        one = read_master(dark.path, sha256=dark.sha256)
-        other = read_master(reference.path, sha256=reference.sha256)
+        one = open_pixels(dark.path)
+        other = open_pixels(reference.path)
         found = [
             dark_signal(one.image(name), other.image(name), apart).glow_adu_per_s
             for name in one.detectors

@@ -36,7 +36,7 @@ from calibstudio.services.master_plan import Subtraction
 from calibstudio.services.master_values import CommonValues, common_values
 from calibstudio.store.copied_cards import agreeing_cards
 from calibstudio.store.master_cards import Combined, MasterContent
-from calibstudio.store.master_fits import Detector, Written, read_master, write_master
+from calibstudio.store.master_fits import Detector, Written, open_pixels, write_master
 from calibstudio.store.master_names import master_name, short_hash
 from calibstudio.store.pixels import open_rows, read_image
 from calibstudio.store.publish import sha256_of
@@ -242,7 +242,7 @@ def _subtrahends(subtraction: Subtraction, detector: str) -> dict[str, Planes]:
                 f"{record.path.name} was changed since it was made, so it is not used.",
                 hint="Run calibstudio library verify, and build it again.",
             )
-        master = read_master(record.path, sha256=record.sha256)
+        master = open_pixels(record.path)
         if detector and detector not in master.detectors:
             raise CalibrationError(
                 f"{record.path.name} has no detector {detector}.",
@@ -474,7 +474,7 @@ def _measure(
     if around.bias is not None:
         bias_level = around.bias.assessment.value("level")
         if kind in (FrameKind.DARK, FrameKind.DARK_FLAT):
-            bias = read_master(around.bias.path, sha256=around.bias.sha256)
+            bias = open_pixels(around.bias.path)
             if (detector.name or "") in bias.detectors:
                 bias_image = bias.image(detector.name or None)
     shares = [f.fraction for f in stacked.report.frames]

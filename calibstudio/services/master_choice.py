@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from calibstudio.domain.errors import CalibStudioError
@@ -86,13 +88,19 @@ def detectors_of(path: Path) -> tuple[str, ...]:
     FileProblemError
         If the file cannot be read or holds no image.
     """
-    names = image_names(path)
-    kept = tuple(n for n in names if _last_word(n) not in NOT_DETECTORS)
+    return _detectors(image_names(path))
+
+
+def only_detectors(header: FrameHeader) -> FrameHeader:
+    """Return a header whose images are its detectors alone."""
+    kept = _detectors(header.images)
+    return header if kept == header.images else replace(header, images=kept)
+
+
+def _detectors(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Leave out variance, masks and counts; ``VAR``, ``VAR,2`` and ``VAR_2`` are all variance."""
+    kept = tuple(n for n in names if re.split(r"[_,]", n.upper())[0] not in NOT_DETECTORS)
     return kept or names[:1]
-
-
-def _last_word(name: str) -> str:
-    return name.upper().replace(",", "_").split("_")[0] if name else ""
 
 
 def _why_not(

@@ -107,9 +107,11 @@ def build_masters(
         If asked to stop: masters that are filed stay, the one at work leaves nothing behind.
     """
     from calibstudio.services.master_build import Limits
+    from calibstudio.services.master_choice import only_detectors
 
     limits = Limits(memory_bytes, threads)
-    run = _Run(grouping, headers, library, recipe, out or library.folder, limits, on_built)
+    frames = {path: only_detectors(header) for path, header in headers.items()}
+    run = _Run(grouping, frames, library, recipe, out or library.folder, limits, on_built)
     return run.all(ctx)
 
 

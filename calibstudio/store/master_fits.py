@@ -42,7 +42,7 @@ from calibstudio.store.master_cards import (
     used_from,
     values_from,
 )
-from calibstudio.store.pixels import read_image
+from calibstudio.store.pixels import image_names, read_image
 from calibstudio.store.publish import publish_file, sha256_of
 
 _PLANES = ("UNC", "CNT", "BPM")
@@ -211,6 +211,42 @@ def _quality_tables(assessment: Assessment) -> list[Any]:
     return tables
 
 
+@dataclass(frozen=True, slots=True)
+class MasterPixels:
+    """The planes of a master file, read when they are asked for."""
+
+    path: Path
+    planes: tuple[str, ...]
+    """EXTNAMEs of all image HDUs, the primary as an empty name."""
+
+    @property
+    def detectors(self) -> tuple[str, ...]:
+        """EXTNAMEs of the images; ``("",)`` for one sensor."""
+        return tuple(name for name in self.planes if not _is_plane(name, self.planes))
+
+    def image(self, detector: str | None = None) -> NDArray[np.float32]:
+        """Return the image of a detector (the first by default), shape (ny, nx), float32."""
+        name = self.detectors[0] if detector is None else detector
+        return np.asarray(read_image(self.path, name), dtype=np.float32)
+
+    def plane(self, which: str, detector: str | None = None) -> NDArray[Any] | None:
+        """Return ``UNC``, ``CNT`` or ``BPM`` of a detector; None when the file has none."""
+        name = self.detectors[0] if detector is None else detector
+        full = f"{name}_{which}" if name else which
+        return read_image(self.path, full) if full in self.planes else None
+
+
+def open_pixels(path: Path) -> MasterPixels:
+    """Open the planes of a master without reading what it says about itself.
+
+    Raises
+    ------
+    FileProblemError
+        If it cannot be read.
+    """
+    return MasterPixels(path, image_names(path))
+
+
 @dataclass(frozen=True)
 class MasterFile:
     """A master file: its record at once, its planes when they are asked for."""
@@ -233,14 +269,11 @@ class MasterFile:
 
     def image(self, detector: str | None = None) -> NDArray[np.float32]:
         """Return the image of a detector (the first by default), shape (ny, nx), float32."""
-        name = self.detectors[0] if detector is None else detector
-        return np.asarray(read_image(self.path, name), dtype=np.float32)
+        return MasterPixels(self.path, self.planes).image(detector)
 
     def plane(self, which: str, detector: str | None = None) -> NDArray[Any] | None:
         """Return ``UNC``, ``CNT`` or ``BPM`` of a detector; None when the file has none."""
-        name = self.detectors[0] if detector is None else detector
-        full = f"{name}_{which}" if name else which
-        return read_image(self.path, full) if full in self.planes else None
+        return MasterPixels(self.path, self.planes).plane(which, detector)
 
     @cached_property
     def verdict_words(self) -> str:
@@ -306,7 +339,7 @@ def _read(path: Path, digest: str, hdus: Any) -> MasterFile:
         )
     images = [h for h in hdus if h.is_image and h.header.get("NAXIS", 0) >= 2]
     planes = tuple(str(h.header.get("EXTNAME", "")) for h in images)
-    detectors = tuple(name for name in planes if not _is_plane(name, planes))
+    detectors = MasterPixels(path, planes).detectors
     inputs = _inputs_from(hdus["INPUTS"].data)
     first = images[0].header
     key = key_from_json(cards["GROUPKEY"])
