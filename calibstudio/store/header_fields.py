@@ -132,7 +132,7 @@ def _gain_meaning(
     camera: str | None,
 ) -> str:
     comment = lookup.comment(keyword)
-    if unit.lower().startswith("db") or keyword != "GAIN":
+    if unit.lower().startswith("db") or keyword != "GAIN" or words.SETTING_COMMENT.search(comment):
         return "setting"
     if words.E_PER_ADU_COMMENT.search(comment) or unit.lower().startswith("e"):
         return "e/ADU"

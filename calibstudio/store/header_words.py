@@ -195,6 +195,7 @@ AMATEUR_CAMERA = re.compile(
 E_PER_ADU_COMMENT = re.compile(
     r"e ?-? ?/ ?(?:adu|dn)|electrons?\b.*(?:/|per)|(?:/|per) ?(?:adu|dn)\b|e-/", re.IGNORECASE
 )
+SETTING_COMMENT = re.compile(r"\bsetting\b|gain set\b", re.IGNORECASE)
 ADDED_PEDESTAL = re.compile(r"added|positiv", re.IGNORECASE)
 """PixInsight's PEDESTAL was added, SBFITSEXT's is to be added."""
 METRES = re.compile(r"\[m\]|\bmet(?:er|re)s?\b|\(m\)|\bin m\b", re.IGNORECASE)

@@ -119,6 +119,8 @@ def test_zero_is_a_setting(tmp_path: Path) -> None:
         ([card("GAIN", 120), card("EGAIN", 1.002)], 120, 1.002),
         # A unit or a comment decides before everything.
         ([card("GAIN", "10.00 dB")], 10, None),
+        ([card("GAIN", 2, "camera setting, read back")], 2, None),
+        ([card("GAIN", 3, "The gain set (if supported)")], 3, None),
         ([card("GAIN", 1.9, "e-/ADU"), card("INSTRUME", "ZWO ASI294MC Pro")], None, 1.9),
         ([card("GAIN", 1.4, "[electrons/ADU] gain")], None, 1.4),
         # Observatories: e-/ADU, told by the same value in EGAIN's synonym or a read noise.
