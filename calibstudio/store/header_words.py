@@ -147,6 +147,7 @@ OTHER = [
 
 
 def _all_keywords() -> frozenset[str]:
+    """Every keyword that a list of synonyms of this module names."""
     words: set[str] = set()
     for value in list(globals().values()):
         if isinstance(value, tuple):
