@@ -77,6 +77,7 @@ class LiveFoot(QWidget):
         self.take.setEnabled(phase is LivePhase.IDLE)
         looping = phase is LivePhase.LOOP
         self.take.set_key("" if looping or self._compact else "Space")
+        self.take.set_icon("" if looping and self._compact else "take-one")
         self.loop.setEnabled(phase is not LivePhase.ONE)
         self.loop.set_icon("stop" if looping else "loop")
         self.loop.set_kind(ButtonKind.DANGER if looping else ButtonKind.NORMAL)
@@ -91,7 +92,7 @@ class LiveFoot(QWidget):
             to_go = clock.to_go_s
             seconds = to_go < 999.5
             left = f"{to_go:.0f}{NARROW}s" if seconds else f"{to_go / 60:.0f}{NARROW}min"
-            text = f"Stop · {left}"
+            text = f"Stop {left}" if self._compact else f"Stop · {left}"
         self.loop.setText(text)
         # Grows where it must and does not shrink again: nothing jumps.
         wide = self.loop.sizeHint().width()

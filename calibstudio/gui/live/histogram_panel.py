@@ -66,14 +66,18 @@ class HistogramPanel(QWidget):
         """The histogram, once plots can be made."""
         return self._histogram
 
-    def set_plots(self, histogram: HistogramPlot, profile: ProfilePlot) -> None:
-        """Take the plots, once they can be made."""
-        self._histogram, self._profile = histogram, profile
+    def set_plot(self, histogram: HistogramPlot) -> None:
+        """Take the histogram, once plots can be made."""
+        self._histogram = histogram
         histogram.set_compact(self._compact)
         self._stack.addWidget(histogram)
-        self._stack.addWidget(profile)
         self._stack.setCurrentWidget(histogram)
         self._draw()
+
+    def set_profile_plot(self, profile: ProfilePlot) -> None:
+        """Take the profile, once plots can be made."""
+        self._profile = profile
+        self._stack.addWidget(profile)
 
     def set_compact(self, compact: bool) -> None:
         """Shorter words."""

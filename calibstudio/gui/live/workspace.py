@@ -327,11 +327,10 @@ class LiveWorkspace(Workspace):
         """Make the plots, one at each turn of the event loop."""
         theme = self.theme
         makers = (
-            lambda: self.strip.histogram.set_plots(
-                plots.HistogramPlot(theme), plots.ProfilePlot(theme)
-            ),
+            lambda: self.strip.histogram.set_plot(plots.HistogramPlot(theme)),
             lambda: self.strip.history.set_plot(plots.SeriesPlot(theme)),
             lambda: self.cooler.set_plot(plots.TemperaturePlot(theme)),
+            lambda: self.strip.histogram.set_profile_plot(plots.ProfilePlot(theme)),
         )
         for make in makers:
             QTimer.singleShot(0, self, make)

@@ -144,10 +144,11 @@ class PictureView(PictureCanvas):
             self.tools_changed.emit()
 
     def value_at(self, px: float, py: float) -> PixelValue | None:
-        """The pixel at a point of the widget."""
+        """The picture's pixel under a pixel of the widget (its middle counts)."""
         if self._pyramid is None or self._viewport is None:
             return None
-        pixel = self._viewport.pixel_at(px, py)
+        middle = 0.5 / self.devicePixelRatioF()
+        pixel = self._viewport.pixel_at(px + middle, py + middle)
         if pixel is None:
             return None
         value = self._pyramid.value(*pixel)
