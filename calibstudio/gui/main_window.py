@@ -156,7 +156,7 @@ class MainWindow(QWidget):
             return
         self._current = name
         self.rail.show_chosen(self._rows[name].action)
-        self.setWindowTitle(self._rows[name].title)
+        self.setWindowTitle(f"{self._rows[name].title} - CalibStudio")
         if not self._painted:
             self._blank.show_title(self._rows[name].title)
             return
