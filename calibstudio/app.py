@@ -131,7 +131,16 @@ class App:
         for complaint in self._complaints:
             context.toasts.say(complaint, "warn")
         if self._folder is not None:
-            self.window.show_workspace("frames")
+            self._open_folder(self._folder)
+
+    def _open_folder(self, folder: Path) -> None:
+        """Look at the folder that the command line named."""
+        from calibstudio.gui.frames.workspace import FramesWorkspace
+
+        self.window.show_workspace("frames")
+        workspace = self.window.workspace
+        if isinstance(workspace, FramesWorkspace):
+            workspace.add_folders([folder])
 
     def _warm(self) -> None:
         if not self._closed:

@@ -103,11 +103,11 @@ def _temperature(value: float | None) -> str:
 def columns(kind: str) -> list[Column[FrameRow]]:
     """Return the columns that make sense for a kind of frame."""
     shown: list[Column[FrameRow]] = [
-        Column("#", lambda r: r.number, str, align="right", width=52),
+        Column("#", lambda r: r.number, str, align="right", width=44),
         Column(
-            "File", lambda r: r.path.name, tooltip=lambda r: str(r.path), tone=_dimmed, width=210
+            "File", lambda r: r.path.name, tooltip=lambda r: str(r.path), tone=_dimmed, width=168
         ),
-        Column("Time [UTC]", _time, lambda t: "" if t is None else f"{t:%H:%M:%S}", width=92),
+        Column("Time [UTC]", _time, lambda t: "" if t is None else f"{t:%H:%M:%S}", width=86),
     ]
     if kind in ("flat", "light"):
         shown.append(
@@ -116,7 +116,7 @@ def columns(kind: str) -> list[Column[FrameRow]]:
                 lambda r: None if r.header is None else r.header.exposure_s,
                 lambda v: "" if v is None else f"{v:g}",
                 align="right",
-                width=104,
+                width=98,
             )
         )
     shown += [
@@ -126,16 +126,16 @@ def columns(kind: str) -> list[Column[FrameRow]]:
             _temperature,
             align="right",
             tone=_temperature_tone,
-            width=96,
+            width=90,
         ),
-        _metric("Median [ADU]", "level", 1, 112),
-        _metric("Sigma [ADU]", "noise", 2, 104),
-        _metric("Gradient [ADU]" if kind != "flat" else "Gradient [%]", "gradient", 1, 116),
+        _metric("Median [ADU]", "level", 1, 106),
+        _metric("Sigma [ADU]", "noise", 2, 98),
+        _metric("Gradient [ADU]" if kind != "flat" else "Gradient [%]", "gradient", 1, 110),
     ]
     if kind in ("dark", "dark flat"):
-        shown.append(_metric("Hot [px]", "hot_pixel_count", 0, 84))
+        shown.append(_metric("Hot [px]", "hot_pixel_count", 0, 72))
     if kind in ("flat", "light"):
-        shown.append(_metric("Saturated [%]", "saturated", 3, 112))
+        shown.append(_metric("Saturated [%]", "saturated", 3, 104))
     shown += [
         verdict_column("Verdict", lambda r: r.verdict, tooltip=lambda r: r.reason),
         Column("Reason", lambda r: r.reason, tone=_dimmed, tooltip=lambda r: r.reason, width=260),

@@ -76,7 +76,7 @@ class FramesWorkspace(Workspace):
         self.redo_button = IconButton(self.theme, "redo", "Redo")
         for widget in (self.add_folder_button, self.undo_button, self.redo_button):
             self.add_header_action(widget)
-        splitter = Splitter("frames", sizes=(392, 960, 436))
+        splitter = Splitter("frames", sizes=(330, 1080, 410))
         for panel in (self.groups, self.frames, self.detail):
             splitter.addWidget(panel)
         splitter.setStretchFactor(1, 1)

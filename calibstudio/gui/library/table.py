@@ -56,6 +56,11 @@ def _plain(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
+def _filter(record: MasterRecord) -> HeaderValue | None:
+    """Bias and darks say where the wheel stood, but they serve every filter."""
+    return None if record.kind in ("bias", "dark") else value_of(record, "filter")
+
+
 def _temperature(record: MasterRecord) -> HeaderValue | None:
     found = value_of(record, "set_temp_c")
     return found if found is not None else value_of(record, "sensor_temp_c")
@@ -77,7 +82,7 @@ def _review_tag(record: MasterRecord) -> tuple[str, str] | None:
 
 COLUMNS: tuple[Column[MasterRecord], ...] = (
     Column("Kind", lambda r: kind_title(r.kind), tone=_dim, width=88),
-    Column("Filter", lambda r: value_of(r, "filter"), tone=_dim, width=72),
+    Column("Filter", _filter, tone=_dim, width=72),
     Column(
         "Exposure [s]",
         lambda r: value_of(r, "exposure_s"),
@@ -97,7 +102,7 @@ COLUMNS: tuple[Column[MasterRecord], ...] = (
         tooltip=lambda r: f"{r.n_combined} of {r.n_frames} offered frames are in it",
         width=70,
     ),
-    Column("Night", lambda r: value_of(r, "night"), _plain, tone=_dim, width=98),
+    Column("Night", lambda r: value_of(r, "night"), _plain, tone=_dim, width=104),
     Column(
         "Noise or S/N",
         _noise,
