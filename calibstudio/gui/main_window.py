@@ -154,13 +154,14 @@ class MainWindow(QWidget):
         """Show a workspace by its id; before the first paint it is only remembered."""
         if name not in self._rows:
             return
+        # Made first: if that fails, what was shown before still is, and the rail says so.
+        workspace = self._workspace(name) if self._painted else None
         self._current = name
         self.rail.show_chosen(self._rows[name].action)
         self.setWindowTitle(f"{self._rows[name].title} - CalibStudio")
-        if not self._painted:
+        if workspace is None:
             self._blank.show_title(self._rows[name].title)
             return
-        workspace = self._workspace(name)
         self._stack.setCurrentWidget(workspace)
         workspace.shown()
         layout_settings().setValue("window/workspace", name)

@@ -292,6 +292,8 @@ QMenu::right-arrow { image: url($right); width: 14px; height: 14px; margin-right
 QMenu::scroller { background: $card; }
 
 QAbstractScrollArea { background: $panel; border: none; }
+QPlainTextEdit, QTextEdit { background: $bg; border: 1px solid $edge; }
+QPlainTextEdit:focus, QTextEdit:focus { border: 2px solid $focus; }
 QAbstractScrollArea::corner { background: $panel; border: none; }
 QScrollArea, QScrollArea > QWidget > QWidget { background: transparent; }
 QScrollBar { background: transparent; border: none; margin: 0; }

@@ -88,6 +88,22 @@ def test_keys_1_to_5_go_to_the_workspaces_which_are_made_when_first_shown(
     assert not shown.window.rail.button("workspace-calibrate").isChecked()
 
 
+def test_a_workspace_that_cannot_be_made_leaves_the_one_that_is_shown(
+    qtbot: QtBot, shown: Window
+) -> None:
+    def broken(row: WorkspaceRow, context: GuiContext, parent: QWidget | None) -> Workspace:
+        raise RuntimeError("broken")
+
+    shown.window._make = broken
+
+    with pytest.raises(RuntimeError):
+        shown.window.show_workspace("frames")
+
+    assert shown.window.current == "live"
+    assert shown.window.workspace is shown.made["live"]
+    assert shown.window.rail.button("workspace-live").isChecked()
+
+
 def test_f9_goes_to_night_and_back_and_remembers_it(
     qtbot: QtBot, shown: Window, context: GuiContext, is_red_only: Callable[[QWidget], bool]
 ) -> None:
