@@ -144,7 +144,13 @@ class App:
 
     def _warm(self) -> None:
         if not self._closed:
-            self.context.background.submit("Preparing", _warm, quiet=True, expendable=True)
+            simulated = self.context.equipment.observatory.is_simulated
+            self.context.background.submit(
+                "Preparing",
+                lambda ctx: _warm(ctx, simulated=simulated),
+                quiet=True,
+                expendable=True,
+            )
 
 
 class LibraryOpener:
@@ -275,12 +281,15 @@ def _data_folder() -> Path:
     return user_data_path("calibstudio", appauthor=False)
 
 
-def _warm(ctx: JobContext) -> None:
-    """Compile, or load from their cache, the kernels that the first stack would wait for."""
-    try:
-        from calibstudio.imaging.kernels import warm_kernels
-    except ImportError:
-        return
+def _warm(ctx: JobContext, *, simulated: bool) -> None:
+    """Compile, or load from their cache, what the first frame or stack would wait for."""
+    from calibstudio.imaging.kernels import warm_kernels
+
+    if simulated:
+        from calibstudio.devices.simulator.render import warm_up
+
+        warm_up()
+    ctx.progress(0.5, "Preparing")
     warm_kernels()
 
 
