@@ -155,13 +155,11 @@ class HistogramPlot(Plot):
             low, high = min(r[0] for r in ranges), max(r[1] for r in ranges)
         else:
             low, high = self._full
-        if (
-            self._bounds is not None
-            and self._follows == "data"
-            and low - self._bounds.bias_adu < high - low
-        ):
-            # The bias is worth seeing when it is not far away.
-            low = min(low, self._bounds.bias_adu - 0.02 * (high - self._bounds.bias_adu))
+        if self._bounds is not None and self._follows == "data":
+            # The bias is worth seeing where it leaves the data a third of the room or more.
+            bias = self._bounds.bias_adu
+            if 0 <= low - bias < 2 * (high - low):
+                low = bias - 0.02 * (high - bias)
         before = self.view_box.viewRange()[0]
         self.view_box.setXRange(low, high, padding=0)
         if before == self.view_box.viewRange()[0]:
@@ -437,6 +435,10 @@ class SeriesPlot(Plot):
             event.accept()
             return
         super().mousePressEvent(event)
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        super().mouseReleaseEvent(event)
+        event.accept()
 
     def _near(self, at: QPointF) -> int | None:
         """The point within 12 pixels of the mouse."""
