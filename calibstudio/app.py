@@ -6,7 +6,6 @@ only place that knows concrete classes of every layer.
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import threading
 import time
@@ -207,8 +206,6 @@ def build(
     store = SettingsStore(options.settings_path or settings_path())
     found = store.read()
     settings = found.settings
-    if options.library:
-        settings = dataclasses.replace(settings, library=options.library)
     theme = ThemeState(
         settings.theme, night_brightness=settings.night_brightness, touch=settings.touch
     )
@@ -217,7 +214,7 @@ def build(
     opened = open_rig or open_simulated
     observatory = _first_rig(opened, options.rig, settings)
     state = SettingsState(settings, store.write)
-    library = LibraryOpener(lambda: state.current.library)
+    library = LibraryOpener(lambda: _library_now(options, settings, state.current))
     context = GuiContext(
         theme=theme,
         settings=state,
@@ -233,6 +230,12 @@ def build(
     )
     window = MainWindow(context)
     return App(qt, context, window, library, found.complaints, options.folder)
+
+
+def _library_now(options: Options, at_start: Settings, now: Settings) -> str:
+    """The library of the command line, until another is chosen in the settings; it is not kept."""
+    chosen = now.library != at_start.library
+    return now.library if chosen or not options.library else options.library
 
 
 def _application() -> QApplication:

@@ -90,6 +90,25 @@ def test_a_change_of_theme_is_written(qapp: QApplication, tmp_path: Path) -> Non
     close(app)
 
 
+def test_the_library_of_the_command_line_counts_for_this_start_only(
+    qapp: QApplication, tmp_path: Path
+) -> None:
+    wanted = Options(
+        rig="tiny", library=str(tmp_path / "lib"), settings_path=tmp_path / "settings.toml"
+    )
+    app = build(wanted)
+
+    app.context.settings.change(touch=True)
+    library = app.context.open_library()
+
+    assert library.folder == tmp_path / "lib"
+    assert app.context.open_library() is library
+    assert "library =" not in (tmp_path / "settings.toml").read_text()
+    app.context.settings.change(library=str(tmp_path / "other"))
+    assert app.context.open_library().folder == tmp_path / "other"
+    close(app)
+
+
 class _HangingCamera:
     """A camera whose driver never comes back from closing."""
 
