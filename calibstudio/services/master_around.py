@@ -15,7 +15,7 @@ from calibstudio.domain.matching import Candidate, Values, candidate, ranked
 from calibstudio.domain.recipe import Recipe
 from calibstudio.imaging.calibrate import dark_signal
 from calibstudio.services.library import Library
-from calibstudio.services.master_build import Chosen
+from calibstudio.services.master_parts import Chosen
 from calibstudio.services.master_plan import (
     DARK_KINDS,
     FlatFrame,

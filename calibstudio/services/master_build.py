@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from math import isfinite
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +11,9 @@ from numpy.typing import NDArray
 
 from calibstudio import __version__
 from calibstudio.domain.errors import CalibrationError
-from calibstudio.domain.group_titles import group_title
-from calibstudio.domain.grouping import Group, LeftOut
-from calibstudio.domain.header import FrameHeader
 from calibstudio.domain.jobs import JobContext
 from calibstudio.domain.kinds import FrameKind
-from calibstudio.domain.master import InputRecord, MasterRecord, UsedMaster
-from calibstudio.domain.quality import Assessment, Finding, Verdict
+from calibstudio.domain.master import InputRecord, UsedMaster
 from calibstudio.domain.recipe import Normalization, Recipe, Rejection, StackSettings
 from calibstudio.domain.wording import count, number, quantity, significant
 from calibstudio.imaging.calibrate import (
@@ -30,8 +25,8 @@ from calibstudio.imaging.calibrate import (
     with_subtrahend,
 )
 from calibstudio.imaging.combine import ArraySink, CombineReport, Scale, combine, describe_rule
-from calibstudio.imaging.quality import MasterContext, SetAssessment, measure_master
-from calibstudio.services.judge import worst_of_images
+from calibstudio.services.master_assess import assess
+from calibstudio.services.master_parts import Chosen, Stacked, Surroundings
 from calibstudio.services.master_plan import Subtraction
 from calibstudio.services.master_values import CommonValues, common_values
 from calibstudio.store.copied_cards import agreeing_cards
@@ -43,54 +38,6 @@ from calibstudio.store.publish import sha256_of
 from calibstudio.store.recipes import recipe_document
 
 SOFTWARE = f"CalibStudio {__version__}"
-
-
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """The frames of a group, sorted into those that are used and those that are not."""
-
-    group: Group
-    headers: tuple[FrameHeader, ...]
-    """Of the frames used, in order."""
-    offered: Mapping[Path, FrameHeader]
-    """Of all frames of the group, used or not."""
-    images: tuple[str, ...]
-    """Names of the images that are combined; ``("",)`` for one sensor."""
-    sha256: Mapping[Path, str]
-    """Of every frame that could be read."""
-    levels_adu: Mapping[Path, float]
-    """Raw level of every frame that was measured."""
-    left_out: tuple[LeftOut, ...]
-    notes: tuple[str, ...] = ()
-
-    @property
-    def title(self) -> str:
-        """What a sentence calls the group."""
-        return group_title(self.group)
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What is known around a group: what is taken out of it, and what its set says."""
-
-    subtraction: Subtraction = field(default_factory=Subtraction)
-    bias: MasterRecord | None = None
-    """Of the same settings: gives darks their dark current and masters their zero."""
-    in_set: SetAssessment | None = None
-    """What the frames together say."""
-    read_noise_adu: float | None = None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Stacked:
-    """One detector, combined."""
-
-    detector: Detector
-    report: CombineReport
-    scales: tuple[Scale, ...] | None
-    reference: Levels
-    """The common level that frames were brought to; empty when they were not."""
-    n_unity: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +78,7 @@ def build_master(
     ]
     judging.progress(0.1, f"Judging {chosen.title}")
     content = _content(chosen, around, recipe, settings, common, stacked)
-    assessment = _assess(chosen, around, recipe, common, stacked, content)
+    assessment = assess(chosen, around, recipe, common, stacked)
     content = replace(content, assessment=assessment)
     digest = short_hash(
         recipe_document(recipe),
@@ -158,7 +105,7 @@ def _stack(
     recipe: Recipe,
     around: Surroundings,
     limits: Limits,
-) -> _Stacked:
+) -> Stacked:
     """Combine one detector of all frames."""
     measuring, combining = ctx.split(1, 3)
     name = _detector_name(chosen, image)
@@ -198,7 +145,7 @@ def _stack(
         return _as_flat(chosen, name, sink, unc, report, scales, reference, recipe)
     cards = agreeing_cards([h.path for h in chosen.headers], image) if name else ()
     detector = Detector(name, sink.image, unc, sink.cnt, cards=cards)
-    return _Stacked(detector, report, scales, reference)
+    return Stacked(detector, report, scales, reference)
 
 
 def _as_flat(
@@ -210,14 +157,14 @@ def _as_flat(
     scales: tuple[Scale, ...] | None,
     reference: Levels,
     recipe: Recipe,
-) -> _Stacked:
+) -> Stacked:
     """Divide a flat by its own level."""
     levels = levels_of(sink.image, recipe.flat, chosen.headers[0].bayer)
     _check_light(chosen.title, [levels])
     flat = normalise(sink.image, unc, sink.cnt, levels, unity_below=recipe.flat.unity_below)
     cards = agreeing_cards([h.path for h in chosen.headers], name) if name else ()
     detector = Detector(name, flat.image, flat.unc, flat.cnt, flat.bpm, levels, cards)
-    return _Stacked(detector, report, scales, reference, flat.n_unity)
+    return Stacked(detector, report, scales, reference, flat.n_unity)
 
 
 def _detector_name(chosen: Chosen, image: str) -> str:
@@ -312,7 +259,7 @@ def _content(
     recipe: Recipe,
     settings: StackSettings,
     common: CommonValues,
-    stacked: Sequence[_Stacked],
+    stacked: Sequence[Stacked],
 ) -> MasterContent:
     """Everything that the file will say, but for the measurements of the master."""
     applied = stacked[0].report.settings
@@ -345,7 +292,7 @@ def _content(
     )
 
 
-def _info_bits(stacked: Sequence[_Stacked], recipe: Recipe) -> tuple[int, tuple[str, ...]]:
+def _info_bits(stacked: Sequence[Stacked], recipe: Recipe) -> tuple[int, tuple[str, ...]]:
     """Return KPF's bits: set where too many pixels of a detector kept too few values."""
     bits, meanings = 0, []
     least, share = recipe.coverage.min_kept, recipe.coverage.share
@@ -360,7 +307,7 @@ def _info_bits(stacked: Sequence[_Stacked], recipe: Recipe) -> tuple[int, tuple[
     return bits, tuple(meanings)
 
 
-def _inputs(chosen: Chosen, stacked: Sequence[_Stacked]) -> tuple[InputRecord, ...]:
+def _inputs(chosen: Chosen, stacked: Sequence[Stacked]) -> tuple[InputRecord, ...]:
     """One row for every frame offered, in the order of the group."""
     used = {h.path: i for i, h in enumerate(chosen.headers)}
     reasons = {left.path: left.reason for left in chosen.left_out}
@@ -390,7 +337,7 @@ def _inputs(chosen: Chosen, stacked: Sequence[_Stacked]) -> tuple[InputRecord, .
     return tuple(rows)
 
 
-def _applied_scale(stacked: Sequence[_Stacked], i: int) -> float:
+def _applied_scale(stacked: Sequence[Stacked], i: int) -> float:
     return float(np.mean([1.0 if s.scales is None else np.mean(s.scales[i]) for s in stacked]))
 
 
@@ -398,7 +345,7 @@ def _history(
     chosen: Chosen,
     subtraction: Subtraction,
     common: CommonValues,
-    stacked: Sequence[_Stacked],
+    stacked: Sequence[Stacked],
 ) -> tuple[str, ...]:
     n, offered = len(chosen.headers), len(chosen.group.frames)
     first = stacked[0]
@@ -434,84 +381,3 @@ def _history(
 
 def _pedestals(chosen: Chosen) -> list[float]:
     return sorted({h.pedestal_adu for h in chosen.headers if h.pedestal_adu})
-
-
-def _assess(
-    chosen: Chosen,
-    around: Surroundings,
-    recipe: Recipe,
-    common: CommonValues,
-    stacked: Sequence[_Stacked],
-    content: MasterContent,
-) -> Assessment:
-    """Judge the master, and add what its frames together and its making say."""
-    judged = {s.detector.name: _measure(chosen, around, recipe, common, s) for s in stacked}
-    found = worst_of_images(judged)
-    metrics, findings = list(found.metrics), list(found.findings)
-    if around.in_set is not None:
-        names = {m.name for m in metrics}
-        metrics += [m for m in around.in_set.metrics if m.name not in names]
-        kept = {m.name for m in metrics} - names
-        findings += [f for f in around.in_set.findings if not f.metric or f.metric in kept]
-    findings += around.subtraction.findings
-    findings += [f for s in stacked if (f := _marked(s.report)) is not None]
-    return Assessment(tuple(metrics), tuple(findings))
-
-
-def _measure(
-    chosen: Chosen,
-    around: Surroundings,
-    recipe: Recipe,
-    common: CommonValues,
-    stacked: _Stacked,
-) -> Assessment:
-    def value(word: str) -> float | None:
-        found = common.values.get(word)
-        return float(found) if isinstance(found, (int, float)) else None
-
-    kind, detector = chosen.group.kind, stacked.detector
-    bias_image, bias_level = None, None
-    if around.bias is not None:
-        bias_level = around.bias.assessment.value("level")
-        if kind in (FrameKind.DARK, FrameKind.DARK_FLAT):
-            bias = open_pixels(around.bias.path)
-            if (detector.name or "") in bias.detectors:
-                bias_image = bias.image(detector.name or None)
-    shares = [f.fraction for f in stacked.report.frames]
-    context = MasterContext(
-        n_frames=len(chosen.headers),
-        n_wanted=recipe.wanted_frames.get(kind),
-        unit="" if kind == FrameKind.FLAT else "adu",
-        bayer=chosen.headers[0].bayer,
-        exposure_s=value("exposure_s"),
-        sensor_temp_c=value("sensor_temp_c"),
-        set_temp_c=value("set_temp_c"),
-        egain_e_per_adu=value("egain_e_per_adu"),
-        bias_level_adu=bias_level,
-        bias_subtracted=around.subtraction.bias_out,
-        input_levels_adu=tuple(
-            level
-            for h in chosen.headers
-            if (level := chosen.levels_adu.get(h.path)) is not None and isfinite(level)
-        ),
-        rejected_fraction=float(np.mean(shares)) if shares else None,
-    )
-    return measure_master(
-        kind, detector.image, detector.unc, detector.cnt, context, bias=bias_image
-    )
-
-
-def _marked(report: CombineReport) -> Finding | None:
-    """Say which frames lost more than noise explains (RULES 4)."""
-    if not report.marked:
-        return None
-    worst = max(report.marked, key=lambda f: f.fraction)
-    return Finding(
-        Verdict.WARN,
-        "frames stand out",
-        f"{count(len(report.marked), 'frame')} lost more pixels than noise explains: "
-        f"{Path(worst.name).name} {100 * worst.fraction:.1f} %, "
-        f"expected {100 * report.expected_share:.1f} %.",
-        cause="a satellite, a passing cloud, light in the dark, or another setting.",
-        cure="Look at these frames; leave them out if they differ.",
-    )

@@ -15,7 +15,7 @@ from calibstudio.domain.quality import Assessment, Verdict
 from calibstudio.domain.recipe import Recipe
 from calibstudio.domain.wording import size
 from calibstudio.services.library import Library
-from calibstudio.services.master_build import Chosen
+from calibstudio.services.master_parts import Chosen
 from calibstudio.store.pixels import image_names
 
 NOT_DETECTORS = frozenset(

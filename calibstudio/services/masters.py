@@ -26,7 +26,8 @@ from calibstudio.services.master_plan import NotBuilt, plan_masters, too_few
 if TYPE_CHECKING:
     from calibstudio.domain.quality import Assessment
     from calibstudio.imaging.quality import SetAssessment
-    from calibstudio.services.master_build import Chosen, Limits, Surroundings
+    from calibstudio.services.master_build import Limits
+    from calibstudio.services.master_parts import Chosen, Surroundings
 
 log = logging.getLogger(__name__)
 
@@ -227,7 +228,7 @@ class _Run:
         """Find what is taken out of a group, its bias, and what its frames say together."""
         from calibstudio.services.judge import judge_set
         from calibstudio.services.master_around import bias_for, subtraction_for
-        from calibstudio.services.master_build import Surroundings
+        from calibstudio.services.master_parts import Surroundings
 
         setting, taking = ctx.split(2, 1)
         biases = self._bias_frames(chosen)

@@ -93,6 +93,12 @@ def _cards_of(
 def _where(hdus: Sequence[Hdu], image: str) -> list[Hdu]:
     """Return the headers to look in; a later one wins."""
     if image:
-        return [hdu for hdu in hdus if hdu.name.upper() == image.upper()][:1]
+        extname, _, extver = image.upper().partition(",")
+        return [
+            hdu
+            for hdu in hdus
+            if hdu.name.upper() == extname
+            and (not extver or str(hdu.cards.value("EXTVER") or 1) == extver)
+        ][:1]
     first = next((hdu for hdu in hdus if hdu.is_image), None)
     return [hdu for hdu in (first, hdus[0] if hdus else None) if hdu is not None]

@@ -126,26 +126,37 @@ def _image(data: NDArray[Any], name: str) -> Any:
     from astropy.io import fits
 
     hdu = fits.ImageHDU(data)
-    hdu.header["EXTNAME"] = name
+    extname, _, extver = name.partition(",")
+    hdu.header["EXTNAME"] = extname
+    if extver:
+        hdu.header["EXTVER"] = int(extver)
     return hdu
 
 
+def plane_name(detector: str, which: str) -> str:
+    """Return the name of a plane: ``UNC``, ``GREEN_UNC``, ``SCI_UNC,2`` for ``SCI,2``."""
+    extname, comma, extver = detector.partition(",")
+    return f"{extname}_{which}{comma}{extver}" if extname else which
+
+
 def _detector_hdus(detector: Detector, unit: str, *, with_image: bool) -> list[Any]:
-    prefix = f"{detector.name}_" if detector.name else ""
+    def named(which: str) -> str:
+        return plane_name(detector.name, which)
+
     hdus = []
     if with_image:
         image = _image(detector.image, detector.name)
         _append(image.header, [("BUNIT", unit, "unit of the pixels")])
         _append(image.header, [*normval_cards(detector.normval), *detector.cards])
         hdus.append(image)
-    unc = _image(detector.unc, f"{prefix}UNC")
+    unc = _image(detector.unc, named("UNC"))
     _append(unc.header, [("BUNIT", unit, "1 sigma of the pixel of the master")])
     count_type = np.int16 if int(detector.cnt.max(initial=0)) < 2**15 else np.int32
-    cnt = _image(detector.cnt.astype(count_type), f"{prefix}CNT")
+    cnt = _image(detector.cnt.astype(count_type), named("CNT"))
     _append(cnt.header, [("BUNIT", "count", "values kept")])
     hdus += [unc, cnt]
     if detector.bpm is not None:
-        bpm = _image(detector.bpm, f"{prefix}BPM")
+        bpm = _image(detector.bpm, named("BPM"))
         _append(bpm.header, [("BPM1", "no signal: 1 in the image", "meaning of 1")])
         hdus.append(bpm)
     return hdus
@@ -232,7 +243,7 @@ class MasterPixels:
     def plane(self, which: str, detector: str | None = None) -> NDArray[Any] | None:
         """Return ``UNC``, ``CNT`` or ``BPM`` of a detector; None when the file has none."""
         name = self.detectors[0] if detector is None else detector
-        full = f"{name}_{which}" if name else which
+        full = plane_name(name, which)
         return read_image(self.path, full) if full in self.planes else None
 
 
@@ -338,7 +349,7 @@ def _read(path: Path, digest: str, hdus: Any) -> MasterFile:
             hint="Masters of other programs cannot be filed yet; stack their frames again.",
         )
     images = [h for h in hdus if h.is_image and h.header.get("NAXIS", 0) >= 2]
-    planes = tuple(str(h.header.get("EXTNAME", "")) for h in images)
+    planes = image_names(path)
     detectors = MasterPixels(path, planes).detectors
     inputs = _inputs_from(hdus["INPUTS"].data)
     first = images[0].header
@@ -397,12 +408,7 @@ def _sentences(lines: Iterable[str]) -> tuple[str, ...]:
 
 def _is_plane(name: str, names: tuple[str, ...]) -> bool:
     """Whether an image is UNC, CNT or BPM of another image of the file."""
-    for plane in _PLANES:
-        if name == plane and "" in names:
-            return True
-        if name.endswith(f"_{plane}") and name[: -len(plane) - 1] in names:
-            return True
-    return False
+    return any(name == plane_name(of, which) for of in names for which in _PLANES)
 
 
 def _normval_from(cards: Mapping[str, Any]) -> tuple[float, ...]:

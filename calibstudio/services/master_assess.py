@@ -1,0 +1,112 @@
+"""A master judged: its planes, what its frames say together, and what its making says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from math import isfinite
+from pathlib import Path
+
+import numpy as np
+
+from calibstudio.domain.kinds import FrameKind
+from calibstudio.domain.quality import Assessment, Finding, Verdict
+from calibstudio.domain.recipe import Recipe
+from calibstudio.domain.wording import count
+from calibstudio.imaging.combine import CombineReport
+from calibstudio.imaging.quality import MasterContext, measure_master
+from calibstudio.services.judge import worst_of_images
+from calibstudio.services.master_parts import Chosen, Stacked, Surroundings
+from calibstudio.services.master_values import CommonValues
+from calibstudio.store.master_fits import open_pixels
+
+
+def assess(
+    chosen: Chosen,
+    around: Surroundings,
+    recipe: Recipe,
+    common: CommonValues,
+    stacked: Sequence[Stacked],
+) -> Assessment:
+    """Judge the master, and add what its frames together and its making say."""
+    judged = {s.detector.name: _measure(chosen, around, recipe, common, s) for s in stacked}
+    found = worst_of_images(judged)
+    metrics, findings = list(found.metrics), list(found.findings)
+    if around.in_set is not None:
+        names = {m.name for m in metrics}
+        metrics += [m for m in around.in_set.metrics if m.name not in names]
+        kept = {m.name for m in metrics} - names
+        findings += [f for f in around.in_set.findings if not f.metric or f.metric in kept]
+    findings += around.subtraction.findings
+    findings += [f for s in stacked if (f := _marked(s.report)) is not None]
+    return Assessment(tuple(metrics), tuple(findings))
+
+
+def _measure(
+    chosen: Chosen,
+    around: Surroundings,
+    recipe: Recipe,
+    common: CommonValues,
+    stacked: Stacked,
+) -> Assessment:
+    def value(word: str) -> float | None:
+        found = common.values.get(word)
+        return float(found) if isinstance(found, (int, float)) else None
+
+    kind, detector = chosen.group.kind, stacked.detector
+    bias_image, bias_level = None, None
+    if around.bias is not None:
+        bias_level = around.bias.assessment.value("level")
+        if kind in (FrameKind.DARK, FrameKind.DARK_FLAT):
+            bias = open_pixels(around.bias.path)
+            if (detector.name or "") in bias.detectors:
+                bias_image = bias.image(detector.name or None)
+    shares = [f.fraction for f in stacked.report.frames]
+    same_as_bias = bias_image is not None and np.array_equal(bias_image, detector.image)
+    context = MasterContext(
+        n_frames=len(chosen.headers),
+        n_wanted=recipe.wanted_frames.get(kind),
+        unit="" if kind == FrameKind.FLAT else "adu",
+        bayer=chosen.headers[0].bayer,
+        exposure_s=value("exposure_s"),
+        sensor_temp_c=value("sensor_temp_c"),
+        set_temp_c=value("set_temp_c"),
+        egain_e_per_adu=value("egain_e_per_adu"),
+        bias_level_adu=bias_level,
+        bias_subtracted=around.subtraction.bias_out,
+        input_levels_adu=tuple(
+            level
+            for h in chosen.headers
+            if (level := chosen.levels_adu.get(h.path)) is not None and isfinite(level)
+        ),
+        rejected_fraction=float(np.mean(shares)) if shares else None,
+    )
+    found = measure_master(
+        kind, detector.image, detector.unc, detector.cnt, context, bias=bias_image
+    )
+    return replace(found, findings=(*found.findings, _COPY_OF_BIAS)) if same_as_bias else found
+
+
+_COPY_OF_BIAS = Finding(
+    Verdict.BAD,
+    "copy of the bias",
+    "This dark has the very same pixels as the bias.",
+    cause="the frames are biases with another header, or were copied.",
+    cure="Look at the frames, and take the darks again.",
+)
+
+
+def _marked(report: CombineReport) -> Finding | None:
+    """Say which frames lost more than noise explains (RULES 4)."""
+    if not report.marked:
+        return None
+    worst = max(report.marked, key=lambda f: f.fraction)
+    return Finding(
+        Verdict.WARN,
+        "frames stand out",
+        f"{count(len(report.marked), 'frame')} lost more pixels than noise explains: "
+        f"{Path(worst.name).name} {100 * worst.fraction:.1f} %, "
+        f"expected {100 * report.expected_share:.1f} %.",
+        cause="a satellite, a passing cloud, light in the dark, or another setting.",
+        cure="Look at these frames; leave them out if they differ.",
+    )

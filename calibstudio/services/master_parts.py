@@ -1,0 +1,65 @@
+"""What goes from one step of a build to the next: chosen frames, their surroundings, a stack."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from calibstudio.domain.group_titles import group_title
+from calibstudio.domain.grouping import Group, LeftOut
+from calibstudio.domain.header import FrameHeader
+from calibstudio.domain.master import MasterRecord
+from calibstudio.imaging.calibrate import Levels
+from calibstudio.imaging.combine import CombineReport, Scale
+from calibstudio.imaging.quality import SetAssessment
+from calibstudio.services.master_plan import Subtraction
+from calibstudio.store.master_fits import Detector
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The frames of a group, sorted into those that are used and those that are not."""
+
+    group: Group
+    headers: tuple[FrameHeader, ...]
+    """Of the frames used, in order."""
+    offered: Mapping[Path, FrameHeader]
+    """Of all frames of the group, used or not."""
+    images: tuple[str, ...]
+    """Names of the images that are combined; ``("",)`` for one sensor."""
+    sha256: Mapping[Path, str]
+    """Of every frame that could be read."""
+    levels_adu: Mapping[Path, float]
+    """Raw level of every frame that was measured."""
+    left_out: tuple[LeftOut, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """What a sentence calls the group."""
+        return group_title(self.group)
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What is known around a group: what is taken out of it, and what its set says."""
+
+    subtraction: Subtraction = field(default_factory=Subtraction)
+    bias: MasterRecord | None = None
+    """Of the same settings: gives darks their dark current and masters their zero."""
+    in_set: SetAssessment | None = None
+    """What the frames together say."""
+    read_noise_adu: float | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stacked:
+    """One detector, combined."""
+
+    detector: Detector
+    report: CombineReport
+    scales: tuple[Scale, ...] | None
+    reference: Levels
+    """The common level that frames were brought to; empty when they were not."""
+    n_unity: int = 0
