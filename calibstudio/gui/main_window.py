@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from PySide6.QtCore import QSize, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import (
@@ -170,11 +171,21 @@ class MainWindow(QWidget):
         if name not in self._made:
             workspace = self._make(self._rows[name], self._context, self)
             workspace.set_compact(self.width() < COMPACT_BELOW)
+            workspace.frames_wanted.connect(self.show_frames)
+            workspace.settings_wanted.connect(self.show_settings)
             self._made[name] = workspace
             self._stack.addWidget(workspace)
             if name == "live":
                 self._add_first_start_banner(workspace)
         return self._made[name]
+
+    @Slot(object)
+    def show_frames(self, folder: Path) -> None:
+        """Look at a folder in Frames."""
+        self.show_workspace("frames")
+        add = getattr(self.workspace, "add_folders", None)
+        if add is not None:
+            add([folder])
 
     def _add_first_start_banner(self, workspace: Workspace) -> None:
         context = self._context

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Signal, Slot
+from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from calibstudio.domain.capture import CaptureStatus, FrameResult
@@ -20,16 +20,16 @@ def _number(frame: FrameResult) -> str:
 
 
 COLUMNS: tuple[Column[FrameResult], ...] = (
-    Column("#", _number, align="right", width=56),
+    Column("#", _number, align="right", width=52),
     verdict_column("Verdict", lambda f: f.verdict, tooltip=lambda f: f.reason),
     Column(
         "Level [ADU]",
         lambda f: f.level_adu,
         lambda v: "" if v is None else number(v),
         align="right",
-        width=104,
+        width=100,
     ),
-    Column("Reason", lambda f: f.reason, tooltip=lambda f: f.reason, width=200),
+    Column("Reason", lambda f: f.reason, tooltip=lambda f: f.reason, width=60),
 )
 
 
@@ -38,10 +38,13 @@ class FramesList(QWidget):
 
     Signals
     -------
+    frame_chosen(FrameResult | None)
+        The operator looks at a frame, or at none in particular.
     accept_wanted(int), reject_wanted(int)
         The operator says otherwise about a frame (its index in the sequence).
     """
 
+    frame_chosen = Signal(object)
     accept_wanted = Signal(int)
     reject_wanted = Signal(int)
 
@@ -52,6 +55,7 @@ class FramesList(QWidget):
         )
         self.table = TableView(theme, self._model, name="Frames of the sequence, newest first")
         self.table.setSortingEnabled(False)
+        self.table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.card = VerdictCard(theme)
         self._note = ElidedLabel("", "small", tone="text3")
         head = ground("panel", border="bottom")
@@ -74,16 +78,16 @@ class FramesList(QWidget):
         self.table.selection_changed.connect(self._on_selection)
         self.card.hide()
 
-    def show_status(self, status: CaptureStatus) -> None:
-        """Show the frames of the current step, or all when none is current."""
-        step_id = None if status.step is None else status.step.step.id
+    def show_status(self, status: CaptureStatus, step_id: str | None) -> None:
+        """Show the frames of a step, or all."""
         frames = [f for f in status.frames if step_id is None or f.step_id == step_id]
         if tuple(reversed(frames)) != self._model.records:
             self._model.set_records(tuple(reversed(frames)))
         kept = [f for f in frames if f.accepted]
         warned = sum(f.verdict is Verdict.WARN for f in kept)
         replaced = sum(not f.accepted and not f.is_search for f in frames)
-        self._note.setText(f"{len(kept) - warned} clean · {warned} warned · {replaced} replaced")
+        parts = [f"{number(len(kept) - warned)} clean", f"{number(warned)} warned"]
+        self._note.setText(" · ".join([*parts, f"{number(replaced)} replaced"]))
         if not self.table.selected:
             self._show_card(
                 next((f for f in reversed(frames) if f.verdict is not Verdict.GOOD), None)
@@ -91,6 +95,7 @@ class FramesList(QWidget):
 
     @Slot(object)
     def _on_selection(self, frames: tuple[FrameResult, ...]) -> None:
+        self.frame_chosen.emit(frames[0] if frames else None)
         if frames:
             self._show_card(frames[0], always=True)
 

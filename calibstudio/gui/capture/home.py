@@ -1,4 +1,4 @@
-"""The home of Capture: a tile for each wizard, and sequences that can go on."""
+"""The home of Capture: a tile for each wizard, and the sequences of late."""
 
 from __future__ import annotations
 
@@ -10,20 +10,18 @@ from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import (
     QAbstractButton,
     QGridLayout,
-    QHBoxLayout,
     QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
 
-from calibstudio.domain.wording import count
+from calibstudio.gui.capture.recent import RecentSequences
 from calibstudio.gui.context import GuiContext
 from calibstudio.gui.icons import paint_icon
 from calibstudio.gui.jobs.runner import Job
 from calibstudio.gui.theme import ThemeState
-from calibstudio.gui.widgets.buttons import Button, ButtonSize
-from calibstudio.gui.widgets.panels import Card, ground, scrolled
-from calibstudio.gui.widgets.text import ElidedLabel, label
+from calibstudio.gui.widgets.panels import ground, scrolled
+from calibstudio.gui.widgets.text import label
 
 if TYPE_CHECKING:
     from calibstudio.services.capture_state import Resumed
@@ -33,10 +31,9 @@ TILES = (
     ("dark", "Darks", "A list of exposures, covered", "dark", True),
     ("flat", "Panel flats", "Exposure searched, dark flats after", "flat", True),
     ("twilight", "Twilight flats", "Comes with a later version", "sunset", False),
-    ("dark-flat", "Dark flats", "Part of the panel flats wizard", "dark-flat", False),
+    ("dark-flat", "Dark flats", "For flats that are taken already", "dark-flat", True),
     ("plan", "Plan from my lights", "Comes with a later version", "plan", False),
 )
-MOST_SHOWN = 6
 
 
 class Tile(QAbstractButton):
@@ -94,20 +91,24 @@ class CaptureHome(QWidget):
     -------
     chosen(str)
         A wizard was chosen, by the id of its tile.
-    resume_wanted(object)
+    resume_wanted(Resumed)
         A sequence that was stopped is to go on.
+    frames_wanted(Path)
+        The folder of a sequence is to be looked at.
     """
 
     chosen = Signal(str)
     resume_wanted = Signal(object)
+    frames_wanted = Signal(object)
 
     def __init__(self, context: GuiContext, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._context = context
         self._job: Job | None = None
+        self._compact = False
         self.tiles: dict[str, Tile] = {}
         inner = ground("bg")
-        column = QVBoxLayout(inner)
+        column = self._column = QVBoxLayout(inner)
         column.setContentsMargins(32, 28, 32, 28)
         column.setSpacing(20)
         column.addWidget(label("What would you like to take?", "question"))
@@ -120,16 +121,17 @@ class CaptureHome(QWidget):
             self.tiles[name] = tile
             grid.addWidget(tile, i // 3, i % 3)
         column.addLayout(grid)
-        self._recent = Card("Sequences that can go on")
-        self._recent.hide()
-        column.addWidget(self._recent)
+        self.recent = RecentSequences(context.theme)
+        column.addWidget(self.recent)
         column.addStretch(1)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(scrolled(inner))
+        self.recent.resume_wanted.connect(self.resume_wanted)
+        self.recent.frames_wanted.connect(self.frames_wanted)
 
     def look_for_sequences(self) -> None:
-        """Look in the frames folder for sequences that were stopped, in the background."""
+        """Look in the frames folder for sequences, in the background."""
         if self._job is not None:
             return
         folder = self._context.settings.current.frames_folder
@@ -137,7 +139,7 @@ class CaptureHome(QWidget):
         def work(ctx: object) -> list[Resumed]:
             from calibstudio.services.capture_state import find_sequences
 
-            return [r for r in find_sequences(folder) if r.good < r.wanted]
+            return find_sequences(folder)
 
         self._job = self._context.background.submit("Look for sequences", work, quiet=True)
         self._job.succeeded.connect(self._on_found)
@@ -146,28 +148,14 @@ class CaptureHome(QWidget):
 
     @Slot(object)
     def _on_found(self, found: Sequence[Resumed]) -> None:
-        body = self._recent.body
-        while (item := body.takeAt(0)) is not None:
-            widget = item.widget()
-            if widget is not None:
-                widget.hide()
-                widget.deleteLater()
-        for resumed in list(found)[:MOST_SHOWN]:
-            body.addWidget(self._line(resumed))
-        self._recent.setVisible(bool(found))
+        self.recent.show_sequences(found)
+        self.recent.set_compact(self._compact)
 
-    def _line(self, resumed: Resumed) -> QWidget:
-        line = QWidget()
-        row = QHBoxLayout(line)
-        row.setContentsMargins(0, 2, 0, 2)
-        row.setSpacing(12)
-        row.addWidget(label(resumed.plan.title, "medium"))
-        said = f"{resumed.good} of {count(resumed.wanted, 'good frame')}"
-        row.addWidget(ElidedLabel(f"{said} · {resumed.path.parent.name}", "small", tone="text2"), 1)
-        button = Button(self._context.theme, "Resume", icon="play", size=ButtonSize.SMALL)
-        button.clicked.connect(lambda _checked=False: self.resume_wanted.emit(resumed))
-        row.addWidget(button)
-        return line
+    def set_compact(self, compact: bool) -> None:
+        """Use less room."""
+        self._compact = compact
+        self._column.setContentsMargins(20 if compact else 32, 20, 20 if compact else 32, 20)
+        self.recent.set_compact(compact)
 
     @Slot()
     def _on_finished(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QTimer, Signal, Slot
+from PySide6.QtCore import Qt, QTimer, Signal, Slot
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from calibstudio.domain.plan import CapturePlan, Estimate
@@ -16,7 +16,7 @@ from calibstudio.gui.context import GuiContext
 from calibstudio.gui.jobs.runner import Job
 from calibstudio.gui.widgets.buttons import Button, ButtonSize
 from calibstudio.gui.widgets.panels import KeyValueGrid, Section, scrolled
-from calibstudio.gui.widgets.text import ElidedLabel, label
+from calibstudio.gui.widgets.text import ElidedLabel, label, set_tone
 from calibstudio.gui.widgets.verdict import StatusDot, kind_of
 
 if TYPE_CHECKING:
@@ -24,7 +24,16 @@ if TYPE_CHECKING:
 
 LOOK_AGAIN_MS = 4000
 AFTER_EDIT_MS = 350
-MENDS = {"folder": "Choose folder", "cool": "Cool down", "connect": "Connect"}
+LOOP = "Loop"
+"""Title of the job that Live loops in."""
+LATE_MS = 1500
+"""After so long without an answer it is said that the camera is busy."""
+MENDS = {
+    "folder": "Choose folder",
+    "cool": "Cool down",
+    "connect": "Equipment",
+    "loop": "Stop the loop",
+}
 """Words of the button that mends a check, by its action."""
 
 
@@ -50,11 +59,15 @@ class PreflightPanel(QWidget):
         self._again = False
         self._asked = False
         self._rows: list[_CheckRow] = []
+        self.checks: tuple[Check, ...] = ()
+        """What was found last."""
         self.what = Section("What will be captured")
         self._facts = KeyValueGrid()
         self._time = label("", "count")
         self._ends = label("", "count")
-        self._preflight = Section("Pre-flight", line=False)
+        self._note = ElidedLabel("", "note")
+        self._waits = label("", "secondary", wrap=True)
+        self._list = QVBoxLayout()
         self._timer = QTimer(self)
         self._timer.setInterval(LOOK_AGAIN_MS)
         self._timer.timeout.connect(self._look)
@@ -62,6 +75,10 @@ class PreflightPanel(QWidget):
         self._soon.setSingleShot(True)
         self._soon.setInterval(AFTER_EDIT_MS)
         self._soon.timeout.connect(self._look)
+        self._late = QTimer(self)
+        self._late.setSingleShot(True)
+        self._late.setInterval(LATE_MS)
+        self._late.timeout.connect(self._on_late)
         self._build()
 
     def _build(self) -> None:
@@ -82,11 +99,37 @@ class PreflightPanel(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addWidget(self.what)
-        column.addWidget(self._preflight)
+        column.addLayout(self._make_list())
         column.addStretch(1)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(scrolled(inner))
+
+    def _make_list(self) -> QVBoxLayout:
+        head = QHBoxLayout()
+        head.setSpacing(12)
+        head.addWidget(label("Pre-flight", "heading"))
+        head.addWidget(self._note, 1)
+        self._note.setAlignment(Qt.AlignmentFlag.AlignRight)
+        self._waits.hide()
+        column = QVBoxLayout()
+        column.setContentsMargins(16, 12, 16, 12)
+        column.setSpacing(4)
+        column.addLayout(head)
+        column.addWidget(self._waits)
+        self._list.setSpacing(0)
+        column.addLayout(self._list)
+        return column
+
+    def show_problems(self, problems: Sequence[str]) -> None:
+        """With problems in the answers there is nothing to check yet."""
+        waits = bool(problems)
+        self._waits.setText("Waits until the answers are complete." if waits else "")
+        self._waits.setVisible(waits)
+        if waits:
+            self._note.setText("")
+        for i, row in enumerate(self._rows):
+            row.setVisible(not waits and i < len(self.checks))
 
     def show_plan(
         self, plan: CapturePlan | None, estimate: Estimate | None, facts: Sequence[tuple[str, str]]
@@ -116,8 +159,8 @@ class PreflightPanel(QWidget):
 
     def end(self) -> None:
         """Look no more."""
-        self._timer.stop()
-        self._soon.stop()
+        for timer in (self._timer, self._soon, self._late):
+            timer.stop()
 
     @Slot()
     def _look(self) -> None:
@@ -136,31 +179,68 @@ class PreflightPanel(QWidget):
             return preflight(context.equipment.observatory, plan, folder)
 
         self._job = context.camera_jobs.submit("Pre-flight", work, quiet=True)
+        self._late.start()
         self._job.succeeded.connect(self._on_checks)
         self._job.failed.connect(self._on_failed)
         self._job.finished.connect(self._on_finished)
 
     @Slot(object)
     def _on_checks(self, checks: Sequence[Check]) -> None:
+        if self._plan is None:
+            return
+        self._show(checks)
+        self.checked.emit(all(c.verdict is not Verdict.BAD for c in checks))
+
+    def _show(self, checks: Sequence[Check]) -> None:
+        self.checks = tuple(checks)
         while len(self._rows) < len(checks):
             row = _CheckRow(self._context)
-            row.mend_wanted.connect(self.mend_wanted)
-            self._preflight.body.addWidget(row)
+            row.mend_wanted.connect(self._on_mend)
+            self._list.addWidget(row)
             self._rows.append(row)
         for i, row in enumerate(self._rows):
             row.setVisible(i < len(checks))
             if i < len(checks):
                 row.show_check(checks[i])
-        self._preflight.set_note(_counted(checks))
-        self.checked.emit(all(c.verdict is not Verdict.BAD for c in checks))
+        self._note.setText(_counted(checks))
+        set_tone(self._note, "")
+
+    @Slot()
+    def _on_late(self) -> None:
+        """Nobody answers: something else has the camera's thread."""
+        from calibstudio.services.capture_check import Check
+
+        busy = next((j for j in self._context.camera_jobs.active if j is not self._job), None)
+        if self._job is None or self._plan is None:
+            return
+        if busy is None:
+            self._note.setText("looking…")
+            return
+        if busy.title == LOOP:
+            fact, fix, action = "Live takes frames in a loop.", "Stop it first.", "loop"
+        else:
+            fact, fix, action = f"Busy: {busy.title}.", "It is looked at afterwards.", ""
+        self._show([Check("Camera", Verdict.BAD, fact, fix, action)])
+        self.checked.emit(False)
+
+    @Slot(str)
+    def _on_mend(self, action: str) -> None:
+        if action != "loop":
+            self.mend_wanted.emit(action)
+            return
+        for job in self._context.camera_jobs.active:
+            if job.title == LOOP:
+                job.cancel()
 
     @Slot(object)
     def _on_failed(self, error: Exception) -> None:
-        self._preflight.set_note(str(error), "bad")
+        self._note.setText(str(error))
+        set_tone(self._note, "bad")
         self.checked.emit(False)
 
     @Slot()
     def _on_finished(self) -> None:
+        self._late.stop()
         self._job = None
         if self._again:
             self._again = False
@@ -187,18 +267,19 @@ class _CheckRow(QWidget):
     def __init__(self, context: GuiContext, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._action = ""
-        self.setMinimumHeight(46)
+        self.setMinimumHeight(50)
         self.setProperty("border", "bottom")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self._dot = StatusDot(context.theme, size=20)
         self._name = label("", "medium")
-        self._fact = ElidedLabel("", "small", tone="text2")
+        self._fact = label("", "small", tone="text2", wrap=True)
         self._state = label("", "note")
         self._button = Button(context.theme, "", size=ButtonSize.SMALL)
         self._button.clicked.connect(lambda _checked=False: self.mend_wanted.emit(self._action))
         row = QHBoxLayout(self)
-        row.setContentsMargins(0, 4, 0, 4)
+        row.setContentsMargins(0, 6, 0, 6)
         row.setSpacing(12)
-        row.addWidget(self._dot)
+        row.addWidget(self._dot, 0, Qt.AlignmentFlag.AlignTop)
         column = QVBoxLayout()
         column.setSpacing(0)
         column.addWidget(self._name)
@@ -214,7 +295,6 @@ class _CheckRow(QWidget):
         self._name.setText(check.name)
         text = f"{check.fact} {check.fix}".strip()
         self._fact.setText(text)
-        self._fact.set_tip(text)
         self._action = check.action
         words = MENDS.get(check.action, "")
         self._button.setText(words)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,14 +35,20 @@ class CaptureRun(QObject):
         A frame to look at; frames that came too fast are skipped.
     ended(CaptureReport | None)
         The sequence is over; None when it failed or was cancelled.
+    masters_begun()
+        Masters are being built in the background.
     masters_built(object)
         The report of the masters service.
+    masters_over()
+        Building is over, whatever came of it.
     """
 
     changed = Signal(object)
     frame_arrived = Signal(object)
     ended = Signal(object)
+    masters_begun = Signal()
     masters_built = Signal(object)
+    masters_over = Signal()
     _status = Signal(object)
 
     def __init__(self, context: GuiContext, parent: QObject | None = None) -> None:
@@ -49,6 +56,8 @@ class CaptureRun(QObject):
         self._context = context
         self._preview: Latest[Frame] = Latest()
         self._job: Job | None = None
+        self.is_ending = False
+        """Stopped at once: devices are being made safe."""
         self.control = SequenceControl()
         self.status: CaptureStatus | None = None
         self._timer = QTimer(self)
@@ -68,6 +77,7 @@ class CaptureRun(QObject):
         context = self._context
         self.control = control = SequenceControl()
         self.status = None
+        self.is_ending = False
         folder = context.settings.current.frames_folder
         trained_folder = context.data_folder
 
@@ -103,15 +113,30 @@ class CaptureRun(QObject):
             self.control.resume()
         else:
             self.control.pause()
+        self._tell()
 
     def stop_after_frame(self) -> None:
         """End when the frame now being taken is kept."""
         self.control.stop_after_frame()
+        self._tell()
+
+    def go_on(self) -> None:
+        """Take back `stop_after_frame`, while there is time."""
+        self.control.go_on()
+        self._tell()
+
+    def _tell(self) -> None:
+        """Show at once what was asked for: the next status may be an exposure away."""
+        if self.status is not None and not self.status.finished:
+            self.status = replace(self.status, stopping=self.control.stopping)
+            self.changed.emit(self.status)
 
     def stop_now(self) -> None:
         """End at once; the frame being taken is thrown away, complete ones stay."""
         if self._job is not None:
+            self.is_ending = True
             self._job.cancel()
+            self._tell()
 
     def answer(self, answer: Answer) -> None:
         """Answer the question that is asked now."""
@@ -168,6 +193,8 @@ class CaptureRun(QObject):
 
             return scan_and_group(ctx, files, site=site)[0]
 
-        build_in_background(
+        job = build_in_background(
             self._context, f"Masters of {title}", find_groups, self.masters_built.emit
         )
+        job.finished.connect(self.masters_over)
+        self.masters_begun.emit()

@@ -2,31 +2,56 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
-from calibstudio.domain.capture import Answer, CaptureStatus, FrameResult, QuestionKind
+from calibstudio.domain.capture import Answer, CaptureReport, CaptureStatus, FrameResult
 from calibstudio.domain.equipment import Clock, Frame
 from calibstudio.domain.kinds import kind_title
-from calibstudio.domain.quality import Finding, Verdict
-from calibstudio.domain.wording import exposure, number, quantity, utc_clock
+from calibstudio.domain.outlook import saturation_adu
+from calibstudio.domain.quality import Verdict
+from calibstudio.domain.wording import count, exposure, number, quantity, utc_clock
 from calibstudio.gui.capture.frames_list import FramesList
+from calibstudio.gui.capture.question_bar import QuestionBar
 from calibstudio.gui.capture.run_state import CaptureRun
 from calibstudio.gui.capture.sequence_panel import SequencePanel
 from calibstudio.gui.capture.summary import SummaryStrip
 from calibstudio.gui.context import GuiContext
 from calibstudio.gui.picture.chips import PictureChips
 from calibstudio.gui.picture.newest import NewestWorker
+from calibstudio.gui.picture.plot_base import Mark
 from calibstudio.gui.picture.plots import SeriesData, SeriesPlot
 from calibstudio.gui.picture.view import PictureView
 from calibstudio.gui.sheet import Sheet
-from calibstudio.gui.widgets.buttons import Button, ButtonKind, ButtonSize
+from calibstudio.gui.widgets.buttons import ButtonKind
 from calibstudio.gui.widgets.panels import Legend, ground
 from calibstudio.gui.widgets.splitter import Splitter
 from calibstudio.gui.widgets.text import ElidedLabel, label
-from calibstudio.gui.widgets.verdict import VerdictCard, kind_of
+from calibstudio.gui.widgets.verdict import kind_of
 from calibstudio.imaging.display import Pyramid, build_pyramid
+
+if TYPE_CHECKING:
+    from calibstudio.services.masters import MastersReport
+
+
+WIDE, COMPACT = (452, 968, 424), (372, 600, 330)
+
+
+def good_words(frame: FrameResult, target_adu: float | None) -> str:
+    """Say of a good frame how good it is: ``32 098 ADU, 0.3 % from target. S/N 89 per pixel.``"""
+    if frame.level_adu is None:
+        return "Nothing wrong."
+    said = quantity(frame.level_adu, "ADU")
+    if target_adu:
+        off = 100 * abs(frame.level_adu - target_adu) / target_adu
+        said += f", {quantity(off, '%', 1)} from target"
+    snr = frame.assessment.value("snr")
+    if snr is not None and frame.kind.needs_light:
+        said += f". S/N {number(snr)} per pixel"
+    return f"{said}. Nothing wrong."
 
 
 class RunningView(QWidget):
@@ -36,9 +61,15 @@ class RunningView(QWidget):
     -------
     left()
         The operator goes back to the home of Capture.
+    resume_wanted()
+        The sequence that is shown is to go on.
+    frames_wanted(Path)
+        Its folder is to be looked at.
     """
 
     left = Signal()
+    resume_wanted = Signal()
+    frames_wanted = Signal(object)
 
     def __init__(self, context: GuiContext, run: CaptureRun, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -50,23 +81,22 @@ class RunningView(QWidget):
         self.picture = PictureView(theme)
         self.chips = PictureChips(theme, self.picture)
         self.plot = SeriesPlot(theme, name="Level of each frame", has_second=False)
-        self.question = VerdictCard(theme)
+        self.question = QuestionBar(theme, self._answer)
         self._title = label("", "heading")
         self._about = ElidedLabel("", "small", tone="text2")
         self._maker = NewestWorker("capture-picture", self)
-        self._asked: int | None = None
+        self._looked_at: str | None = None
         self._stop_sheet: Sheet | None = None
-        self.back = Button(theme, "Back to Capture", size=ButtonSize.SMALL)
         self._build()
         self._connect()
 
     def _build(self) -> None:
-        splitter = Splitter("capture-running", sizes=(452, 968, 424))
+        splitter = self._splitter = Splitter("capture-running", sizes=WIDE)
         splitter.addWidget(self.sequence)
         splitter.addWidget(self._make_centre())
         splitter.addWidget(self.frames)
         splitter.setStretchFactor(1, 1)
-        self.sequence.setMinimumWidth(340)
+        self.sequence.setMinimumWidth(372)
         self.frames.setMinimumWidth(316)
         holder = self._holder = QWidget()
         inner = QVBoxLayout(holder)
@@ -88,8 +118,6 @@ class RunningView(QWidget):
         row.setSpacing(8)
         row.addWidget(self._title)
         row.addWidget(self._about, 1)
-        row.addWidget(self.back)
-        self.back.hide()
         top = QWidget()
         column = QVBoxLayout(top)
         column.setContentsMargins(0, 0, 0, 0)
@@ -111,12 +139,12 @@ class RunningView(QWidget):
         row.setSpacing(16)
         row.addWidget(label("Level of each frame", "heading"))
         row.addStretch(1)
-        for text, color in (
-            ("kept", "series1"),
-            ("kept with a warning", "warn"),
-            ("not kept", "bad"),
+        for text, color, mark in (
+            ("kept", "series1", "dot"),
+            ("with a warning", "warn", "triangle"),
+            ("replaced", "bad", "cross"),
         ):
-            row.addWidget(Legend(self._theme, text, color, "dot"))
+            row.addWidget(Legend(self._theme, text, color, mark))
         widget = QWidget()
         column = QVBoxLayout(widget)
         column.setContentsMargins(0, 0, 0, 0)
@@ -130,24 +158,34 @@ class RunningView(QWidget):
         run.changed.connect(self._on_status)
         run.frame_arrived.connect(self._on_frame)
         run.ended.connect(self._on_ended)
-        self.strip.pause_wanted.connect(run.toggle_pause)
-        self.strip.stop_wanted.connect(self.ask_to_stop)
-        self.strip.skip_wanted.connect(lambda: run.control.skip_wait())
+        run.masters_begun.connect(lambda: self.sequence.masters.show_state("running", "Running"))
+        run.masters_built.connect(self._on_masters)
+        run.masters_over.connect(self._on_masters_over)
+        strip = self.strip
+        strip.pause_wanted.connect(run.toggle_pause)
+        strip.stop_wanted.connect(self.ask_to_stop)
+        strip.skip_wanted.connect(lambda: run.control.skip_wait())
+        strip.resume_wanted.connect(self.resume_wanted)
+        strip.back_wanted.connect(self.left)
+        strip.frames_wanted.connect(self._on_frames_wanted)
+        self.sequence.step_chosen.connect(self._on_step_chosen)
         self.frames.accept_wanted.connect(lambda index: run.control.accept(index))
         self.frames.reject_wanted.connect(lambda index: run.control.reject(index))
-        self.back.clicked.connect(self.left)
         self._maker.done.connect(self._on_picture)
 
     def begin(self, title: str) -> None:
         """A sequence starts: forget the last one."""
         self.picture.set_picture(None)
+        self.chips.show_counts(None)
         self.chips.show_verdict("", "")
         self.chips.show_empty("capture", "The first frame comes soon.")
         self._title.setText(title)
         self._about.setText("")
         self._holder.hide()
-        self._asked = None
-        self.back.hide()
+        self.question.forget()
+        self._looked_at = None
+        self.strip.begin(title)
+        self.sequence.masters.show_state("waiting", "Waiting")
         self.plot.set_series(SeriesData(np.empty(0), np.empty(0)), label="Level [ADU]")
 
     @property
@@ -158,35 +196,58 @@ class RunningView(QWidget):
 
     @Slot(object)
     def _on_status(self, status: CaptureStatus) -> None:
-        self.strip.show_status(status, self._clock)
-        self.sequence.show_status(status)
-        self.frames.show_status(status)
+        run = self._run
+        self.strip.show_status(
+            status, self._clock, pausing=run.control.paused, ending=run.is_ending
+        )
+        self._show_steps(status)
         self._show_question(status)
-        self._show_levels(status)
-        shown = next((f for f in reversed(status.frames)), None)
-        if shown is not None:
-            self._show_about(shown)
+        if status.frames:
+            self._show_about(status, status.frames[-1])
 
-    def _show_about(self, frame: FrameResult) -> None:
+    def _show_steps(self, status: CaptureStatus) -> None:
+        shown = self._step_shown(status)
+        self.sequence.show_status(status, shown)
+        self.frames.show_status(status, shown)
+        self._show_levels(status, shown)
+
+    def _step_shown(self, status: CaptureStatus) -> str | None:
+        """The step that is looked at: the one chosen, else the one that runs, else the last."""
+        if self._looked_at is not None:
+            return self._looked_at
+        if status.finished and status.frames:
+            return status.frames[-1].step_id
+        return None if status.step is None else status.step.step.id
+
+    @Slot(str)
+    def _on_step_chosen(self, step_id: str) -> None:
+        """Look at a step; choosing the one that runs follows the sequence again."""
+        status = self._run.status
+        if status is None:
+            return
+        follows = status.step is not None and status.step.step.id == step_id
+        self._looked_at = None if follows and not status.finished else step_id
+        self._show_steps(status)
+
+    def _show_about(self, status: CaptureStatus, frame: FrameResult) -> None:
         name = "Test frame" if frame.is_search and not frame.accepted else f"Frame {frame.number}"
         parts = [kind_title(frame.kind), frame.filter or "", exposure(frame.exposure_s)]
         parts.append(utc_clock(frame.taken_at))
         self._title.setText(name)
         self._about.setText(" · ".join(p for p in parts if p))
-        level = "" if frame.level_adu is None else quantity(frame.level_adu, "ADU")
-        self.chips.show_verdict(kind_of(frame.verdict), frame.reason or f"{level}, nothing wrong.")
+        step = next((s for s in status.steps if s.step.id == frame.step_id), None)
+        target = None if step is None else step.target_adu
+        self.chips.show_verdict(kind_of(frame.verdict), frame.reason or good_words(frame, target))
 
-    def _show_levels(self, status: CaptureStatus) -> None:
-        state = status.step
+    def _show_levels(self, status: CaptureStatus, step_id: str | None) -> None:
+        state = next((s for s in status.steps if s.step.id == step_id), None)
         if state is None:
             return
         frames = [
             f
             for f in status.frames
-            if f.step_id == state.step.id and f.level_adu is not None and (f.accepted or f.number)
+            if f.step_id == step_id and f.level_adu is not None and (f.accepted or f.number)
         ]
-        if not frames:
-            return
         kinds = [
             "bad" if not f.accepted else "warn" if f.verdict is Verdict.WARN else "good"
             for f in frames
@@ -203,31 +264,39 @@ class RunningView(QWidget):
             limits_text="" if band is None else f"{number(band[0])} to {number(band[1])} ADU",
             least_span=4.0,
         )
+        target = [] if state.target_adu is None else [Mark(state.target_adu, "target", "text3")]
+        self.plot.set_h_marks(target)
 
     def _show_question(self, status: CaptureStatus) -> None:
         question = status.question
         if question is None:
             self._holder.hide()
-            self._asked = None
+            self.question.forget()
             return
-        if self._asked == question.id:
-            return
-        self._asked = question.id
-        verdict = Verdict.BAD if question.kind is QuestionKind.FAILURE else Verdict.WARN
-        finding = Finding(verdict, "the sequence waits for you", question.text, "", question.hint)
-        actions = [
-            (words, lambda a=answer: self._answer(a)) for answer, words in question.answers.items()
-        ]
-        self.question.show_finding(finding, actions[:2])
+        self.question.ask(question)
         self._holder.show()
 
     def _answer(self, answer: Answer) -> None:
         self._run.answer(answer)
         self._holder.hide()
 
+    def do_primary(self) -> None:
+        """Do what the filled button says: answer, pause, resume or go back."""
+        if self._holder.isVisible():
+            self.question.answer_first()
+            return
+        for button in (self.strip.resume, self.strip.back, self.strip.pause):
+            if button.isVisible() and button.isEnabled():
+                button.click()
+                return
+
     @Slot(object)
     def _on_frame(self, frame: Frame) -> None:
-        self._maker.ask(lambda: build_pyramid(frame.data))
+        info = self._context.equipment.observatory.camera.info
+        status = self._run.status
+        bias = status.bias_adu if status is not None else None
+        limit = saturation_adu(info, bias or 0.0, frame.conversion)
+        self._maker.ask(lambda: build_pyramid(frame.data, saturation=limit))
 
     @Slot(object)
     def _on_picture(self, pyramid: Pyramid) -> None:
@@ -236,12 +305,35 @@ class RunningView(QWidget):
         self.chips.show_counts(pyramid)
 
     @Slot(object)
-    def _on_ended(self, report: object) -> None:
+    def _on_ended(self, report: CaptureReport | None) -> None:
         self._holder.hide()
-        self.back.show()
+        built = report is not None and report.accepted and not report.stopped
+        if not built:
+            self.sequence.masters.show_state("info", "Not built")
         if self._stop_sheet is not None:
             self._stop_sheet.close()
             self._stop_sheet = None
+
+    @Slot(object)
+    def _on_masters(self, report: MastersReport) -> None:
+        verdicts = [built.record.verdict for built in report.masters]
+        if not verdicts:
+            self.sequence.masters.show_state("bad", "None built")
+            return
+        worst = max(verdicts, key=lambda v: v.severity)
+        self.sequence.masters.show_state(kind_of(worst), f"{number(len(verdicts))} built")
+
+    @Slot()
+    def _on_masters_over(self) -> None:
+        # A report has said it already; without one it was stopped or failed.
+        if self.sequence.masters.tag.accessibleName() == "Running":
+            self.sequence.masters.show_state("bad", "Not built")
+
+    @Slot()
+    def _on_frames_wanted(self) -> None:
+        status = self._run.status
+        if status is not None and status.folder is not None:
+            self.frames_wanted.emit(status.folder)
 
     # Stopping
 
@@ -252,11 +344,12 @@ class RunningView(QWidget):
         if status is None or not self._run.is_running:
             return
         if status.stopping:
-            self._run.control.go_on()
+            self._run.go_on()
             return
-        good = number(status.good)
         sheet = Sheet(self._theme, "Stop after this frame?", self)
-        said = f"{good} good frames stay. Resume goes on at {number(status.good + 1)}."
+        kept = count(status.good, "good frame")
+        stay = "stays" if status.good == 1 else "stay"
+        said = f"{kept} {stay}; Resume goes on at {number(status.good + 1)}."
         sheet.body.addWidget(label(said, "secondary", wrap=True))
         sheet.add_button("Go on", sheet.reject)
 
@@ -274,8 +367,10 @@ class RunningView(QWidget):
         sheet.open()
 
     def set_compact(self, compact: bool) -> None:
-        """Less room: the facts under the steps go."""
+        """Less room: narrower sides, and less in the strip."""
+        self._splitter.suggest(COMPACT if compact else WIDE)
         self.sequence.set_compact(compact)
+        self.strip.set_compact(compact)
 
     def close_down(self) -> None:
         """Stop making pictures."""

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QRect, Qt
+from PySide6.QtCore import QModelIndex, QRect, Qt, Signal, Slot
 from PySide6.QtGui import QColor, QPainter
 from PySide6.QtWidgets import QHBoxLayout, QStyleOptionViewItem, QVBoxLayout, QWidget
 
 from calibstudio.domain.capture import CaptureStatus, StepPhase, StepState
 from calibstudio.domain.kinds import kind_title
-from calibstudio.domain.wording import TIMES, exposure, number, quantity, temperature
+from calibstudio.domain.wording import (
+    NARROW,
+    TIMES,
+    count,
+    exposure,
+    number,
+    quantity,
+    temperature,
+)
 from calibstudio.gui.theme import ThemeState
-from calibstudio.gui.widgets.panels import KeyValueGrid, ground
+from calibstudio.gui.widgets.panels import KeyValueGrid, ground, scrolled
 from calibstudio.gui.widgets.table import (
     RECORD_ROLE,
     AnyIndex,
@@ -19,7 +27,8 @@ from calibstudio.gui.widgets.table import (
     RowDelegate,
     TableView,
 )
-from calibstudio.gui.widgets.text import ElidedLabel, label
+from calibstudio.gui.widgets.text import ElidedLabel, label, set_tone
+from calibstudio.gui.widgets.verdict import VerdictTag
 
 PHASES = {
     StepPhase.WAITING: ("waiting", "Waiting"),
@@ -29,28 +38,50 @@ PHASES = {
     StepPhase.FAILED: ("bad", "Failed"),
     StepPhase.SKIPPED: ("info", "Left out"),
 }
+_EXPLAINED = (StepPhase.SKIPPED, StepPhase.FAILED, StepPhase.DONE)
+"""Phases whose sentence is said in full under the facts."""
+MOST_NOTES = 4
 _GOOD = 3
 """Column with the bar."""
 
 
 def _exposure_text(state: StepState) -> str:
     if state.exposure_s is None:
-        return "searched"
+        return "—" if state.phase.is_over else "searched"
     is_guess = not state.exposure_is_found and state.step.exposure_s is None
-    return f"{'≈' if is_guess else ''}{exposure(state.exposure_s)}"
+    said = exposure(state.exposure_s)
+    return f"≈{NARROW}{said}" if is_guess else said
+
+
+def _exposure_tip(state: StepState) -> str:
+    if state.exposure_s is None and not state.phase.is_over:
+        return "Nothing was found before with these settings: it is searched."
+    if state.exposure_is_found or state.step.exposure_s is not None:
+        return ""
+    return "Expected, from what was found before."
+
+
+def _what(state: StepState) -> str:
+    """What tells a step apart: its filter, else its temperature or binning."""
+    step = state.step
+    if step.filter:
+        return step.filter
+    if step.settings.binning > 1:
+        return f"{step.settings.binning} {TIMES} {step.settings.binning}"
+    return ""
 
 
 COLUMNS: tuple[Column[StepState], ...] = (
-    Column("Step", lambda s: kind_title(s.step.kind), width=84, strong=True),
-    Column("Filter", lambda s: s.step.filter or "", width=62),
-    Column("Exposure", _exposure_text, align="right", width=90),
-    Column("Good", lambda s: f"{s.good}/{s.wanted}", width=104),
+    Column("Step", lambda s: kind_title(s.step.kind), width=76, strong=True),
+    Column("Filter", _what, width=58, tooltip=lambda s: s.step.title),
+    Column("Exposure", _exposure_text, align="right", width=84, tooltip=_exposure_tip),
+    Column("Good", lambda s: f"{s.good}/{s.wanted}", width=100),
     Column(
         "State",
         lambda s: PHASES[s.phase][1],
         tag=lambda s: PHASES[s.phase],
         tooltip=lambda s: f"{s.text} {s.hint}".strip(),
-        width=104,
+        width=60,
     ),
 )
 
@@ -85,18 +116,38 @@ class _GoodBar(RowDelegate):
 
 
 class SequencePanel(QWidget):
-    """Steps over facts."""
+    """Steps over facts.
+
+    Signals
+    -------
+    step_chosen(str)
+        The operator looks at a step (its id).
+    """
+
+    step_chosen = Signal(str)
 
     def __init__(self, theme: ThemeState, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._theme = theme
         self._model: RecordTableModel[StepState] = RecordTableModel(
             COLUMNS, key=lambda state: state.step.id
         )
         self.table = TableView(theme, self._model, name="Steps of the sequence", row_height=34)
         self.table.setSortingEnabled(False)
+        self.table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.table.setItemDelegate(_GoodBar(theme, self.table))
+        self.masters = MastersRow(theme)
         self._note = ElidedLabel("", "small", tone="text3")
         self._facts = KeyValueGrid()
+        self.said = label("", "secondary", wrap=True)
+        self.notes = label("", "note", wrap=True)
+        self._foot = ground("panel", border="top")
+        self._build()
+        self.table.clicked.connect(self._on_clicked)
+        self.table.activated.connect(self._on_clicked)
+        theme.changed.connect(self._fit)
+
+    def _build(self) -> None:
         head = ground("panel", border="bottom")
         head.setFixedHeight(44)
         row = QHBoxLayout(head)
@@ -107,9 +158,12 @@ class SequencePanel(QWidget):
         facts = QWidget()
         inner = QVBoxLayout(facts)
         inner.setContentsMargins(16, 12, 16, 12)
+        inner.setSpacing(10)
         inner.addWidget(self._facts)
-        foot = self._foot = ground("panel", border="top")
-        foot_row = QHBoxLayout(foot)
+        inner.addWidget(self.said)
+        inner.addWidget(self.notes)
+        inner.addStretch(1)
+        foot_row = QHBoxLayout(self._foot)
         foot_row.setContentsMargins(16, 10, 16, 10)
         foot_row.addWidget(label("After a crash or power cut this sequence goes on here.", "note"))
         column = QVBoxLayout(self)
@@ -117,22 +171,64 @@ class SequencePanel(QWidget):
         column.setSpacing(0)
         column.addWidget(head)
         column.addWidget(self.table, 1)
-        column.addWidget(facts)
-        column.addWidget(foot)
+        column.addWidget(self.masters)
+        column.addWidget(scrolled(facts), 1)
+        column.addWidget(self._foot)
 
     def set_compact(self, compact: bool) -> None:
         """Less room: the sentence at the foot goes."""
         self._foot.setVisible(not compact)
 
-    def show_status(self, status: CaptureStatus) -> None:
-        """Show how far each step is."""
-        self._model.set_records(status.steps)
-        step = status.step
-        if step is not None:
-            self.table.select_key(step.step.id)
-            self._facts.set_rows(_facts(status, step))
-        built = "masters are built at the end" if status.plan.build_masters else ""
-        self._note.setText(built)
+    def show_status(self, status: CaptureStatus, step_id: str | None) -> None:
+        """Show how far each step is, and the facts of the one that is looked at."""
+        if status.steps != self._model.records:
+            self._model.set_records(status.steps)
+            self._fit()
+        state = next((s for s in status.steps if s.step.id == step_id), None)
+        if state is not None:
+            self.table.select_key(state.step.id)
+            self._facts.set_rows(_facts(status, state))
+            said = f"{state.text} {state.hint}".strip() if state.phase in _EXPLAINED else ""
+            self.said.setText(said)
+            self.said.setVisible(bool(said))
+            set_tone(self.said, "bad" if state.phase is StepPhase.FAILED else "")
+        self.notes.setText("\n".join(status.notes[-MOST_NOTES:]))
+        self.notes.setVisible(bool(status.notes))
+        good = f"{number(status.good)} of {count(status.wanted, 'good frame')}"
+        self._note.setText(good if len(status.steps) > 1 else "")
+        self.masters.setVisible(status.plan.build_masters)
+
+    @Slot()
+    def _fit(self) -> None:
+        """Be as high as the steps; what is left belongs to the facts."""
+        height = self.table.verticalHeader().defaultSectionSize()
+        rows = max(self._model.rowCount(), 1)
+        self.table.setMaximumHeight(self._theme.sizes.table_header + rows * height + 2)
+        self.table.setMinimumHeight(self._theme.sizes.table_header + min(rows, 4) * height + 2)
+
+    @Slot(QModelIndex)
+    def _on_clicked(self, index: QModelIndex) -> None:
+        self.step_chosen.emit(self._model.record(index.row()).step.id)
+
+
+class MastersRow(QWidget):
+    """The last line of the steps: masters are built in the background."""
+
+    def __init__(self, theme: ThemeState, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setProperty("border", "bottom")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self.tag = VerdictTag(theme, "waiting")
+        row = QHBoxLayout(self)
+        row.setContentsMargins(10, 7, 12, 7)
+        row.setSpacing(12)
+        row.addWidget(ElidedLabel("Build and judge the masters, in the background", "small"), 1)
+        row.addWidget(self.tag)
+        self.show_state("waiting", "Waiting")
+
+    def show_state(self, kind: str, word: str) -> None:
+        """Show how far they are."""
+        self.tag.set_status(kind, word)
 
 
 def _facts(status: CaptureStatus, state: StepState) -> list[tuple[str, str]]:
@@ -151,12 +247,15 @@ def _facts(status: CaptureStatus, state: StepState) -> list[tuple[str, str]]:
         facts.append(("Exposure found in", f"{tests}, {exposure(state.exposure_s)}"))
     if status.sensor_c is not None:
         facts.append(("Sensor", temperature(status.sensor_c)))
+    if state.phase is StepPhase.FAILED or state.phase is StepPhase.SKIPPED:
+        taken = f"{number(state.good)} of {count(state.wanted, 'frame')}"
+        facts.append((PHASES[state.phase][1], taken))
     settings = state.step.settings
     said = [f"{w} {v}" for w, v in (("gain", settings.gain), ("offset", settings.offset)) if v]
     if settings.binning > 1:
         said.append(f"binning {settings.binning} {TIMES} {settings.binning}")
     if said:
         facts.append(("Settings", ", ".join(said)))
-    light = "open to light" if state.step.kind.needs_light else "dark"
+    light = "light on" if state.step.kind.needs_light else "dark"
     facts.append(("Light flag in header", f"{state.step.kind}, {light}"))
     return facts

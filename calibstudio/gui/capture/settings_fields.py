@@ -15,7 +15,7 @@ from calibstudio.gui.widgets.fields import ComboField, Labelled, NumberField
 
 
 class SettingsFields(QWidget):
-    """Edits `CameraSettings`; what the camera does not have is not shown.
+    """Edits `CameraSettings`; what the camera does not have, or a page asks itself, is not shown.
 
     Signals
     -------
@@ -25,7 +25,15 @@ class SettingsFields(QWidget):
 
     edited = Signal(object)
 
-    def __init__(self, theme: ThemeState, info: CameraInfo, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        theme: ThemeState,
+        info: CameraInfo,
+        *,
+        without_matrix: bool = False,
+        parent: QWidget | None = None,
+    ) -> None:
+        """``without_matrix`` leaves out binning and temperature: a page of its own asks them."""
         super().__init__(parent)
         self._value = CameraSettings()
         self._grid = QGridLayout(self)
@@ -47,7 +55,8 @@ class SettingsFields(QWidget):
         self.binning = ComboField(
             theme, [(b, f"{b} {TIMES} {b}") for b in info.binnings], name="Binning"
         )
-        self._add("Binning", self.binning)
+        if not without_matrix:
+            self._add("Binning", self.binning)
         self.mode = ComboField(
             theme,
             [(m, m) for m in info.readout_modes] or [(None, "Only one")],
@@ -55,8 +64,9 @@ class SettingsFields(QWidget):
         )
         if len(info.readout_modes) > 1:
             self._add("Read-out mode", self.mode)
+        self._has_matrix = not without_matrix
         self.cool = QCheckBox("Cool to a temperature")
-        if info.can_cool:
+        if info.can_cool and not without_matrix:
             low_c, high_c = info.set_temp_range_c or (-40.0, 30.0)
             self.temperature = NumberField(
                 theme,
@@ -109,11 +119,9 @@ class SettingsFields(QWidget):
             value = replace(value, offset=round(self.offset.value()))
         binning = self.binning.value
         mode = self.mode.value
-        value = replace(
-            value,
-            binning=binning if isinstance(binning, int) else 1,
-            readout_mode=mode if isinstance(mode, str) else None,
-        )
+        value = replace(value, readout_mode=mode if isinstance(mode, str) else None)
+        if self._has_matrix:
+            value = replace(value, binning=binning if isinstance(binning, int) else 1)
         if self.temperature is not None:
             on = self.cool.isChecked()
             self.temperature.setEnabled(on)

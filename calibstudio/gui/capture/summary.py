@@ -7,17 +7,39 @@ from datetime import datetime
 from PySide6.QtCore import Qt, QTimer, Signal, Slot
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
-from calibstudio.domain.capture import ActivityKind, CaptureStatus, StepPhase
+from calibstudio.domain.capture import ActivityKind, CaptureStatus, StepPhase, StepState
 from calibstudio.domain.equipment import Clock
-from calibstudio.domain.wording import count, duration, file_size, number, utc_clock
+from calibstudio.domain.plan import Search
+from calibstudio.domain.wording import count, duration, exposure, file_size, number, utc_clock
 from calibstudio.gui.theme import ThemeState
 from calibstudio.gui.widgets.buttons import Button, ButtonKind, ButtonSize
 from calibstudio.gui.widgets.panels import ground
 from calibstudio.gui.widgets.progress import ProgressBar
-from calibstudio.gui.widgets.text import ElidedLabel, label
+from calibstudio.gui.widgets.text import ElidedLabel, label, plain
 from calibstudio.gui.widgets.verdict import StatusDot
 
 TICK_MS = 200
+
+
+def outcome(status: CaptureStatus) -> tuple[str, str]:
+    """Return the kind and the word for a sequence that is over."""
+    if any(not s.phase.is_over for s in status.steps):
+        return "waiting", "Stopped"
+    if any(s.phase is StepPhase.FAILED for s in status.steps):
+        return "bad", "Finished, with steps that failed"
+    return "good", "Finished"
+
+
+def _was_searched(state: StepState) -> bool:
+    """Whether its exposure is not in the step's own title."""
+    step = state.step
+    searched = step.search is Search.EXPOSURE or step.exposure_from is not None
+    return searched and state.exposure_is_found
+
+
+def can_resume(status: CaptureStatus) -> bool:
+    """Whether a sequence that is over left something to take."""
+    return any(s.phase not in (StepPhase.DONE, StepPhase.SKIPPED) for s in status.steps)
 
 
 class SummaryStrip(QWidget):
@@ -27,16 +49,24 @@ class SummaryStrip(QWidget):
     -------
     pause_wanted(), stop_wanted(), skip_wanted()
         A button was pressed.
+    resume_wanted(), back_wanted(), frames_wanted()
+        A button was pressed, of those that are there when the sequence is over.
     """
 
     pause_wanted = Signal()
     stop_wanted = Signal()
     skip_wanted = Signal()
+    resume_wanted = Signal()
+    back_wanted = Signal()
+    frames_wanted = Signal()
 
     def __init__(self, theme: ThemeState, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._theme = theme
         self._status: CaptureStatus | None = None
+        self._pausing = False
+        self._ending = False
+        self._compact = False
         self._clock: Clock | None = None
         self._dot = StatusDot(theme, size=18)
         self._doing = ElidedLabel("", "body", tone="text2")
@@ -55,6 +85,9 @@ class SummaryStrip(QWidget):
         )
         self.stop = Button(theme, "Stop…", ButtonKind.DANGER, icon="stop", size=ButtonSize.LARGE)
         self.skip = Button(theme, "Do not wait", size=ButtonSize.SMALL)
+        self.resume = Button(theme, "Resume", icon="play", size=ButtonSize.LARGE)
+        self.frames = Button(theme, "Show in Frames", icon="frames", size=ButtonSize.LARGE)
+        self.back = Button(theme, "Back to Capture", ButtonKind.PRIMARY, size=ButtonSize.LARGE)
         self._timer = QTimer(self)
         self._timer.setInterval(TICK_MS)
         self._timer.timeout.connect(self._tick)
@@ -62,18 +95,25 @@ class SummaryStrip(QWidget):
         self.pause.clicked.connect(self.pause_wanted)
         self.stop.clicked.connect(self.stop_wanted)
         self.skip.clicked.connect(self.skip_wanted)
+        self.resume.clicked.connect(self.resume_wanted)
+        self.back.clicked.connect(self.back_wanted)
+        self.frames.clicked.connect(self.frames_wanted)
 
     def _build(self) -> None:
         frame = ground("bg", border="bottom")
         frame.setFixedHeight(112)
-        row = QHBoxLayout(frame)
+        row = self._row = QHBoxLayout(frame)
         row.setContentsMargins(24, 12, 24, 12)
         row.setSpacing(32)
-        row.addLayout(self._make_left(), 3)
-        row.addLayout(self._make_middle(), 6)
+        row.addLayout(self._make_left(), 4)
+        row.addLayout(self._make_middle(), 7)
         row.addLayout(self._make_right())
-        row.addWidget(self.pause)
-        row.addWidget(self.stop)
+        buttons = QHBoxLayout()
+        buttons.setSpacing(12)
+        for button in (self.pause, self.stop, self.frames, self.resume, self.back):
+            buttons.addWidget(button)
+        row.addLayout(buttons)
+        self._show_buttons(None)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(frame)
@@ -101,12 +141,12 @@ class SummaryStrip(QWidget):
         top.addWidget(self._whole_text)
         bottom = QHBoxLayout()
         bottom.setSpacing(8)
-        self._activity_bar.setFixedWidth(150)
-        bottom.addWidget(self._activity)
+        self._activity_bar.setFixedWidth(120)
+        bottom.addWidget(self._activity, 2)
         bottom.addWidget(self._activity_bar)
         bottom.addWidget(self._left)
         bottom.addWidget(self.skip)
-        bottom.addWidget(self._where, 1)
+        bottom.addWidget(self._where, 2)
         self._where.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         column.addStretch(1)
         column.addLayout(top)
@@ -126,50 +166,132 @@ class SummaryStrip(QWidget):
         self._to_go.setMinimumWidth(170)
         return column
 
-    def show_status(self, status: CaptureStatus, clock: Clock) -> None:
-        """Show the newest status; countdowns run by themselves between two."""
+    def begin(self, title: str) -> None:
+        """A sequence starts: nothing is known of it yet."""
+        self._status = None
+        self._ending = self._pausing = False
+        self._dot.set_status("running", "Starting")
+        self._doing.setText("Starting")
+        self._count.setText("0 good frames")
+        self._step.setText(title)
+        for shown in (self._activity, self._left, self._where, self._ends, self._whole_text):
+            shown.setText("")
+        self._to_go.setText("—")
+        self._whole.set_fraction(0.0, "running")
+        self._activity_bar.hide()
+        self.skip.hide()
+        self._show_buttons(None)
+
+    def show_status(
+        self, status: CaptureStatus, clock: Clock, *, pausing: bool = False, ending: bool = False
+    ) -> None:
+        """Show the newest status; countdowns run by themselves between two.
+
+        ``pausing``: a pause was asked for and comes after this frame; ``ending``: it is stopped at
+        once, and devices are made safe.
+        """
         self._status, self._clock = status, clock
+        self._pausing, self._ending = pausing and not status.paused, ending
         self._show_step(status)
         done, wanted = status.good, max(status.wanted, 1)
-        self._whole.set_fraction(done / wanted, "good" if status.finished else "running")
+        is_done = status.finished and outcome(status)[0] == "good"
+        self._whole.set_fraction(done / wanted, "good" if is_done else "running")
         self._whole_text.setText(
             f"{number(done)} of {count(status.wanted, 'frame')} · {100 * done / wanted:.0f}\u202f%"
         )
         self._show_place(status)
-        self.skip.setVisible(status.activity.can_skip)
-        self.pause.setText("Go on" if status.paused else "Pause")
-        self.pause.set_icon("play" if status.paused else "pause")
-        self.pause.setEnabled(not status.finished)
-        self.stop.setEnabled(not status.finished)
-        self.stop.setText("Stopping…" if status.stopping else "Stop…")
+        self._show_buttons(status)
         if status.finished:
             self._timer.stop()
         elif not self._timer.isActive():
             self._timer.start()
         self._tick()
 
-    def _show_step(self, status: CaptureStatus) -> None:
-        state = status.step
-        kinds = {ActivityKind.PAUSED: "waiting", ActivityKind.ASKING: "warn"}
-        kind = "good" if status.finished else kinds.get(status.activity.kind, "running")
-        self._dot.set_status(kind, status.activity.text)
-        if status.finished or state is None:
-            failed = sum(s.phase is StepPhase.FAILED for s in status.steps)
-            self._doing.setText("Finished" if status.finished else status.activity.text)
-            self._count.setText(f"{number(status.good)} good frames")
-            said = f"{count(failed, 'step')} failed" if failed else status.plan.title
-            self._step.setText(said)
+    def _show_buttons(self, status: CaptureStatus | None) -> None:
+        over = status is not None and status.finished
+        left = over and status is not None and can_resume(status)
+        for button in (self.pause, self.stop):
+            button.setVisible(not over)
+            button.setEnabled(status is not None and not self._ending)
+        self.resume.setVisible(left)
+        self.frames.setVisible(over and not left)
+        self.back.setVisible(over)
+        self.resume.set_kind(ButtonKind.PRIMARY if left else ButtonKind.NORMAL)
+        self.back.set_kind(ButtonKind.NORMAL if left else ButtonKind.PRIMARY)
+        if status is None:
             return
-        words = {ActivityKind.PAUSED: "Paused", ActivityKind.ASKING: "Waiting for you"}
-        head = words.get(status.activity.kind, "Running")
+        asks = status.question is not None
+        self.skip.setVisible(status.activity.can_skip and not status.paused)
+        # One filled button a screen: while something is asked it is the answer.
+        self.pause.set_kind(ButtonKind.NORMAL if asks else ButtonKind.PRIMARY)
+        waits = status.paused or self._pausing
+        self.pause.setText("Go on" if waits else "Pause")
+        self.pause.set_icon("play" if waits else "pause")
+        self.stop.setText("Do not stop" if status.stopping else "Stop…")
+        if self._ending:
+            self.stop.setText("Stopping…")
+
+    def _over_words(self, status: CaptureStatus) -> None:
+        kind, word = outcome(status)
+        self._dot.set_status(kind, word)
+        failed = sum(s.phase is StepPhase.FAILED for s in status.steps)
+        self._doing.setText(word)
+        left = status.wanted - status.good
+        if left > 0 and can_resume(status):
+            self._count.setText(f"{number(status.good)} of {number(status.wanted)} good")
+        else:
+            self._count.setText(f"{number(status.good)} good frames")
+        said = status.plan.title
+        if failed:
+            said = f"{count(failed, 'step')} failed: see why at the left. Resume tries again."
+        elif left > 0 and can_resume(status):
+            said = f"All are kept. Resume goes on at {number(status.good + 1)}."
+        self._step.setText(said)
+
+    def _show_step(self, status: CaptureStatus) -> None:
+        if status.finished:
+            self._over_words(status)
+            return
+        state = status.step
+        head, kind = self._head(status)
+        self._dot.set_status(kind, head)
+        if state is None:
+            self._doing.setText(head if head != "Running" else status.activity.text)
+            self._count.setText(f"{number(status.good)} good frames")
+            self._step.setText(status.plan.title)
+            return
         title = state.step.title
-        self._doing.setText(f"{head}: {title[:1].lower()}{title[1:]}")
+        shown = f"{title[:1].lower()}{title[1:]}"
+        if _was_searched(state) and state.exposure_s is not None:
+            shown += f", {exposure(state.exposure_s)}"
+        self._doing.setText(f"{head}: {shown}")
         self._count.setText(f"{number(state.good)} of {number(state.wanted)} good frames")
         parts = [f"{number(state.replaced)} replaced"] if state.replaced else []
         parts.append(f"{number(max(state.wanted - state.good, 0))} to go in this step")
         if state.seconds_to_go is not None:
             parts[-1] += f", {duration(state.seconds_to_go)}"
         self._step.setText(" · ".join(parts))
+
+    def _head(self, status: CaptureStatus) -> tuple[str, str]:
+        """Return in a word what the sequence does, and its shape."""
+        if self._ending:
+            return "Stopping", "waiting"
+        if status.question is not None:
+            return "Waiting for you", "warn"
+        if status.paused:
+            return "Paused", "waiting"
+        if status.stopping:
+            return "Stopping after this frame", "waiting"
+        if self._pausing:
+            return "Pausing after this frame", "running"
+        words = {
+            ActivityKind.COOLING: "Cooling",
+            ActivityKind.SEARCHING: "Searching",
+            ActivityKind.STARTING: "Starting",
+        }
+        if status.step is not None and status.step.phase is StepPhase.SEARCHING:
+            return "Searching", "running"
+        return words.get(status.activity.kind, "Running"), "running"
 
     def _show_place(self, status: CaptureStatus) -> None:
         parts = []
@@ -180,6 +302,7 @@ class SummaryStrip(QWidget):
             parts.append(f"{file_size(status.bytes_a_frame)} a frame")
         self._where.setText(" · ".join(parts))
         self._where.set_tip(str(status.folder or ""))
+        self._whole_text.setToolTip(plain(f"Saved to {status.folder}" if status.folder else ""))
 
     @Slot()
     def _tick(self) -> None:
@@ -189,7 +312,8 @@ class SummaryStrip(QWidget):
             return
         now = clock.now()
         activity = status.activity
-        self._activity.setText(activity.text)
+        asked = status.question is not None
+        self._activity.setText("The answer is asked below" if asked else activity.text)
         elapsed = (now - activity.started_at).total_seconds()
         if activity.seconds and not status.finished:
             left = max(activity.seconds - elapsed, 0.0)
@@ -202,8 +326,12 @@ class SummaryStrip(QWidget):
 
     def _show_end(self, status: CaptureStatus, now: datetime) -> None:
         if status.finished:
-            self._to_go.setText("Done")
+            self._to_go.setText("Done" if outcome(status)[0] == "good" else "—")
             self._ends.setText("")
+        elif status.question is not None:
+            seconds = status.seconds_to_go
+            self._to_go.setText("—" if seconds is None else duration(seconds))
+            self._ends.setText("after your answer")
         elif status.paused or status.ends_at is None:
             seconds = status.seconds_to_go
             self._to_go.setText("—" if seconds is None else duration(seconds))
@@ -211,3 +339,12 @@ class SummaryStrip(QWidget):
         else:
             self._to_go.setText(duration(max((status.ends_at - now).total_seconds(), 0.0)))
             self._ends.setText(f"ends {utc_clock(status.ends_at)}")
+
+    def set_compact(self, compact: bool) -> None:
+        """Less room: where frames are saved goes into the tooltip of the bar."""
+        self._compact = compact
+        self._row.setContentsMargins(16, 8, 16, 8)
+        self._row.setSpacing(20 if compact else 32)
+        self._where.setVisible(not compact)
+        self._to_go.setMinimumWidth(140 if compact else 170)
+        self.pause.set_key("" if compact else "P")

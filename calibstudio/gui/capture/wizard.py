@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Protocol
 
 from PySide6.QtCore import Qt, Signal, Slot
-from PySide6.QtGui import QMouseEvent
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
 from calibstudio.domain.equipment import CameraInfo
 from calibstudio.domain.plan import CapturePlan, Estimate
+from calibstudio.gui.capture.page import Page
 from calibstudio.gui.capture.preflight_panel import PreflightPanel
+from calibstudio.gui.capture.steps_list import StepMark
 from calibstudio.gui.context import GuiContext
 from calibstudio.gui.widgets.buttons import Button, ButtonKind, ButtonSize
-from calibstudio.gui.widgets.panels import ground, scrolled
+from calibstudio.gui.widgets.panels import ground
 from calibstudio.gui.widgets.splitter import Splitter
-from calibstudio.gui.widgets.text import ElidedLabel, label
-from calibstudio.gui.widgets.verdict import StatusDot
+from calibstudio.gui.widgets.text import ElidedLabel, label, set_tone
+from calibstudio.services.answers import AnyDraft
 
 
 class Draft(Protocol):
@@ -41,45 +41,10 @@ class Draft(Protocol):
         ...
 
 
-class Page(QWidget):
-    """One question. Subclasses build into ``body`` and emit `edited`.
-
-    Signals
-    -------
-    edited()
-        An answer changed.
-    """
-
-    edited = Signal()
-
-    def __init__(self, step: str, question: str, hint: str, parent: QWidget | None = None) -> None:
-        """``step`` names it at the left, ``question`` is its heading."""
-        super().__init__(parent)
-        self.step = step
-        inner = QWidget()
-        self.body = QVBoxLayout(inner)
-        self.body.setContentsMargins(32, 24, 32, 16)
-        self.body.setSpacing(16)
-        self.body.addWidget(label(question, "question", wrap=True))
-        self.body.addWidget(label(hint, "secondary", wrap=True))
-        self.problem = label("", "body", tone="bad", wrap=True)
-        self.advice = label("", "secondary", tone="warn", wrap=True)
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(scrolled(inner))
-
-    def finish(self) -> None:
-        """Close the layout: problems and advice below the fields."""
-        self.body.addWidget(self.problem)
-        self.body.addWidget(self.advice)
-        self.body.addStretch(1)
-
-    @abstractmethod
-    def answer(self) -> str:
-        """What is said of it at the left."""
-
-    def opened(self) -> None:
-        """The page is shown now."""
+NOTHING_MOVES = "Nothing moves and no lamp is lit before you press Start."
+MEND_FIRST = "Mend what the pre-flight marks as bad, then start."
+WIDE, COMPACT = (288, 1168, 388), (220, 766, 316)
+"""Steps, page and pre-flight, in a large window and in one of 1366 pixels."""
 
 
 class Wizard(QWidget):
@@ -93,6 +58,8 @@ class Wizard(QWidget):
         The operator goes back to the tiles.
     """
 
+    name = ""
+    """Of its tile; its answers are remembered under it."""
     start_wanted = Signal(object)
     closed = Signal()
 
@@ -107,14 +74,21 @@ class Wizard(QWidget):
         self.info = context.equipment.observatory.camera.info
         self.pages: list[Page] = []
         self._may_start = True
-        self._marks: list[_StepMark] = []
+        self._marks: list[StepMark] = []
         self.preflight = PreflightPanel(context)
         self._stack = QStackedWidget()
         self.back = Button(self.theme, "Back", icon="chevron-left", size=ButtonSize.LARGE)
         self.next = Button(
-            self.theme, "Next", ButtonKind.PRIMARY, key="Ctrl+Enter", size=ButtonSize.LARGE
+            self.theme,
+            "Next",
+            ButtonKind.PRIMARY,
+            size=ButtonSize.LARGE,
+            icon="chevron-right",
+            icon_after=True,
+            tip="Ctrl+Enter",
         )
-        self._hint = label("Nothing moves and no lamp is lit before you press Start.", "secondary")
+        self._hint = ElidedLabel(NOTHING_MOVES, "secondary")
+        self._splitter = Splitter("wizard", sizes=WIDE)
 
     def set_pages(self, pages: Sequence[Page]) -> None:
         """Build around these pages, in order. Called once by the subclass."""
@@ -129,8 +103,8 @@ class Wizard(QWidget):
         row.setContentsMargins(32, 12, 32, 12)
         row.setSpacing(16)
         row.addWidget(self.back)
-        row.addStretch(1)
-        row.addWidget(self._hint)
+        row.addWidget(self._hint, 1)
+        self._hint.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         row.addWidget(self.next)
         centre = ground("bg")
         column = QVBoxLayout(centre)
@@ -138,7 +112,7 @@ class Wizard(QWidget):
         column.setSpacing(0)
         column.addWidget(self._stack, 1)
         column.addWidget(foot)
-        splitter = Splitter("wizard", sizes=(288, 1168, 388))
+        splitter = self._splitter
         for panel in (steps, centre, self.preflight):
             splitter.addWidget(panel)
         splitter.setStretchFactor(1, 1)
@@ -159,11 +133,14 @@ class Wizard(QWidget):
         column.setContentsMargins(12, 20, 12, 16)
         column.setSpacing(4)
         for i, page in enumerate(self.pages):
-            mark = _StepMark(self.context, i + 1, page.step)
-            mark.pressed.connect(lambda i=i: self.show_page(i))
+            mark = StepMark(self.theme, i + 1, page.step)
+            mark.clicked.connect(lambda _checked=False, i=i: self.show_page(i))
             self._marks.append(mark)
             column.addWidget(mark)
-        note = "Every answer can be changed until Start. You can jump to any page."
+        note = (
+            "Every answer is remembered for this rig when the sequence starts. "
+            "You can jump to any page."
+        )
         said = label(note, "note", wrap=True)
         said.setContentsMargins(8, 16, 8, 0)
         column.addWidget(said)
@@ -182,7 +159,7 @@ class Wizard(QWidget):
         self.page.opened()
         is_last = index == len(self.pages) - 1
         self.next.setText(self._start_words() if is_last else f"Next: {self._next_step(index)}")
-        self.next.set_icon("take-one" if is_last else "")
+        self.next.set_icon("" if is_last else "chevron-right")
         self.back.setText("Back" if index else "Close")
         for i, mark in enumerate(self._marks):
             mark.show_state(current=i == index, done=i < index)
@@ -225,8 +202,24 @@ class Wizard(QWidget):
         """Why it cannot start, one sentence each."""
         return self.draft.problems(self.info)
 
+    def answers(self) -> AnyDraft:
+        """What is remembered of it."""
+        assert isinstance(self.draft, AnyDraft)
+        return self.draft
+
+    def estimate(self) -> Estimate:
+        """What it costs; subclasses know better exposures."""
+        return self.draft.estimate(self.info)
+
+    def renew(self) -> None:
+        """Override: an answer changed; show what follows from it on other pages."""
+
+    def show_costs(self, plan: CapturePlan) -> None:
+        """Override: show what the steps of the plan cost."""
+
     @Slot()
     def _on_edited(self) -> None:
+        self.renew()
         problems = self.problems()
         advice = self.draft.advice(self.info)
         for page, mark in zip(self.pages, self._marks, strict=True):
@@ -239,7 +232,12 @@ class Wizard(QWidget):
             self.preflight.show_plan(None, None, self.facts())
         else:
             plan = self.draft.plan(self.info)
-            self.preflight.show_plan(plan, self.draft.estimate(self.info), self.facts())
+            self.preflight.show_plan(plan, self.estimate(), self.facts())
+            self.show_costs(plan)
+        self.preflight.show_problems(problems)
+        index = self._stack.currentIndex()
+        if index == len(self.pages) - 1:
+            self.next.setText(self._start_words())
         self._enable()
 
     @Slot(bool)
@@ -249,53 +247,22 @@ class Wizard(QWidget):
 
     def _enable(self) -> None:
         is_last = self._stack.currentIndex() == len(self.pages) - 1
-        blocked = bool(self.problems()) or (is_last and not self._may_start)
+        problems = self.problems()
+        blocked = bool(problems) or (is_last and not self._may_start)
         self.next.setEnabled(not blocked)
-        if is_last and not self._may_start:
-            self._hint.setText("Mend what the pre-flight marks as bad, then start.")
-        else:
-            self._hint.setText("Nothing moves and no lamp is lit before you press Start.")
+        words = MEND_FIRST if is_last and not self._may_start else NOTHING_MOVES
+        if problems:
+            words = problems[0]
+        self._hint.setText(words)
+        self._hint.setToolTip(" ".join(problems))
+        set_tone(self._hint, "bad" if problems or words is MEND_FIRST else "")
 
     def set_compact(self, compact: bool) -> None:
-        """Less room: the sentence beside the button goes."""
-        self._hint.setVisible(not compact)
+        """Less room: narrower sides."""
+        self._splitter.suggest(COMPACT if compact else WIDE)
+        for page in self.pages:
+            page.set_compact(compact)
 
-
-class _StepMark(QWidget):
-    """One step at the left: number or tick, its name, its answer."""
-
-    pressed = Signal()
-
-    def __init__(self, context: GuiContext, number: int, title: str) -> None:
-        super().__init__()
-        self._number = number
-        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        self.setCursor(Qt.CursorShape.PointingHandCursor)
-        self.setAccessibleName(f"Step {number}: {title}")
-        self._dot = StatusDot(context.theme, size=24)
-        self._title = label(title, "medium")
-        self._answer = ElidedLabel("", "small", tone="text2")
-        row = QHBoxLayout(self)
-        row.setContentsMargins(12, 10, 12, 10)
-        row.setSpacing(12)
-        row.addWidget(self._dot, 0, Qt.AlignmentFlag.AlignTop)
-        column = QVBoxLayout()
-        column.setSpacing(2)
-        column.addWidget(self._title)
-        column.addWidget(self._answer)
-        row.addLayout(column, 1)
-
-    def show_state(self, *, current: bool, done: bool) -> None:
-        """Show whether it is looked at, answered, or still to come."""
-        self._dot.set_status("good" if done else "running" if current else "waiting")
-        self.setProperty("chosen", "true" if current else "false")
-        self.style().unpolish(self)
-        self.style().polish(self)
-
-    def show_answer(self, text: str) -> None:
-        """Say the answer."""
-        self._answer.setText(text)
-        self._answer.set_tip(text)
-
-    def mousePressEvent(self, event: QMouseEvent) -> None:
-        self.pressed.emit()
+    def close_down(self) -> None:
+        """Stop what goes on: the wizard closes."""
+        self.preflight.end()

@@ -3,32 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QStackedWidget, QWidget
 
+from calibstudio.domain.errors import CalibStudioError
 from calibstudio.domain.jobs import JobContext
 from calibstudio.domain.plan import CapturePlan
 from calibstudio.domain.wording import count
+from calibstudio.gui.capture.bias_wizard import BiasWizard
+from calibstudio.gui.capture.dark_flat_wizard import DarkFlatWizard
+from calibstudio.gui.capture.dark_wizard import DarkWizard
 from calibstudio.gui.capture.flat_wizard import FlatWizard
 from calibstudio.gui.capture.home import CaptureHome
+from calibstudio.gui.capture.recent import can_go_on
 from calibstudio.gui.capture.run_state import CaptureRun
 from calibstudio.gui.capture.running import RunningView
-from calibstudio.gui.capture.simple_wizards import BiasWizard, DarkWizard
 from calibstudio.gui.capture.wizard import Wizard
 from calibstudio.gui.context import GuiContext
 from calibstudio.gui.sheet import file_dialog
 from calibstudio.gui.widgets.buttons import Button, ButtonKind
 from calibstudio.gui.widgets.workspace import Workspace
+from calibstudio.services.answers import AnswerStore
 
 if TYPE_CHECKING:
     from calibstudio.services.capture_state import Resumed
 
-WIZARDS: dict[str, Callable[[GuiContext], Wizard]] = {
-    "bias": BiasWizard,
-    "dark": DarkWizard,
-    "flat": FlatWizard,
+WIZARDS: dict[str, Callable[[GuiContext, AnswerStore], Wizard]] = {
+    made.name: made for made in (BiasWizard, DarkWizard, FlatWizard, DarkFlatWizard)
 }
 """Wizard of each tile. A new wizard is a line here and a tile in `home`."""
 
@@ -56,6 +60,9 @@ class CaptureWorkspace(Workspace):
     def _connect(self) -> None:
         self.home.chosen.connect(self.open_wizard)
         self.home.resume_wanted.connect(self.resume)
+        self.home.frames_wanted.connect(self.frames_wanted)
+        self.running.frames_wanted.connect(self.frames_wanted)
+        self.running.resume_wanted.connect(self.resume_last)
         self.close_wizard.clicked.connect(self.show_home)
         self.running.left.connect(self.show_home)
         self.run.ended.connect(self._on_ended)
@@ -95,8 +102,8 @@ class CaptureWorkspace(Workspace):
             self._show_running()
             return
         self._drop_wizard()
-        wizard = WIZARDS[name](self.context)
-        wizard.start_wanted.connect(self.start)
+        wizard = WIZARDS[name](self.context, self._answers())
+        wizard.start_wanted.connect(self._on_start_wanted)
         wizard.closed.connect(self.show_home)
         wizard.preflight.mend_wanted.connect(self._on_mend)
         wizard.set_compact(self.is_compact)
@@ -107,9 +114,14 @@ class CaptureWorkspace(Workspace):
         self.close_wizard.show()
         wizard.preflight.begin()
 
+    def _answers(self) -> AnswerStore:
+        """What was answered last for this rig: a small file, read like the settings."""
+        name = self.context.equipment.observatory.name
+        return AnswerStore.for_rig(self.context.data_folder, name)
+
     def _drop_wizard(self) -> None:
         if self.wizard is not None:
-            self.wizard.preflight.end()
+            self.wizard.close_down()
             self._pages.removeWidget(self.wizard)
             self.wizard.deleteLater()
             self.wizard = None
@@ -119,6 +131,15 @@ class CaptureWorkspace(Workspace):
         self.close_wizard.hide()
 
     # The sequence
+
+    @Slot(object)
+    def _on_start_wanted(self, plan: CapturePlan) -> None:
+        if self.wizard is not None:
+            try:
+                self._answers().keep(self.wizard.name, self.wizard.answers())
+            except CalibStudioError as error:
+                self.context.problems.report(error)
+        self.start(plan)
 
     @Slot(object)
     def start(self, plan: CapturePlan) -> None:
@@ -141,9 +162,35 @@ class CaptureWorkspace(Workspace):
 
     @Slot(object)
     def _on_ended(self, report: object) -> None:
-        if report is None and self.run.status is None:
+        status = self.run.status
+        if report is None and (status is None or not status.finished):
             # It could not begin: the reason was said, and there is nothing to look at.
             self.show_home()
+
+    @Slot()
+    def resume_last(self) -> None:
+        """Go on with the sequence that is shown, which was stopped."""
+        status = self.run.status
+        if self.run.is_running or status is None:
+            return
+        plan, folder = status.plan, status.folder
+
+        def work(ctx: JobContext) -> Resumed | None:
+            from calibstudio.services.capture_state import find_sequences
+
+            found = [] if folder is None else find_sequences(folder)
+            return next((r for r in found if r.plan == plan and can_go_on(r)), None)
+
+        job = self.context.background.submit("Resume", work, quiet=True)
+        job.succeeded.connect(self._on_found)
+        job.failed.connect(self.context.problems.report)
+
+    @Slot(object)
+    def _on_found(self, resumed: Resumed | None) -> None:
+        if resumed is None:
+            self.context.toasts.say("Nothing is left to take.", "info")
+        else:
+            self.resume(resumed)
 
     # Keys and buttons
 
@@ -160,6 +207,8 @@ class CaptureWorkspace(Workspace):
     def _primary(self) -> None:
         if self.wizard is not None:
             self.wizard.go_on()
+        elif self._pages.currentWidget() is self.running:
+            self.running.do_primary()
 
     @Slot(str)
     def _on_mend(self, action: str) -> None:
@@ -174,13 +223,13 @@ class CaptureWorkspace(Workspace):
             )
             dialog.fileSelected.connect(self._on_folder)
             dialog.open()
+        elif action == "connect":
+            self.settings_wanted.emit("equipment")
         elif action == "cool" and self.wizard is not None:
             self._cool(self.wizard)
 
     @Slot(str)
     def _on_folder(self, folder: str) -> None:
-        from pathlib import Path
-
         self.context.settings.change(frames_folder=Path(folder))
 
     def _cool(self, wizard: Wizard) -> None:
@@ -205,6 +254,7 @@ class CaptureWorkspace(Workspace):
 
     def on_compact(self, compact: bool) -> None:
         self.running.set_compact(compact)
+        self.home.set_compact(compact)
         if self.wizard is not None:
             self.wizard.set_compact(compact)
 

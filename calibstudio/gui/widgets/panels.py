@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from PySide6.QtCore import QRectF, Qt, Slot
-from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
+from PySide6.QtCore import QPointF, QRectF, Qt, Slot
+from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen, QPolygonF
 from PySide6.QtWidgets import (
     QFrame,
     QGridLayout,
@@ -263,7 +263,7 @@ class Legend(QWidget):
         mark: str = "square",
         parent: QWidget | None = None,
     ) -> None:
-        """``color`` is a token; ``mark``: square, frame, dot, line, dashes."""
+        """``color`` is a token; ``mark``: square, frame, dot, triangle, cross, line, dashes."""
         super().__init__(parent)
         self._theme, self._color, self._mark = theme, color, mark
         row = QHBoxLayout(self)
@@ -292,6 +292,17 @@ class Legend(QWidget):
         if self._mark == "frame":
             painter.setPen(QPen(color, 2))
             painter.drawRect(box.adjusted(1, 1, -1, -1))
+        elif self._mark == "cross":
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            painter.setPen(QPen(color, 2))
+            painter.drawLine(box.topLeft(), box.bottomRight())
+            painter.drawLine(box.bottomLeft(), box.topRight())
+        elif self._mark == "triangle":
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(color)
+            top = QPointF(box.center().x(), box.top())
+            painter.drawPolygon(QPolygonF([top, box.bottomRight(), box.bottomLeft()]))
         elif self._mark == "dot":
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(color)

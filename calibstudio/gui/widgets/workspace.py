@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
 from calibstudio.gui.context import GuiContext
@@ -17,7 +18,17 @@ class Workspace(QWidget):
     Subclasses call ``super().__init__(context, "Live", parent)``, put what they show into
     ``self.body`` and register what keys do with `on`: ``self.on("take-one", self.take_one)``
     (names in `calibstudio.gui.actions`).
+
+    Signals
+    -------
+    frames_wanted(Path)
+        A folder is to be looked at in Frames.
+    settings_wanted(str)
+        A page of the settings is to be opened.
     """
+
+    frames_wanted = Signal(object)
+    settings_wanted = Signal(str)
 
     def __init__(self, context: GuiContext, title: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)

@@ -1,0 +1,109 @@
+"""One question of a wizard: heading, hint, fields, and below them what is wrong or advised."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QBoxLayout, QVBoxLayout, QWidget
+
+from calibstudio.gui.widgets.panels import scrolled
+from calibstudio.gui.widgets.text import label
+
+MARGIN, COMPACT_MARGIN = 32, 20
+
+
+class Columns(QWidget):
+    """Cards beside each other; one below the other where there is little room."""
+
+    def __init__(self, *widgets: QWidget, spacing: int = 20, stack_when_compact: bool = True):
+        super().__init__()
+        self._stacks = stack_when_compact
+        self._row = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
+        self._row.setContentsMargins(0, 0, 0, 0)
+        self._row.setSpacing(spacing)
+        for widget in widgets:
+            self._row.addWidget(widget, 1)
+
+    def set_compact(self, compact: bool) -> None:
+        """Use less width."""
+        direction = QBoxLayout.Direction
+        stacked = compact and self._stacks
+        self._row.setDirection(direction.TopToBottom if stacked else direction.LeftToRight)
+        self._row.setSpacing(12 if compact else 20)
+
+
+class Page(QWidget):
+    """One question. Subclasses build into ``body`` and emit `edited`.
+
+    Signals
+    -------
+    edited()
+        An answer changed.
+    """
+
+    edited = Signal()
+
+    def __init__(self, step: str, question: str, hint: str, parent: QWidget | None = None) -> None:
+        """``step`` names it at the left, ``question`` is its heading."""
+        super().__init__(parent)
+        self.step = step
+        self._columns: list[Columns] = []
+        inner = QWidget()
+        self.body = QVBoxLayout(inner)
+        self.body.setContentsMargins(MARGIN, 24, MARGIN, 16)
+        self.body.setSpacing(16)
+        head = QVBoxLayout()
+        head.setSpacing(8)
+        self.question = label(question, "question", wrap=True)
+        self.hint = label(hint, "secondary", wrap=True)
+        head.addWidget(self.question)
+        head.addWidget(self.hint)
+        self.body.addLayout(head)
+        self.problem = label("", "body", tone="bad", wrap=True)
+        self.advice = label("", "secondary", tone="warn", wrap=True)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(scrolled(inner))
+
+    def add_columns(self, *widgets: QWidget, stack_when_compact: bool = True) -> Columns:
+        """Put widgets beside each other, one below the other in a small window."""
+        columns = Columns(*widgets, stack_when_compact=stack_when_compact)
+        self._columns.append(columns)
+        self.body.addWidget(columns)
+        return columns
+
+    def say_below(self) -> None:
+        """Put problems and advice here; without it they come last."""
+        self.body.addWidget(self.problem)
+        self.body.addWidget(self.advice)
+
+    def finish(self) -> None:
+        """Close the layout."""
+        if self.problem.parent() is None:
+            self.say_below()
+        self.body.addStretch(1)
+
+    @abstractmethod
+    def answer(self) -> str:
+        """What is said of it at the left."""
+
+    def opened(self) -> None:
+        """Override: the page is shown now."""
+
+    def set_compact(self, compact: bool) -> None:
+        """Use less room."""
+        side = COMPACT_MARGIN if compact else MARGIN
+        self.body.setContentsMargins(side, 16 if compact else 24, side, 12)
+        self.body.setSpacing(12 if compact else 16)
+        for columns in self._columns:
+            columns.set_compact(compact)
+
+
+def at_top(widget: QWidget) -> QWidget:
+    """Return a widget that keeps to the top of a column instead of being stretched."""
+    holder = QWidget()
+    column = QVBoxLayout(holder)
+    column.setContentsMargins(0, 0, 0, 0)
+    column.addWidget(widget, 0, Qt.AlignmentFlag.AlignTop)
+    return holder
