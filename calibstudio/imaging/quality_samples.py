@@ -17,6 +17,7 @@ from calibstudio.imaging.quality_levels import (
     clipped_statistics,
     noises_of_tiles,
     plain_image,
+    rough_medians,
     tiles,
 )
 from calibstudio.imaging.quality_shape import bin_levels, measure_shape
@@ -79,8 +80,23 @@ def take_sample(data: Image, bayer: str | None, *, at_most: int) -> Sample:
 
 
 def tile_means(cut: Tiles, step: float) -> NDArray[np.float64]:
-    """Return the clipped mean of each tile."""
-    return np.array([clipped_statistics(tile, step=step).mean for tile in cut])
+    """Return the clipped mean of each tile; NaN for a tile without values."""
+    if cut.dtype.kind == "f" and not np.isfinite(cut).all():
+        return np.array([clipped_statistics(tile, step=step).mean for tile in cut])
+    parts = [_means_of_some(cut[i : i + 16], step) for i in range(0, len(cut), 16)]
+    return np.concatenate(parts) if parts else np.empty(0)
+
+
+def _means_of_some(cut: Tiles, step: float) -> NDArray[np.float64]:
+    flat = cut.reshape(len(cut), -1)
+    middle = rough_medians(flat)
+    away = (flat - middle).astype(np.float32)
+    size = np.abs(away)
+    spread = 1.4826 * rough_medians(size)
+    keep = size <= 5.0 * np.maximum(spread, 0.5 * step)
+    total = (away * keep).sum(axis=1, dtype=np.float64)
+    means: NDArray[np.float64] = middle[:, 0] + total / np.count_nonzero(keep, axis=1)
+    return means
 
 
 def difference_variance(a: Tiles, b: Tiles, *, step: float) -> NDArray[np.float64]:

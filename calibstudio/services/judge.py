@@ -100,8 +100,8 @@ def judge_files(
     -------
     dict
         By path, in the order given. A file that cannot be read is judged BAD, with the reason.
-        Biases are judged first: their level is taken out of darks and flats of the same camera
-        and settings. Of files with several images the worst is shown.
+        Biases and master biases are judged first: their level is taken out of darks and flats
+        of the same camera and settings. Of files with several images the worst is shown.
 
     Raises
     ------
@@ -112,8 +112,8 @@ def judge_files(
     results: dict[Path, Assessment] = {}
     headers = _read_headers(files, results)
     run = _Run(thresholds, cache, known)
-    biases = [h for h in headers if h.kind == FrameKind.BIAS and not h.is_master]
-    others = [h for h in headers if h.kind != FrameKind.BIAS or h.is_master]
+    biases = [h for h in headers if h.kind == FrameKind.BIAS]
+    others = [h for h in headers if h.kind != FrameKind.BIAS]
     first, second = ctx.split(max(len(biases), 0.01), max(len(others), 0.01))
     results.update(run.all(first, biases, {}))
     levels = {h.path: _bias_level(h, biases, results) for h in others}

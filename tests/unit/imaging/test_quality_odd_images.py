@@ -25,20 +25,20 @@ ODD = {
     "one pixel": np.full((1, 1), 500, dtype=np.uint16),
     "one row": RNG.normal(100, 5, (1, 300)).astype(np.float32),
     "two rows": RNG.integers(0, 99, (2, 9), dtype=np.uint16),
-    "all zero": np.zeros((140, 150), dtype=np.uint16),
-    "all saturated": np.full((140, 150), 65535, dtype=np.uint16),
-    "all NaN": np.full((140, 150), np.nan, dtype=np.float32),
-    "nearly all NaN": np.where(np.eye(140) > 0, 7.0, np.nan).astype(np.float32),
-    "infinite": np.full((140, 150), np.inf, dtype=np.float32),
-    "some infinite": np.where(np.eye(140) > 0, np.inf, RNG.normal(9, 1, (140, 140))),
-    "8 bit": RNG.integers(90, 110, (140, 150)).astype(np.uint8),
-    "signed": RNG.integers(-20, 20, (140, 150)).astype(np.int16),
-    "32 bit": RNG.integers(1000, 1100, (140, 150)).astype(np.int32),
-    "unsigned 32 bit": RNG.integers(1000, 1100, (140, 150)).astype(np.uint32),
-    "booleans": RNG.integers(0, 2, (140, 150)).astype(bool),
-    "64 bit": RNG.normal(1000, 10, (140, 150)),
-    "odd sides": RNG.integers(900, 1100, (131, 143), dtype=np.uint16),
-    "huge values": RNG.normal(1e30, 1e28, (100, 100)),
+    "all zero": np.zeros((80, 90), dtype=np.uint16),
+    "all saturated": np.full((80, 90), 65535, dtype=np.uint16),
+    "all NaN": np.full((80, 90), np.nan, dtype=np.float32),
+    "nearly all NaN": np.where(np.eye(80) > 0, 7.0, np.nan).astype(np.float32),
+    "infinite": np.full((80, 90), np.inf, dtype=np.float32),
+    "some infinite": np.where(np.eye(80) > 0, np.inf, RNG.normal(9, 1, (80, 80))),
+    "8 bit": RNG.integers(90, 110, (80, 90)).astype(np.uint8),
+    "signed": RNG.integers(-20, 20, (80, 90)).astype(np.int16),
+    "32 bit": RNG.integers(1000, 1100, (80, 90)).astype(np.int32),
+    "unsigned 32 bit": RNG.integers(1000, 1100, (80, 90)).astype(np.uint32),
+    "booleans": RNG.integers(0, 2, (80, 90)).astype(bool),
+    "64 bit": RNG.normal(1000, 10, (80, 90)),
+    "odd sides": RNG.integers(900, 1100, (81, 93), dtype=np.uint16),
+    "huge values": RNG.normal(1e30, 1e28, (70, 80)),
     "read-only, reversed": RNG.integers(900, 1100, (90, 99), dtype=np.uint16)[::-1, ::-1],
 }
 
@@ -89,7 +89,7 @@ def test_masters_of_any_image_are_judged(name, kind):
 
 
 @pytest.mark.parametrize("name", ODD)
-@pytest.mark.parametrize("kind", ["bias", "dark", "flat", "light"])
+@pytest.mark.parametrize("kind", ["bias", "dark", "flat"])
 def test_sets_of_any_images_are_judged(name, kind):
     frames = [ODD[name]] * 3
 

@@ -70,6 +70,17 @@ def test_a_bias_of_another_gain_is_not_taken(session: Path, tmp_path: Path) -> N
     assert "bias level is not known" in metric.why
 
 
+def test_a_master_bias_serves_as_well(session: Path, tmp_path: Path) -> None:
+    image = np.full(SMALL, 1000.0, np.float32) + np.float32(0.3) * np.eye(*SMALL, dtype=np.float32)
+    master = write_fits(tmp_path / "mb.fits", image, **cards("Master Bias", EXPTIME=0.0))
+
+    found = judge_files(JobContext(), [master, session / "flat0.fits"])
+
+    flat = found[session / "flat0.fits"]
+    assert flat.metric("snr").why.startswith("Within")  # type: ignore[union-attr]
+    assert "not known" not in flat.metric("gradient").why  # type: ignore[union-attr]
+
+
 def test_a_file_that_cannot_be_read_is_bad_with_its_reason_and_the_rest_goes_on(
     session: Path,
 ) -> None:
