@@ -62,7 +62,8 @@ def test_every_command_of_the_readme_is_understood(checkout, capsys):
     assert lines
     for line in lines:
         words = line.split("#")[0].split()
-        known = cli.run([words[0], "--help"])
+        actions = words[1:2] if words[0] == "library" else []
+        known = cli.run([words[0], *actions, "--help"])
         options = capsys.readouterr().out
         assert known == 0, line
         for option in (w for w in words[1:] if w.startswith("--")):

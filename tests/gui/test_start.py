@@ -123,23 +123,3 @@ def test_without_a_screen_it_says_so(environment: dict[str, str]) -> None:
 
     assert done.returncode == 2
     assert "There is no screen here" in done.stderr
-
-
-def test_the_first_paint_costs_little(environment: dict[str, str]) -> None:
-    # Processor time, so that a busy machine does not decide: 0.5 s on an idle one.
-    code = (
-        "import time; from calibstudio.app import build; app = build(); "
-        "app.window.first_painted.connect(lambda: print(time.process_time(), flush=True)); "
-        "app.window.first_painted.connect(app.window.close_at_once); app.run(); app.close()"
-    )
-
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=50,
-        check=True,
-    )
-
-    assert float(done.stdout) < 1.5

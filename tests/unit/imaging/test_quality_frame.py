@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 
 import numpy as np
 import pytest
@@ -276,17 +275,3 @@ def test_a_rig_may_have_limits_of_its_own():
     assert measure_frame(data, context("bias")).verdict is GOOD
     assert measure_frame(data, context("bias"), strict).verdict is WARN
     assert strict.gradient_noise == Limit(warn_above=0.5)
-
-
-@pytest.mark.parametrize("bayer", [None, "RGGB"])
-def test_a_24_megapixel_frame_is_judged_in_less_than_150_ms(bayer):
-    data = np.random.default_rng(21).integers(900, 1100, (4000, 6000), dtype=np.uint16)
-    asked = context("dark", bayer=bayer, exposure_s=60.0, egain_e_per_adu=1.0)
-
-    def measured() -> float:
-        start = time.process_time()
-        measure_frame(data, asked)
-        return time.process_time() - start
-
-    # Measured alone it takes 90 to 115 ms; other work on the machine costs cache and memory.
-    assert min(measured() for _ in range(5)) < 0.250
