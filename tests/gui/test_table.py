@@ -152,9 +152,7 @@ def test_the_heights_are_those_of_the_look_and_of_touch(
     assert view.rowHeight(0) == 44
 
 
-def test_a_hundred_thousand_rows_are_sorted_without_a_proxy(
-    qtbot: QtBot, theme: ThemeState
-) -> None:
+def test_a_hundred_thousand_rows_sort_without_a_proxy(qtbot: QtBot, theme: ThemeState) -> None:
     rows = [Row(f"frame {i}", float(i * 7919 % 100_003)) for i in range(100_000)]
     model = RecordTableModel(COLUMNS, rows, key=lambda r: r.name)
     view = TableView(theme, model, name="frames")

@@ -36,11 +36,11 @@ def main() -> None:
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
     print(f"Judging, {date.today()}, {platform.machine()}, Python {platform.python_version()}\n")
     print("| work | size | [ms] | times a sum of all pixels |\n|---|---|---|---|")
+    mono = FrameContext(kind="dark", exposure_s=60.0, egain_e_per_adu=1.0)
+    bayer = FrameContext(kind="dark", exposure_s=60.0, egain_e_per_adu=1.0, bayer="RGGB")
     for name, shape in SIZES.items():
         data = np.random.default_rng(4).integers(900, 1100, shape, dtype=np.uint16)
         floor = processor_ms(lambda data=data: data.sum(dtype=np.int64), rounds)
-        mono = FrameContext(kind="dark", exposure_s=60.0, egain_e_per_adu=1.0)
-        bayer = FrameContext(kind="dark", exposure_s=60.0, egain_e_per_adu=1.0, bayer="RGGB")
         work = {
             "level": lambda data=data: central_level(data),
             "histogram": lambda data=data: histogram(data),
