@@ -20,7 +20,8 @@ from calibstudio.cli.library_args import (
     what_it_is,
 )
 from calibstudio.domain.errors import UsageError
-from calibstudio.domain.header import FrameHeader, HeaderValue
+from calibstudio.domain.grouping import Grouping
+from calibstudio.domain.header import HeaderValue
 from calibstudio.domain.jobs import JobContext
 from calibstudio.domain.kinds import kind_word
 from calibstudio.domain.quality import Verdict
@@ -29,7 +30,6 @@ from calibstudio.domain.wording import count
 
 if TYPE_CHECKING:
     from calibstudio.domain.recipe import Recipe
-    from calibstudio.services.import_frames import ScanResult
     from calibstudio.services.masters import BuiltMaster, MastersReport, SkippedGroup
 
 _SET = re.compile(r"(?P<glob>.+):(?P<word>[A-Za-z_]+)=(?P<value>.*)", re.DOTALL)
@@ -59,8 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, ctx: JobContext) -> Outcome:
     """Scan, group, build; a skipped group and a BAD master are problems."""
-    from calibstudio.domain.grouping_rules import group_frames
-    from calibstudio.services.import_frames import scan
+    from calibstudio.services.import_frames import scan_and_group
     from calibstudio.services.library import Library
     from calibstudio.services.masters import build_masters
     from calibstudio.store.recipes import load_recipe
@@ -68,13 +67,14 @@ def run(args: argparse.Namespace, ctx: JobContext) -> Outcome:
     corrections = [parse_correction(text) for text in args.corrections]
     recipe = load_recipe(args.recipe)
     out = None if args.out is None else Path(args.out).absolute()
+    paths = [Path(p).absolute() for p in args.paths]
+    for path in paths:
+        if not path.exists():
+            raise UsageError(f"{path} does not exist.", hint="Name folders or frames that do.")
     scanning, building = ctx.split(1, 20)
-    found = scan(scanning, [Path(p).absolute() for p in args.paths])
-    headers, unmatched = _corrected(found, corrections)
     with Library.open(library_named(args), out) as library:
-        grouping = group_frames(
-            headers, recipe.tolerances, left_out=found.ungrouped, ignored=found.ignored
-        )
+        grouping, _ = scan_and_group(scanning, paths, library=library, tolerances=recipe.tolerances)
+        grouping, unmatched = _corrected(grouping, corrections)
         report = build_masters(building, grouping, grouping.headers, library, recipe, out=out)
     document = {
         "masters": [_master(built) for built in report.masters],
@@ -102,21 +102,26 @@ def parse_correction(text: str) -> tuple[str, str, HeaderValue]:
 
 
 def _corrected(
-    found: ScanResult, corrections: Sequence[tuple[str, str, HeaderValue]]
-) -> tuple[list[FrameHeader], list[str]]:
-    """Return headers with the corrections laid over them, and patterns that fit no file."""
-    from calibstudio.domain.header_edit import correct, with_night
+    grouping: Grouping, corrections: Sequence[tuple[str, str, HeaderValue]]
+) -> tuple[Grouping, list[str]]:
+    """Lay the corrections over what is grouped; return it with the patterns that fit no file.
 
-    headers = []
-    matched: set[str] = set()
-    for header in found.headers:
-        values: dict[str, HeaderValue] = {}
-        for glob, word, value in corrections:
-            if fnmatchcase(header.path.name, glob) or fnmatchcase(str(header.path), glob):
-                values[word] = value
-                matched.add(glob)
-        headers.append(with_night(correct(header, values)) if values else header)
-    return headers, [glob for glob, _, _ in corrections if glob not in matched]
+    They come after those that the library keeps, so that this run's word counts.
+    """
+    from calibstudio.domain.regroup import corrected
+
+    unmatched = []
+    for glob, word, value in corrections:
+        fitting = [
+            path
+            for path in grouping.headers
+            if fnmatchcase(path.name, glob) or fnmatchcase(str(path), glob)
+        ]
+        if fitting:
+            grouping = corrected(grouping, fitting, {word: value}, why="--set")
+        else:
+            unmatched.append(glob)
+    return grouping, unmatched
 
 
 def _master(built: BuiltMaster) -> dict[str, Any]:

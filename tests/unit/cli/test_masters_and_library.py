@@ -367,3 +367,19 @@ def test_json_may_stand_before_the_action(library: Path, capsys: Capture) -> Non
 
     assert code == 0
     assert len(json.loads(capsys.readouterr().out)["masters"]) == 3
+
+
+def test_what_was_changed_by_hand_in_the_window_counts_here_too(
+    night: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    flats = sorted(night.glob("flat*"))
+    with Library.open(tmp_path / "lib") as opened:
+        opened.correct({path: {"filter": "OIII"} for path in flats}, "the wheel was wrong")
+
+    _, kept, _ = as_json(capsys, "masters", night, "--library", tmp_path / "lib")
+    _, wins, _ = as_json(
+        capsys, "masters", night, "--library", tmp_path / "lib", "--set", "flat*:filter=SII"
+    )
+
+    assert kept["masters"][-1]["key"]["filter"] == "OIII"
+    assert wins["masters"][-1]["key"]["filter"] == "SII"
