@@ -116,6 +116,8 @@ class ActivityKind(StrEnum):
     JUDGING = "judging"
     PAUSED = "paused"
     ASKING = "asking"
+    RECONNECTING = "reconnecting"
+    """The camera stopped answering and is given time to come back."""
     STOPPING = "stopping"
     FINISHED = "finished"
 

@@ -15,7 +15,6 @@ from calibstudio.domain.kinds import FrameKind
 from calibstudio.domain.plan import CapturePlan, LightSource, Search, estimate_plan
 from calibstudio.domain.quality import Verdict
 from calibstudio.domain.wording import (
-    EN_DASH,
     count,
     duration,
     file_size,
@@ -170,7 +169,7 @@ def _cooler(
     wait = duration(seconds_expected(status, first_c, rules))
     fact = f"{now}; {temperature(first_c)} in about {wait}."
     if len(wanted) > 1:
-        span = f"{temperature(wanted[-1])}{EN_DASH}{temperature(wanted[0])}"
+        span = f"{temperature(wanted[-1])} to {temperature(wanted[0])}"
         fact = f"{now}; {count(len(wanted), 'temperature')}, {span}."
     return Check(name, None, fact, "Cooled down before the first frame.", "cool")
 

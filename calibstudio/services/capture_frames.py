@@ -115,7 +115,7 @@ class FrameTaker:
             if around.control.stopping:
                 raise SequenceStopped
             text = f"{said} Reconnecting, try {attempt} of {RECONNECTS}."
-            self._run.activity(ActivityKind.EXPOSING, text, RECONNECT_AFTER_S)
+            self._run.activity(ActivityKind.RECONNECTING, text, RECONNECT_AFTER_S)
             around.sleep(RECONNECT_AFTER_S)
             try:
                 around.observatory.camera.status()

@@ -172,7 +172,7 @@ def _row(
         exposure_s=seconds,
         state=state,
         count=draft.count,
-        seconds=_seconds(draft, info, name, seconds),
+        seconds=_seconds(draft, info, name, None if state is StartState.UNTRAINED else seconds),
         at=value.at if value is not None else None,
         days=value.age_days(now) if value is not None else None,
         before_s=value.before(wanted) if value is not None and wanted is not None else None,
@@ -181,10 +181,11 @@ def _row(
     )
 
 
-def _seconds(draft: FlatDraft, info: CameraInfo, name: str, exposure_s: float) -> float:
-    """Return the seconds of one filter with its dark flats, filter change included."""
-    alone = replace(draft, filters=(name,) if name else (), start_exposures_s={name: exposure_s})
-    found = {step_id(name): exposure_s}
+def _seconds(draft: FlatDraft, info: CameraInfo, name: str, exposure_s: float | None) -> float:
+    """Return the seconds of one filter with its dark flats; None: the exposure is guessed."""
+    known = {} if exposure_s is None else {name: exposure_s}
+    alone = replace(draft, filters=(name,) if name else (), start_exposures_s=known)
+    found = {step_id(n): s for n, s in known.items()}
     return estimate_plan(alone.plan(info), info, exposures_s=found).seconds
 
 

@@ -106,7 +106,7 @@ class BiasPage(Page):
         form.frame_count_label.setBuddy(self.number)
         form.exposure_label.setBuddy(self.exposure)
         form.exposure_note.setText(f"the shortest is {exposure(info.exposure_min_s)}")
-        self.worth = WorthCard(theme)
+        self.worth = WorthCard(theme, tall=True)
         self.add_columns(at_top(frames), self.worth)
         self.number.edited.connect(self._on_edited)
         self.exposure.edited.connect(self._on_edited)
@@ -119,6 +119,10 @@ class BiasPage(Page):
 
     def answer(self) -> str:
         return count(self._draft.count, "good frame")
+
+    def set_compact(self, compact: bool) -> None:
+        super().set_compact(compact)
+        self.worth.set_compact(compact)
 
 
 class BiasWizard(Wizard):

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from PySide6.QtCore import Slot
+from PySide6.QtCore import Qt, Slot
 from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QVBoxLayout, QWidget
 
 from calibstudio.domain.drafts import DarkDraft
 from calibstudio.domain.equipment import CameraInfo
-from calibstudio.domain.kinds import FrameKind, kind_title
+from calibstudio.domain.kinds import FrameKind
 from calibstudio.domain.outlook import Cell, CostMatrix, MatrixRow, added_noise, cost_matrix
 from calibstudio.domain.plan import CapturePlan
 from calibstudio.domain.wording import (
-    EN_DASH,
     count,
     duration,
     exposure,
@@ -43,6 +42,8 @@ from calibstudio.gui.widgets.table import Column, RecordTableModel, TableView
 from calibstudio.gui.widgets.text import label
 from calibstudio.services.answers import AnswerStore
 
+MOST_HEADS = 4
+"""More combinations than these are scrolled sideways."""
 EXAMPLE = "for example 60 120 300"
 
 
@@ -59,7 +60,7 @@ class DarkPage(Page):
         self._draft, self._info = draft, info
         self.theme = context.theme
         what, where = self._make_what(context.theme, draft), self._make_where(context.theme, draft)
-        self.add_columns(what, where)
+        self.add_columns(what, where, stack_when_compact=False)
         self.say_below()
         self.matrix = MatrixTable(context.theme)
         self.body.addWidget(self.matrix)
@@ -235,23 +236,45 @@ class MatrixTable(QWidget):
             self._frame.hide()
             self._frame.deleteLater()
         columns: list[Column[Row]] = [
-            Column("Exposure", lambda r: r.name, width=150, strong=True),
-            Column("Frames", lambda r: number(r.frames), align="right", width=80),
+            Column("Exposure", lambda r: r.name, width=92, strong=True),
+            Column("Frames", lambda r: number(r.frames), align="right", width=64),
         ]
+        # Many combinations: the time alone fits, and the disk is in the tooltip and the total.
+        brief = len(heads) > 2
         columns += [
-            Column(head, _cell_of(i), align="right", width=176) for i, head in enumerate(heads)
+            Column(
+                head,
+                _cell_of(i, brief=brief),
+                align="right",
+                width=112 if brief else 172,
+                tooltip=_cell_of(i, brief=False),
+            )
+            for i, head in enumerate(heads)
         ]
         if len(heads) > 1:
-            columns.append(Column("All", lambda r: _cell(r.total), align="right", width=176))
-        columns.append(Column("", lambda r: "", width=40))
+            columns.append(
+                Column(
+                    "All",
+                    lambda r: duration(r.total.seconds) if brief else _cell(r.total),
+                    align="right",
+                    width=100 if brief else 160,
+                    tooltip=lambda r: _cell(r.total),
+                )
+            )
+        columns.append(Column("", lambda r: "", width=1))
         self._heads = heads
         self._model = RecordTableModel(columns, key=lambda r: r.name)
         table = TableView(self._theme, self._model, name="Time and disk", row_height=32)
         self._frame = FramedTable(self._theme, "Time and disk", table, most_rows=10)
+        if len(heads) > MOST_HEADS:
+            table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAsNeeded)
         self._column.addWidget(self._frame)
 
 
-def _cell_of(index: int) -> Callable[[Row], str]:
+def _cell_of(index: int, *, brief: bool) -> Callable[[Row], str]:
+    """Return what a column says of a row: time, and disk where there is room."""
+    if brief:
+        return lambda row: duration(row.cells[index].seconds)
     return lambda row: _cell(row.cells[index])
 
 
@@ -263,7 +286,7 @@ def _head(matrix: CostMatrix, index: int) -> str:
 
 def _name(row: MatrixRow) -> str:
     said = exposure(row.exposure_s)
-    return said if row.kind == FrameKind.DARK else f"{kind_title(FrameKind(row.kind))}, {said}"
+    return said if row.kind != FrameKind.BIAS else f"Bias, {said}"
 
 
 def _cell(cell: Cell) -> str:
@@ -306,7 +329,7 @@ class DarkWizard(Wizard):
         rows.append(("Exposures", exposures or "none yet"))
         if len(dark.set_temps_c) > 1:
             low, high = min(dark.set_temps_c), max(dark.set_temps_c)
-            rows.append(("Temperatures", f"{temperature(high)}{EN_DASH}{temperature(low)}"))
+            rows.append(("Temperatures", f"{temperature(high)} to {temperature(low)}"))
         rows.append(("Settings", settings_words(dark.settings)))
         return rows
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from PySide6.QtCore import Slot
+from PySide6.QtCore import Qt, Slot
 from PySide6.QtWidgets import QHBoxLayout, QRadioButton, QVBoxLayout, QWidget
 
 from calibstudio.domain.drafts import FlatDraft
@@ -43,7 +43,9 @@ class LevelPage(Page):
         self._draft, self._info = draft, info
         self._outlook: Outlook | None = None
         theme = self._theme = context.theme
-        self.add_columns(self._make_target(theme), self._make_change(theme))
+        self.add_columns(
+            self._make_target(theme), self._make_change(theme), stack_when_compact=False
+        )
         self.say_below()
         self.table = StartTable(theme)
         self.body.addWidget(self.table)
@@ -91,8 +93,8 @@ class LevelPage(Page):
         card.add_to_heading(self.unit)
         row = QHBoxLayout()
         row.setSpacing(12)
-        row.addWidget(self._level, 3)
-        row.addWidget(self._band, 2)
+        row.addWidget(self._level, 3, Qt.AlignmentFlag.AlignTop)
+        row.addWidget(self._band, 2, Qt.AlignmentFlag.AlignTop)
         card.body.addLayout(row)
         card.body.addWidget(self.bar)
         card.body.addStretch(1)
@@ -127,7 +129,7 @@ class LevelPage(Page):
         fields = QHBoxLayout()
         fields.setSpacing(12)
         for field in (self._shortest, self._longest, self._exposure):
-            fields.addWidget(field, 1)
+            fields.addWidget(field, 1, Qt.AlignmentFlag.AlignTop)
         card.body.addLayout(fields)
         card.body.addStretch(1)
         return card

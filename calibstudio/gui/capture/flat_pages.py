@@ -124,10 +124,10 @@ class FilterPage(Page):
         frames.body.addWidget(self.darks)
         frames.body.addStretch(1)
         if filters:
-            self.add_columns(self._make_filters(filters), frames)
+            self.add_columns(self._make_filters(filters), frames, stack_when_compact=False)
         else:
             self.body.addWidget(frames)
-        self.worth = WorthCard(context.theme)
+        self.worth = WorthCard(context.theme, tall=True)
         self.body.addWidget(self.worth)
         self.number.edited.connect(self._on_edited)
         self.darks.clicked.connect(self._on_edited)
@@ -155,3 +155,7 @@ class FilterPage(Page):
         n = len(self._draft.filters)
         filters = count(n, "filter") if n else "as the wheel is"
         return f"{filters}, {count(self._draft.count, 'good frame')} each"
+
+    def set_compact(self, compact: bool) -> None:
+        super().set_compact(compact)
+        self.worth.set_compact(compact)

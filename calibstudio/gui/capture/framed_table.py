@@ -58,7 +58,7 @@ class FramedTable(QWidget):
         table = self._table
         rows = min(max(table.model().rowCount(), 1), self._most)
         row_height = table.verticalHeader().defaultSectionSize()
-        table.setFixedHeight(self._theme.sizes.table_header + rows * row_height + 2)
+        table.setFixedHeight(self._theme.sizes.table_header + rows * row_height)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         # A table that has no rows to scroll gives the wheel to the page.

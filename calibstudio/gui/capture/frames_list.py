@@ -63,7 +63,8 @@ class FramesList(QWidget):
         row = QHBoxLayout(head)
         row.setContentsMargins(12, 0, 12, 0)
         row.setSpacing(12)
-        row.addWidget(label("Frames, newest first", "heading"))
+        self._title = label("Frames, newest first", "heading")
+        row.addWidget(self._title)
         row.addWidget(self._note, 1)
         holder = QWidget()
         inner = QVBoxLayout(holder)
@@ -77,6 +78,10 @@ class FramesList(QWidget):
         column.addWidget(holder)
         self.table.selection_changed.connect(self._on_selection)
         self.card.hide()
+
+    def set_compact(self, compact: bool) -> None:
+        """Less room: a shorter title."""
+        self._title.setText("Frames" if compact else "Frames, newest first")
 
     def show_status(self, status: CaptureStatus, step_id: str | None) -> None:
         """Show the frames of a step, or all."""

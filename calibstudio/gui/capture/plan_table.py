@@ -49,13 +49,14 @@ COLUMNS: tuple[Column[Line], ...] = (
     Column("Disk", lambda r: file_size(r.cost.bytes), align="right", width=100),
     Column("Temperature, binning", _settings, width=120),
 )
-_ORDER = 0
+_ORDER, _FILTER, _SETTINGS = 0, 2, 7
 
 
 class PlanTable(FramedTable):
     """What happens after Start, in order."""
 
     def __init__(self, theme: ThemeState) -> None:
+        self._compact, self._has_filters, self._is_uniform = False, True, True
         self._model: RecordTableModel[Line] = RecordTableModel(
             COLUMNS, key=lambda line: line.cost.step.id
         )
@@ -67,10 +68,22 @@ class PlanTable(FramedTable):
     ) -> None:
         """Show the steps of a plan; ``exposures_s`` by step id are what is expected."""
         costs = step_costs(plan, info, exposures_s=exposures_s)
+        self._has_filters = any(c.step.filter for c in costs)
+        self._is_uniform = len({c.step.settings for c in costs}) == 1
         self._model.set_records([Line(i, cost) for i, cost in enumerate(costs, start=1)])
         self.note.setText(count(len(costs), "step"))
+        self._hide_what_says_nothing()
         self.fit()
 
     def set_compact(self, compact: bool) -> None:
         """Less room: the order goes, it is that of the rows."""
-        self.set_hidden({_ORDER} if compact else set())
+        self._compact = compact
+        self._hide_what_says_nothing()
+
+    def _hide_what_says_nothing(self) -> None:
+        hidden = set() if self._has_filters else {_FILTER}
+        if self._compact:
+            hidden.add(_ORDER)
+            if self._is_uniform:
+                hidden.add(_SETTINGS)
+        self.set_hidden(hidden)

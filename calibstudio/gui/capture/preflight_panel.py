@@ -138,10 +138,11 @@ class PreflightPanel(QWidget):
         self._plan = plan
         rows = list(facts)
         if estimate is not None:
-            tests = f" and about {number(estimate.test_frames)} test frames"
-            rows.append(
-                ("Frames", count(estimate.frames, "frame") + tests * bool(estimate.test_frames))
-            )
+            frames = count(estimate.frames, "frame")
+            if estimate.test_frames:
+                tests = f"about {number(estimate.test_frames)} test frames"
+                frames = f"{number(estimate.frames)} and {tests}"
+            rows.append(("Frames", frames))
             rows.append(("Disk", file_size(estimate.bytes)))
             clock = self._context.equipment.observatory.clock
             self._time.setText(duration(estimate.seconds))
@@ -276,17 +277,20 @@ class _CheckRow(QWidget):
         self._state = label("", "note")
         self._button = Button(context.theme, "", size=ButtonSize.SMALL)
         self._button.clicked.connect(lambda _checked=False: self.mend_wanted.emit(self._action))
+        top = QHBoxLayout()
+        top.setSpacing(8)
+        top.addWidget(self._name, 1)
+        top.addWidget(self._state)
+        top.addWidget(self._button)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 6, 0, 6)
         row.setSpacing(12)
         row.addWidget(self._dot, 0, Qt.AlignmentFlag.AlignTop)
         column = QVBoxLayout()
         column.setSpacing(0)
-        column.addWidget(self._name)
+        column.addLayout(top)
         column.addWidget(self._fact)
         row.addLayout(column, 1)
-        row.addWidget(self._state)
-        row.addWidget(self._button)
 
     def show_check(self, check: Check) -> None:
         """Show one check."""

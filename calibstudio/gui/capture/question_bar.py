@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from PySide6.QtCore import QRectF, Slot
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
@@ -11,7 +12,7 @@ from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 from calibstudio.domain.capture import Answer, Question, QuestionKind
 from calibstudio.gui.theme import ThemeState
 from calibstudio.gui.widgets.buttons import Button, ButtonKind
-from calibstudio.gui.widgets.text import label
+from calibstudio.gui.widgets.text import label, plain
 from calibstudio.gui.widgets.verdict import StatusDot, status_color
 
 
@@ -46,16 +47,30 @@ class QuestionBar(QWidget):
         row.addLayout(self._answers)
         theme.changed.connect(self._on_theme_changed)
 
-    def ask(self, question: Question) -> None:
-        """Ask; the first answer is the usual one and has the filled button."""
+    def say(self, kind: str, text: str, hint: str = "") -> None:
+        """Say something that nobody need answer; ``kind`` is that of its shape."""
+        if self.question is not None:
+            self.forget()
+        self._kind = kind
+        self._dot.set_status(kind, text)
+        self.text.setText(text)
+        self.hint.setText(hint)
+        self.hint.setVisible(bool(hint))
+        self.setAccessibleName(f"{text} {hint}".strip())
+        self.update()
+
+    def ask(self, question: Question, *, folder: Path | None = None) -> None:
+        """Ask; the first answer is the usual one and has the filled button.
+
+        Paths below ``folder`` are said from there; the tooltip says them whole.
+        """
         if self.question == question:
             return
+        shown = question.text if folder is None else question.text.replace(str(folder), "…")
+        kind = "bad" if question.kind is QuestionKind.FAILURE else "warn"
+        self.say(kind, shown, question.hint)
         self.question = question
-        self._kind = "bad" if question.kind is QuestionKind.FAILURE else "warn"
-        self._dot.set_status(self._kind, "The sequence waits for you")
-        self.text.setText(question.text)
-        self.hint.setText(question.hint)
-        self.hint.setVisible(bool(question.hint))
+        self.text.setToolTip(plain(question.text if shown != question.text else ""))
         self.setAccessibleName(f"The sequence waits for you: {question.text} {question.hint}")
         self._clear()
         for i, (answer, words) in enumerate(question.answers.items()):
@@ -66,7 +81,6 @@ class QuestionBar(QWidget):
         # The usual answer stands at the right, where the filled button of a screen is.
         for button in reversed(self.buttons.values()):
             self._answers.addWidget(button)
-        self.update()
 
     def answer_first(self) -> None:
         """Give the usual answer."""

@@ -147,8 +147,10 @@ class CaptureRun(QObject):
 
     @Slot(object)
     def _on_status(self, status: CaptureStatus) -> None:
-        self.status = status
-        self.changed.emit(status)
+        # A status that was on its way does not know yet what was asked for meanwhile.
+        stopping = self.control.stopping and not status.finished
+        self.status = replace(status, stopping=stopping)
+        self.changed.emit(self.status)
 
     @Slot()
     def _on_look(self) -> None:

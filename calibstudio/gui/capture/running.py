@@ -8,7 +8,13 @@ import numpy as np
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
-from calibstudio.domain.capture import Answer, CaptureReport, CaptureStatus, FrameResult
+from calibstudio.domain.capture import (
+    ActivityKind,
+    Answer,
+    CaptureReport,
+    CaptureStatus,
+    FrameResult,
+)
 from calibstudio.domain.equipment import Clock, Frame
 from calibstudio.domain.kinds import kind_title
 from calibstudio.domain.outlook import saturation_adu
@@ -37,7 +43,7 @@ if TYPE_CHECKING:
     from calibstudio.services.masters import MastersReport
 
 
-WIDE, COMPACT = (452, 968, 424), (372, 600, 330)
+WIDE, COMPACT = (452, 968, 424), (400, 572, 330)
 
 
 def good_words(frame: FrameResult, target_adu: float | None) -> str:
@@ -96,7 +102,7 @@ class RunningView(QWidget):
         splitter.addWidget(self._make_centre())
         splitter.addWidget(self.frames)
         splitter.setStretchFactor(1, 1)
-        self.sequence.setMinimumWidth(372)
+        self.sequence.setMinimumWidth(400)
         self.frames.setMinimumWidth(316)
         holder = self._holder = QWidget()
         inner = QVBoxLayout(holder)
@@ -269,11 +275,17 @@ class RunningView(QWidget):
 
     def _show_question(self, status: CaptureStatus) -> None:
         question = status.question
+        if status.finished or self._run.is_ending:
+            question = None
+        elif question is None and status.activity.kind is ActivityKind.RECONNECTING:
+            self.question.say("warn", status.activity.text, "Complete frames are kept.")
+            self._holder.show()
+            return
         if question is None:
             self._holder.hide()
             self.question.forget()
             return
-        self.question.ask(question)
+        self.question.ask(question, folder=status.folder)
         self._holder.show()
 
     def _answer(self, answer: Answer) -> None:
@@ -371,6 +383,7 @@ class RunningView(QWidget):
         self._splitter.suggest(COMPACT if compact else WIDE)
         self.sequence.set_compact(compact)
         self.strip.set_compact(compact)
+        self.frames.set_compact(compact)
 
     def close_down(self) -> None:
         """Stop making pictures."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from PySide6.QtCore import QModelIndex, QRect, Qt, Signal, Slot
 from PySide6.QtGui import QColor, QPainter
 from PySide6.QtWidgets import QHBoxLayout, QStyleOptionViewItem, QVBoxLayout, QWidget
@@ -73,15 +75,15 @@ def _what(state: StepState) -> str:
 
 COLUMNS: tuple[Column[StepState], ...] = (
     Column("Step", lambda s: kind_title(s.step.kind), width=76, strong=True),
-    Column("Filter", _what, width=58, tooltip=lambda s: s.step.title),
-    Column("Exposure", _exposure_text, align="right", width=84, tooltip=_exposure_tip),
-    Column("Good", lambda s: f"{s.good}/{s.wanted}", width=100),
+    Column("Filter", _what, width=54, tooltip=lambda s: s.step.title),
+    Column("Exposure", _exposure_text, align="right", width=82, tooltip=_exposure_tip),
+    Column("Good", lambda s: f"{s.good}/{s.wanted}", width=92),
     Column(
         "State",
         lambda s: PHASES[s.phase][1],
         tag=lambda s: PHASES[s.phase],
         tooltip=lambda s: f"{s.text} {s.hint}".strip(),
-        width=60,
+        width=92,
     ),
 )
 
@@ -99,7 +101,7 @@ class _GoodBar(RowDelegate):
             return
         state: StepState = index.data(RECORD_ROLE)
         rect: QRect = option.rect
-        box = QRect(rect.right() - 44, rect.center().y() - 2, 36, 5)
+        box = QRect(rect.right() - 38, rect.center().y() - 2, 30, 5)
         t = self._tokens.tokens
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
@@ -181,8 +183,9 @@ class SequencePanel(QWidget):
 
     def show_status(self, status: CaptureStatus, step_id: str | None) -> None:
         """Show how far each step is, and the facts of the one that is looked at."""
-        if status.steps != self._model.records:
-            self._model.set_records(status.steps)
+        steps = _as_shown(status)
+        if steps != self._model.records:
+            self._model.set_records(steps)
             self._fit()
         state = next((s for s in status.steps if s.step.id == step_id), None)
         if state is not None:
@@ -229,6 +232,14 @@ class MastersRow(QWidget):
     def show_state(self, kind: str, word: str) -> None:
         """Show how far they are."""
         self.tag.set_status(kind, word)
+
+
+def _as_shown(status: CaptureStatus) -> tuple[StepState, ...]:
+    """The steps; when the sequence was stopped, none is running any more."""
+    if not status.finished:
+        return status.steps
+    cut = (StepPhase.RUNNING, StepPhase.SEARCHING)
+    return tuple(replace(s, phase=StepPhase.WAITING) if s.phase in cut else s for s in status.steps)
 
 
 def _facts(status: CaptureStatus, state: StepState) -> list[tuple[str, str]]:

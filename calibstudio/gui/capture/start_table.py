@@ -33,7 +33,10 @@ def _state(row: StartValue) -> tuple[str, str]:
 
 def _state_tip(row: StartValue) -> str:
     if row.state is StartState.UNTRAINED:
-        return "Nothing was found before with these settings and this light. The search takes a few more test frames."  # noqa: E501
+        return (
+            "Nothing was found before with these settings and this light. "
+            "The search takes a few more test frames."
+        )
     if row.days is None:
         return ""
     return f"Found {count(row.days, 'day')} ago."
@@ -44,6 +47,17 @@ def _range(row: StartValue) -> str:
         return ""
     low, high = (exposure(s).removesuffix(f"{NARROW}s") for s in row.expected_s)
     return f"{low}{EN_DASH}{high}{NARROW}s"
+
+
+def _time(row: StartValue) -> str:
+    said = duration(row.seconds)
+    return f"≈{NARROW}{said}" if row.state is StartState.UNTRAINED else said
+
+
+def _time_tip(row: StartValue) -> str:
+    if row.state is StartState.UNTRAINED:
+        return "A guess between the shortest and the longest exposure, until it is searched."
+    return "Flats, test frames and dark flats; less where dark flats of another filter serve."
 
 
 def _before(row: StartValue) -> str:
@@ -60,7 +74,7 @@ COLUMNS: tuple[Column[StartValue], ...] = (
     Column("Good frames", lambda r: r.count, number, align="right", width=100),
     Column("Master S/N", lambda r: None if r.snr is None else number(r.snr), align="right",
            width=96),
-    Column("Time with dark flats", lambda r: duration(r.seconds), align="right", width=144),
+    Column("Time with dark flats", _time, align="right", width=144, tooltip=_time_tip),
     Column("State", lambda r: _state(r)[1], tag=_state, tooltip=_state_tip, width=120),
 )  # fmt: skip
 _WHEN_COMPACT = {0, 3, 4, 6}

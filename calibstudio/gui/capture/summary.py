@@ -245,7 +245,8 @@ class SummaryStrip(QWidget):
         if failed:
             said = f"{count(failed, 'step')} failed: see why at the left. Resume tries again."
         elif left > 0 and can_resume(status):
-            said = f"All are kept. Resume goes on at {number(status.good + 1)}."
+            kept = "All are kept. " if status.good else ""
+            said = f"{kept}Resume goes on at {number(status.good + 1)}."
         self._step.setText(said)
 
     def _show_step(self, status: CaptureStatus) -> None:
@@ -278,6 +279,8 @@ class SummaryStrip(QWidget):
             return "Stopping", "waiting"
         if status.question is not None:
             return "Waiting for you", "warn"
+        if status.activity.kind is ActivityKind.RECONNECTING:
+            return "Camera lost", "warn"
         if status.paused:
             return "Paused", "waiting"
         if status.stopping:
@@ -312,8 +315,12 @@ class SummaryStrip(QWidget):
             return
         now = clock.now()
         activity = status.activity
-        asked = status.question is not None
-        self._activity.setText("The answer is asked below" if asked else activity.text)
+        said = activity.text
+        if status.question is not None:
+            said = "Waiting for your answer"
+        elif activity.kind is ActivityKind.RECONNECTING:
+            said = "Waiting for the camera"
+        self._activity.setText(said)
         elapsed = (now - activity.started_at).total_seconds()
         if activity.seconds and not status.finished:
             left = max(activity.seconds - elapsed, 0.0)

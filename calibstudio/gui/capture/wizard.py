@@ -42,8 +42,10 @@ class Draft(Protocol):
 
 
 NOTHING_MOVES = "Nothing moves and no lamp is lit before you press Start."
+NOTHING_MOVES_SHORT = "Nothing moves before you press Start."
+COMPLETE_FIRST = "It goes on when the answers are complete."
 MEND_FIRST = "Mend what the pre-flight marks as bad, then start."
-WIDE, COMPACT = (288, 1168, 388), (220, 766, 316)
+WIDE, COMPACT = (288, 1168, 388), (240, 746, 316)
 """Steps, page and pre-flight, in a large window and in one of 1366 pixels."""
 
 
@@ -74,6 +76,7 @@ class Wizard(QWidget):
         self.info = context.equipment.observatory.camera.info
         self.pages: list[Page] = []
         self._may_start = True
+        self._compact = False
         self._marks: list[StepMark] = []
         self.preflight = PreflightPanel(context)
         self._stack = QStackedWidget()
@@ -250,18 +253,22 @@ class Wizard(QWidget):
         problems = self.problems()
         blocked = bool(problems) or (is_last and not self._may_start)
         self.next.setEnabled(not blocked)
-        words = MEND_FIRST if is_last and not self._may_start else NOTHING_MOVES
+        words = NOTHING_MOVES_SHORT if self._compact else NOTHING_MOVES
         if problems:
-            words = problems[0]
+            words = COMPLETE_FIRST
+        elif blocked:
+            words = MEND_FIRST
         self._hint.setText(words)
-        self._hint.setToolTip(" ".join(problems))
-        set_tone(self._hint, "bad" if problems or words is MEND_FIRST else "")
+        self._hint.set_tip(" ".join(problems))
+        set_tone(self._hint, "bad" if blocked else "")
 
     def set_compact(self, compact: bool) -> None:
         """Less room: narrower sides."""
+        self._compact = compact
         self._splitter.suggest(COMPACT if compact else WIDE)
         for page in self.pages:
             page.set_compact(compact)
+        self._enable()
 
     def close_down(self) -> None:
         """Stop what goes on: the wizard closes."""

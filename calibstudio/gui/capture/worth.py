@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from calibstudio.domain.outlook import added_noise, master_snr
@@ -12,9 +13,9 @@ from calibstudio.gui.picture.plot_base import AxisKind, Mark
 from calibstudio.gui.picture.plots import Curve, CurvePlot
 from calibstudio.gui.theme import ThemeState
 from calibstudio.gui.widgets.panels import Card
-from calibstudio.gui.widgets.text import ElidedLabel, label
+from calibstudio.gui.widgets.text import label
 
-PLOT_HEIGHT = 180
+PLOT_HEIGHT, TALL = 180, 280
 UNKNOWN = (
     "The camera does not say what an ADU is worth, so the noise of the master cannot be foretold. "
     "Two flats and two bias frames measure it."
@@ -24,11 +25,14 @@ UNKNOWN = (
 class WorthCard(Card):
     """A curve, the number that is asked for on it, and what half as many more would bring."""
 
-    def __init__(self, theme: ThemeState, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, theme: ThemeState, *, tall: bool = False, parent: QWidget | None = None
+    ) -> None:
+        """``tall``: higher where there is room, for a page with little else."""
         super().__init__("How many frames are worth it?", parent=parent)
         self.plot = CurvePlot(theme, name="How many frames are worth it?", x=AxisKind.WHOLE)
-        self.plot.setFixedHeight(PLOT_HEIGHT)
-        self.said = ElidedLabel("", "small", tone="text2")
+        self._tall = tall
+        self.said = label("", "small", tone="text2", wrap=True)
         self.sentence = label("", "secondary", wrap=True)
         column = QVBoxLayout()
         column.setSpacing(6)
@@ -38,6 +42,11 @@ class WorthCard(Card):
         self.body.addLayout(column)
         self.body.addStretch(1)
         self.sentence.hide()
+        self.set_compact(False)
+
+    def set_compact(self, compact: bool) -> None:
+        """Use less room."""
+        self.plot.setFixedHeight(TALL if self._tall and not compact else PLOT_HEIGHT)
 
     def show_flats(self, frames: int, electrons: float | None, *, asked: bool = True) -> None:
         """Show the S/N of a master flat.
@@ -74,8 +83,8 @@ class WorthCard(Card):
 
     def _show(
         self,
-        n: np.ndarray[tuple[int], np.dtype[np.float64]],
-        y: np.ndarray[tuple[int], np.dtype[np.float64]],
+        n: NDArray[np.float64],
+        y: NDArray[np.float64],
         frames: int,
         value: float,
         y_label: str,
@@ -108,7 +117,7 @@ class WorthCard(Card):
         self.sentence.show()
 
 
-def _numbers(frames: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _numbers(frames: int) -> NDArray[np.float64]:
     return np.linspace(1.0, max(2.0 * frames, 8.0), 160)
 
 
