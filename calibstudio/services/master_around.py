@@ -11,7 +11,7 @@ from calibstudio.domain.jobs import JobContext
 from calibstudio.domain.kinds import FrameKind
 from calibstudio.domain.master import MasterRecord
 from calibstudio.domain.master_query import MasterQuery
-from calibstudio.domain.matching import Candidate, Values, candidate, ranked
+from calibstudio.domain.matching import Candidate, Values, candidate, ranked, temperature_rule
 from calibstudio.domain.recipe import Recipe
 from calibstudio.imaging.calibrate import dark_signal
 from calibstudio.services.library import Library
@@ -36,11 +36,19 @@ Rates = dict[tuple[str, str], float | None]
 def bias_for(
     chosen: Chosen, built_now: Sequence[MasterRecord], library: Library, recipe: Recipe
 ) -> MasterRecord | None:
-    """Return the best bias for these frames, or None; a bias has none."""
+    """Return the best bias for these frames, or None; a bias has none.
+
+    It gives darks their dark current, so it must be of their temperature.
+    """
     if chosen.group.kind == FrameKind.BIAS:
         return None
     values = _values(chosen)
-    found = _candidates(values, _all(built_now, library, [FrameKind.BIAS]), recipe)
+    records = [
+        r
+        for r in _all(built_now, library, [FrameKind.BIAS])
+        if not temperature_rule(values, r.values, recipe.tolerances).blocks
+    ]
+    found = _candidates(values, records, recipe)
     now = [r.sha256 for r in built_now]
     best = ranked(found, values, at=_middle(chosen.headers), first=now)
     return best[0].record if best else None

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from calibstudio.domain.errors import CalibStudioError
 from calibstudio.domain.grouping import Group, LeftOut
 from calibstudio.domain.header import FrameHeader
@@ -16,7 +18,7 @@ from calibstudio.domain.recipe import Recipe
 from calibstudio.domain.wording import size
 from calibstudio.services.library import Library
 from calibstudio.services.master_parts import Chosen
-from calibstudio.store.pixels import image_names
+from calibstudio.store.pixels import image_names, read_image
 
 NOT_DETECTORS = frozenset(
     {"VAR", "VARIANCE", "ERR", "ERROR", "UNCERT", "UNC", "SIGMA", "NOISE"}
@@ -42,6 +44,7 @@ def choose_frames(
     hashes = library.sha256s(ctx, group.frames)
     reasons: dict[Path, str] = {}
     first_with: dict[str, Path] = {}
+    by_numbers: dict[tuple[float | None, ...], list[Path]] = {}
     images: tuple[str, ...] = ()
     used: list[FrameHeader] = []
     for path in group.frames:
@@ -55,6 +58,8 @@ def choose_frames(
         header = headers[path]
         if not reason and used:
             reason = _other_make(header, names, used[0], images)
+        if not reason:
+            reason = _same_pixels(path, judged.get(path), names, by_numbers)
         if reason:
             reasons[path] = reason
             continue
@@ -121,6 +126,30 @@ def _why_not(
         return ""
     finding = assessment.worst_finding
     return f"It is BAD: {finding.what}" if finding is not None else "It is BAD."
+
+
+_NUMBERS = ("mean", "minimum", "maximum", "noise", "level")
+
+
+def _same_pixels(
+    path: Path,
+    assessment: Assessment | None,
+    names: tuple[str, ...],
+    by_numbers: dict[tuple[float | None, ...], list[Path]],
+) -> str:
+    """Say of which frame this one is a copy under another header (or unpacked).
+
+    Two exposures never share all their statistics to the last digit; where they do, the pixels
+    themselves are compared.
+    """
+    if assessment is None:
+        return ""
+    alike = by_numbers.setdefault(tuple(assessment.value(n) for n in _NUMBERS), [])
+    for other in alike:
+        if all(np.array_equal(read_image(path, n), read_image(other, n)) for n in names):
+            return f"It is a copy of {other.name}: the same pixels."
+    alike.append(path)
+    return ""
 
 
 def _other_make(

@@ -234,6 +234,11 @@ def _library_error(place: LibraryPlace, error: Exception) -> CalibStudioError:
             "Run calibstudio library rebuild: it is made again from the masters and the journal.",
         ),
         (
+            ("disk i/o",),
+            f"The disk of the library {place.name} reported an error.",
+            "Check the disk, and copy the library to another one.",
+        ),
+        (
             ("unable to open",),
             f"The library {place.name} could not be opened.",
             "Check the folder and its rights.",
