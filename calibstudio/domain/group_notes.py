@@ -63,9 +63,7 @@ def notes_of(
     asked = [WORDS[word] for word in unknown if word not in skipped and word in WORDS]
     if asked:
         verb = "does not say its" if len(headers) == 1 else "do not say their"
-        notes.append(
-            f"{plural(kind, len(headers))} {verb} {listed(asked)}. {ASKS}"
-        )
+        notes.append(f"{plural(kind, len(headers))} {verb} {listed(asked)}. {ASKS}")
     notes += [
         f"The frames' values of {WORDS.get(word, word)} run on from group to group: "
         "they are cut at the largest gap."
