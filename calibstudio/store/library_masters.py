@@ -134,27 +134,31 @@ def _row(
         added_us=added_us,
         file_bytes=facts.file_bytes,
         file_mtime_ns=facts.file_mtime_ns,
-        inputs=[
-            InputRow(
-                ordinal=i,
-                file=exact_ascii(r.file),
-                sha256=r.sha256,
-                observed_us=_us(r.observed_utc),
-                exposure_s=r.exposure_s,
-                sensor_temp_c=r.sensor_temp_c,
-                level_adu=r.level_adu,
-                scale=r.scale,
-                rejected_fraction=r.rejected_fraction,
-                used=r.used,
-                reason=r.reason,
-            )
-            for i, r in enumerate(inputs)
-        ],
+        inputs=_input_rows(inputs),
         used=[
             UsedRow(ordinal=i, kind=u.kind, file=u.file, sha256=u.sha256)
             for i, u in enumerate(record.used)
         ],
     )
+
+
+def _input_rows(inputs: Sequence[InputRecord]) -> list[InputRow]:
+    return [
+        InputRow(
+            ordinal=i,
+            file=exact_ascii(r.file),
+            sha256=r.sha256,
+            observed_us=_us(r.observed_utc),
+            exposure_s=r.exposure_s,
+            sensor_temp_c=r.sensor_temp_c,
+            level_adu=r.level_adu,
+            scale=r.scale,
+            rejected_fraction=r.rejected_fraction,
+            used=r.used,
+            reason=r.reason,
+        )
+        for i, r in enumerate(inputs)
+    ]
 
 
 def _us(moment: datetime | None) -> int | None:
