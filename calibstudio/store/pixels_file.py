@@ -239,7 +239,7 @@ def _write_part(file: BinaryIO, part: bytes, label: str, budget: UnpackBudget | 
 
 def _nameless(folder: Path, label: str) -> BinaryIO:
     try:
-        return tempfile.TemporaryFile(dir=folder)  # type: ignore[return-value]
+        return tempfile.TemporaryFile(dir=folder)
     except OSError as error:
         raise _no_room(label, folder, error) from error
 
