@@ -89,7 +89,7 @@ METRICS: dict[str, Words] = {
     "unc_median": Words("Median uncertainty", "", None),
     "uncertainty_excess": Words("Uncertainty over the expected", "", 2),
     "low_count": Words("Pixels with few kept values", PERCENT),
-    "frames_of_wanted": Words("Frames of those asked for", PERCENT, 0),
+    "frames_of_wanted": Words("Share of the frames wanted", PERCENT, 0),
     "master_snr": Words("S/N per pixel of the master", "", 0),
     "rejected": Words("Rejected values", PERCENT, 2),
     "dust": Words("Dust shadows", "", 0),
@@ -317,7 +317,7 @@ ADVICE: dict[str, Advice] = {
     "frames_of_wanted": Advice(
         "few frames",
         "fewer frames than the recipe asks for.",
-        "Take more and stack again.",
+        "Take more and stack again; what there is may be used meanwhile.",
     ),
     "master_snr": Advice(
         "noisy master",

@@ -57,6 +57,7 @@ class Judge:
         missing: str = "the values are not finite",
         unit: str | None = None,
         where: str = "",
+        what: str | None = None,
         title: str | None = None,
         cause: str | None = None,
         cure: str | None = None,
@@ -64,7 +65,8 @@ class Judge:
         """Add a metric; with a limit it is judged, and WARN or BAD becomes a finding.
 
         A value that is not a number counts as not measured, with ``missing`` as the reason.
-        ``where`` (``channel R``, ``column 512``) is added to the finding's sentence.
+        ``where`` (``channel R``, ``column 512``) is added to the finding's sentence; ``what``
+        replaces it, where metric, value and limit are said better in other words.
         """
         entry = words(name)
         unit = entry.unit if unit is None else unit
@@ -91,11 +93,12 @@ class Judge:
             default = advice(name, self.kind, side)
             place = f" ({where})" if where else ""
             text = quantity_text(value, unit, entry.decimals)
+            sentence = f"{entry.label} {text}{place}, limit {limit_text}."
             self.findings.append(
                 Finding(
                     verdict,
                     title or default.title,
-                    f"{entry.label} {text}{place}, limit {limit_text}.",
+                    sentence if what is None else what,
                     default.cause if cause is None else cause,
                     default.cure if cure is None else cure,
                     name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -199,7 +200,15 @@ def _add_counts(judge: Judge, m: _Master, limits: Thresholds) -> None:
     if context.n_wanted:
         share = 100.0 * context.n_frames / context.n_wanted
         note = f"{context.n_frames} of {context.n_wanted}."
-        judge.add("frames_of_wanted", share, limits.frames_of_wanted, note=note)
+        least = limits.frames_of_wanted.warn_below or 0.0
+        enough = math.ceil(least / 100.0 * context.n_wanted)
+        judge.add(
+            "frames_of_wanted",
+            share,
+            limits.frames_of_wanted,
+            note=note,
+            what=f"{context.n_frames} frames of {context.n_wanted} wanted, limit {enough}.",
+        )
     if context.rejected_fraction is not None:
         judge.add("rejected", 100.0 * context.rejected_fraction)
     if m.cnt is None:

@@ -71,9 +71,9 @@ def test_few_frames_are_a_warning_and_not_an_error():
 
     assert found.value("frames_of_wanted") == 25
     assert found.verdict is WARN
-    assert found.worst_finding.what == (  # type: ignore[union-attr]
-        "Frames of those asked for 25\u202f%, limit 50\u202f%."
-    )
+    finding = found.worst_finding
+    assert finding is not None
+    assert finding.what == "5 frames of 20 wanted, limit 10."
 
 
 def test_pixels_with_few_kept_values_are_counted():
