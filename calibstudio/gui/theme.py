@@ -325,6 +325,7 @@ class ThemeState(QObject):
         self._brightness = min(max(night_brightness, 40), 100)
         self._sizes = TOUCH_SIZES if touch else NORMAL_SIZES
         self._tokens = dimmed(THEMES[self._name], self._brightness)
+        self._fonts: dict[tuple[int, int], QFont] = {}
         self._app: QApplication | None = None
 
     @property
@@ -395,13 +396,15 @@ class ThemeState(QObject):
         ``px`` 12 caption, 13 table, 14 body, 18 title and key value, 20 question, 28 count;
         ``weight`` 400, 500 or 600. Night makes it heavier, and captions a pixel larger.
         """
-        font = QFont()
-        font.setFamilies(list(_families()))
-        font.setPixelSize(max(px, self._tokens.caption_px))
-        font.setWeight(QFont.Weight(weight + self._tokens.weight_shift))
-        font.setHintingPreference(QFont.HintingPreference.PreferNoHinting)
-        font.setFeature(QFont.Tag("tnum"), 1)
-        return font
+        kept = self._fonts.get((px, weight))
+        if kept is None:
+            kept = self._fonts[px, weight] = QFont()
+            kept.setFamilies(list(_families()))
+            kept.setPixelSize(max(px, self._tokens.caption_px))
+            kept.setWeight(QFont.Weight(weight + self._tokens.weight_shift))
+            kept.setHintingPreference(QFont.HintingPreference.PreferNoHinting)
+            kept.setFeature(QFont.Tag("tnum"), 1)
+        return QFont(kept)
 
     def palette(self) -> QPalette:
         """Return the palette of the theme that is shown."""
@@ -409,6 +412,7 @@ class ThemeState(QObject):
 
     def _renew(self) -> None:
         self._tokens = dimmed(THEMES[self._name], self._brightness)
+        self._fonts.clear()
         self._apply()
         self.changed.emit(self._tokens)
 

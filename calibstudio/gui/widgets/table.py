@@ -2,20 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any
 
-from PySide6.QtCore import (
-    QAbstractTableModel,
-    QModelIndex,
-    QPersistentModelIndex,
-    QRect,
-    Qt,
-    Signal,
-    Slot,
-)
-from PySide6.QtGui import QColor, QPainter
+from PySide6.QtCore import QItemSelection, QItemSelectionModel, QModelIndex, QRect, Qt, Signal, Slot
+from PySide6.QtGui import QColor, QFontMetrics, QPainter, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHeaderView,
@@ -26,215 +16,34 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from calibstudio.domain.quality import Verdict
 from calibstudio.gui.icons import paint_icon
 from calibstudio.gui.theme import ThemeState
-from calibstudio.gui.widgets.text import plain
-from calibstudio.gui.widgets.verdict import TAG_HEIGHT, kind_of, paint_tag
+from calibstudio.gui.widgets.table_model import (
+    RECORD_ROLE,
+    TAG_ROLE,
+    TONE_ROLE,
+    VALUE_ROLE,
+    AnyIndex,
+    Column,
+    RecordTableModel,
+    alignment,
+    verdict_column,
+)
+from calibstudio.gui.widgets.verdict import TAG_HEIGHT, paint_tag
 
-T = TypeVar("T")
-AnyIndex = QModelIndex | QPersistentModelIndex
-ROOT = QModelIndex()
-
-RECORD_ROLE = Qt.ItemDataRole.UserRole + 1
-"""The record of a row."""
-VALUE_ROLE = Qt.ItemDataRole.UserRole + 2
-"""The value of a cell, as it is sorted."""
-TONE_ROLE = Qt.ItemDataRole.UserRole + 3
-"""Colour token of a cell: ``warn``, ``bad``, ``text3``; None for the usual one."""
-TAG_ROLE = Qt.ItemDataRole.UserRole + 4
-"""(status kind, word) of a cell that shows a tag; None for text."""
-
-
-def _text(value: Any) -> str:
-    return "" if value is None else str(value)
-
-
-def _nothing(record: Any) -> Any:
-    return None
-
-
-# No slots: a frozen class with slots cannot be made as ``Column[Record](...)`` (Python 3.11).
-@dataclass(frozen=True)
-class Column(Generic[T]):
-    """How one column gets its value, how it says it, and how it is sorted."""
-
-    title: str
-    """With the unit in brackets: ``Exposure [s]``."""
-    value: Callable[[T], Any]
-    text: Callable[[Any], str] = _text
-    """From the value. None is sorted last and shown as nothing unless this says otherwise."""
-    align: str = "left"
-    """``left`` for words, ``right`` for numbers."""
-    tooltip: Callable[[T], str] | None = None
-    """Where the value came from, from the record."""
-    tone: Callable[[T], str | None] = _nothing
-    """Colour token for a cell that is wrong: only that cell is coloured."""
-    tag: Callable[[T], tuple[str, str] | None] | None = None
-    """Shows a tag (kind, word) instead of the text; see `verdict_column`."""
-    width: int = 0
-    """Pixels at the start; 0 fits the title and the first rows."""
-    sort_key: Callable[[Any], Any] | None = None
-    """From the value, where it does not sort by itself."""
-    strong: bool = False
-    """Shown a little heavier: the column that names the row."""
-
-
-def verdict_column(
-    title: str, value: Callable[[T], Verdict | None], *, tooltip: Callable[[T], str] | None = None
-) -> Column[T]:
-    """Return a column of GOOD, WARN and BAD tags, sorted by severity."""
-
-    def tag(record: T) -> tuple[str, str] | None:
-        verdict = value(record)
-        return None if verdict is None else (kind_of(verdict), verdict.value)
-
-    return Column(
-        title,
-        value,
-        tooltip=tooltip,
-        tag=tag,
-        width=92,
-        sort_key=lambda v: v.severity if isinstance(v, Verdict) else -1,
-    )
-
-
-class RecordTableModel(QAbstractTableModel, Generic[T]):
-    """A tuple of records as a table. Sorting orders the records in Python by their keys."""
-
-    def __init__(
-        self,
-        columns: Sequence[Column[T]],
-        records: Sequence[T] = (),
-        *,
-        key: Callable[[T], Any] = lambda record: record,
-        parent: QWidget | None = None,
-    ) -> None:
-        """``key`` identifies a record, so that the selection survives `set_records`."""
-        super().__init__(parent)
-        self.columns = tuple(columns)
-        self.key = key
-        self._given: tuple[T, ...] = tuple(records)
-        self._records: list[T] = list(records)
-        self._sorted: tuple[int, Qt.SortOrder] | None = None
-
-    @property
-    def records(self) -> tuple[T, ...]:
-        """All records in the order that is shown."""
-        return tuple(self._records)
-
-    def record(self, row: int) -> T:
-        """Return the record of a row."""
-        return self._records[row]
-
-    def row_of(self, key: Any) -> int | None:
-        """Return the row of the record with this key; None when it is not here."""
-        return next((i for i, r in enumerate(self._records) if self.key(r) == key), None)
-
-    def set_records(self, records: Sequence[T]) -> None:
-        """Show other records, sorted as before."""
-        self.beginResetModel()
-        self._given = tuple(records)
-        self._records = list(records)
-        self._order()
-        self.endResetModel()
-
-    def append(self, record: T, *, at_top: bool = False) -> None:
-        """Add one record; in a sorted table it goes where it belongs on the next sort."""
-        row = 0 if at_top else len(self._records)
-        self.beginInsertRows(ROOT, row, row)
-        self._given = (record, *self._given) if at_top else (*self._given, record)
-        self._records.insert(row, record)
-        self.endInsertRows()
-
-    def update_record(self, row: int, record: T) -> None:
-        """Show another record in this row."""
-        former = self._records[row]
-        self._records[row] = record
-        self._given = tuple(record if r is former else r for r in self._given)
-        last = self.index(row, len(self.columns) - 1)
-        self.dataChanged.emit(self.index(row, 0), last)
-
-    def rowCount(self, parent: AnyIndex = ROOT) -> int:
-        return 0 if parent.isValid() else len(self._records)
-
-    def columnCount(self, parent: AnyIndex = ROOT) -> int:
-        return 0 if parent.isValid() else len(self.columns)
-
-    def headerData(
-        self,
-        section: int,
-        orientation: Qt.Orientation,
-        role: int = Qt.ItemDataRole.DisplayRole,
-    ) -> Any:
-        if orientation != Qt.Orientation.Horizontal or not 0 <= section < len(self.columns):
-            return None
-        column = self.columns[section]
-        if role == Qt.ItemDataRole.DisplayRole:
-            return column.title
-        if role == Qt.ItemDataRole.TextAlignmentRole:
-            return _alignment(column)
-        return None
-
-    def data(self, index: AnyIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        if not index.isValid():
-            return None
-        record, column = self._records[index.row()], self.columns[index.column()]
-        if role == Qt.ItemDataRole.DisplayRole:
-            if column.tag is not None:
-                tag = column.tag(record)
-                return tag[1] if tag else ""
-            return column.text(column.value(record))
-        if role == Qt.ItemDataRole.TextAlignmentRole:
-            return _alignment(column)
-        if role == TONE_ROLE:
-            return column.tone(record)
-        if role == TAG_ROLE:
-            return column.tag(record) if column.tag is not None else None
-        if role == VALUE_ROLE:
-            return column.value(record)
-        if role == RECORD_ROLE:
-            return record
-        if role == Qt.ItemDataRole.ToolTipRole and column.tooltip is not None:
-            return plain(column.tooltip(record)) or None
-        if role == Qt.ItemDataRole.AccessibleTextRole:
-            shown = self.data(index)
-            return f"{column.title}: {shown}" if shown else column.title
-        return None
-
-    def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
-        """Order by the values of a column; -1 goes back to the order given. None comes last."""
-        self.layoutAboutToBeChanged.emit()
-        before = self.persistentIndexList()
-        rows = [(self._records[i.row()], i.column()) for i in before]
-        self._sorted = (column, order) if column >= 0 else None
-        self._order()
-        if rows:
-            places = {id(r): i for i, r in enumerate(self._records)}
-            after = [self.index(places[id(r)], c) for r, c in rows]
-            self.changePersistentIndexList(before, after)
-        self.layoutChanged.emit()
-
-    def _order(self) -> None:
-        self._records = list(self._given)
-        if self._sorted is None:
-            return
-        column = self.columns[self._sorted[0]]
-        key = column.sort_key or _natural
-        known = [r for r in self._records if column.value(r) is not None]
-        unknown = [r for r in self._records if column.value(r) is None]
-        descending = self._sorted[1] == Qt.SortOrder.DescendingOrder
-        known.sort(key=lambda r: key(column.value(r)), reverse=descending)
-        self._records = known + unknown
-
-
-def _natural(value: Any) -> Any:
-    return value.casefold() if isinstance(value, str) else value
-
-
-def _alignment(column: Column[Any]) -> int:
-    side = Qt.AlignmentFlag.AlignRight if column.align == "right" else Qt.AlignmentFlag.AlignLeft
-    return int(side | Qt.AlignmentFlag.AlignVCenter)
+__all__ = [
+    "RECORD_ROLE",
+    "TAG_ROLE",
+    "TONE_ROLE",
+    "VALUE_ROLE",
+    "AnyIndex",
+    "Column",
+    "RecordTableModel",
+    "RowDelegate",
+    "TableHeader",
+    "TableView",
+    "verdict_column",
+]
 
 
 class RowDelegate(QStyledItemDelegate):
@@ -248,47 +57,53 @@ class RowDelegate(QStyledItemDelegate):
         self._view = parent
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: AnyIndex) -> None:
+        # Hundreds of cells at each change: the record is asked, not the model role by role.
+        model = index.model()
+        if not isinstance(model, RecordTableModel):
+            return
         t = self._theme.tokens
         rect: QRect = option.rect
         state: QStyle.StateFlag = option.state
-        painter.save()
+        row, place = index.row(), index.column()
+        column, record = model.columns[place], model.record(row)
         selected = bool(state & QStyle.StateFlag.State_Selected)
-        hovered = bool(state & QStyle.StateFlag.State_MouseOver)
         if selected:
-            painter.fillRect(rect, QColor(t.selection))
-        elif hovered:
-            painter.fillRect(rect, QColor(t.card))
-        painter.fillRect(QRect(rect.left(), rect.bottom(), rect.width(), 1), QColor(t.line))
-        if selected and self._is_first(index):
-            painter.fillRect(QRect(rect.left(), rect.top(), 3, rect.height() - 1), QColor(t.accent))
-        tag = index.data(TAG_ROLE)
+            painter.fillRect(rect, t.color("selection"))
+        elif state & QStyle.StateFlag.State_MouseOver:
+            painter.fillRect(rect, t.color("card"))
+        line = QRect(rect.left(), rect.bottom(), rect.width(), 1)
+        painter.fillRect(line, t.color("line"))
+        if selected and self._is_first(place):
+            edge = QRect(rect.left(), rect.top(), 3, rect.height() - 1)
+            painter.fillRect(edge, t.color("accent"))
+        if column.tag is None:
+            self._paint_text(painter, rect, column, record)
+            return
+        tag = column.tag(record)
         if tag is not None:
             y = rect.top() + (rect.height() - 1 - TAG_HEIGHT) // 2
+            painter.save()
             painter.setClipRect(rect)
             paint_tag(painter, rect.left() + self.PADDING, y, tag[0], tag[1], self._theme)
-        else:
-            self._paint_text(painter, rect, index)
-        painter.restore()
+            painter.restore()
 
-    def _paint_text(self, painter: QPainter, rect: QRect, index: AnyIndex) -> None:
-        text = index.data(Qt.ItemDataRole.DisplayRole) or ""
-        tone = index.data(TONE_ROLE)
-        weight = 400
-        model = index.model()
-        if tone in ("bad", "warn"):
-            weight = 600
-        elif isinstance(model, RecordTableModel) and model.columns[index.column()].strong:
-            weight = 500
-        font = self._theme.font(13, weight)
-        painter.setFont(font)
+    def _paint_text(self, painter: QPainter, rect: QRect, column: Column[Any], record: Any) -> None:
+        text = column.text(column.value(record))
+        if not text:
+            return
+        tone = column.tone(record)
+        weight = 600 if tone in ("bad", "warn") else 500 if column.strong else 400
+        painter.setFont(self._theme.font(13, weight))
         painter.setPen(self._theme.color(tone or "text"))
         box = rect.adjusted(self.PADDING, 0, -self.PADDING, -1)
-        shown = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, box.width())
-        painter.drawText(box, int(index.data(Qt.ItemDataRole.TextAlignmentRole) or 0), shown)
+        metrics = painter.fontMetrics()
+        if metrics.horizontalAdvance(text) > box.width():
+            text = metrics.elidedText(text, Qt.TextElideMode.ElideRight, box.width())
+        painter.drawText(box, alignment(column), text)
 
-    def _is_first(self, index: AnyIndex) -> bool:
+    def _is_first(self, column: int) -> bool:
         header = self._view.horizontalHeader()
-        visual = header.visualIndex(index.column())
+        visual = header.visualIndex(column)
         return all(header.isSectionHidden(header.logicalIndex(v)) for v in range(visual))
 
 
@@ -300,7 +115,6 @@ class TableHeader(QHeaderView):
         self._theme = theme
         self.setHighlightSections(False)
         self.setSectionsClickable(True)
-        self.setStretchLastSection(True)
         self.setMinimumSectionSize(40)
         self.setSortIndicatorClearable(True)
 
@@ -363,6 +177,8 @@ class TableView(QTableView):
         self._row_height = row_height
         self._model = model
         self._held: list[Any] = []
+        self._fitting = True
+        self._widths: dict[int, int] = {}
         self.setAccessibleName(name)
         self.setHorizontalHeader(TableHeader(theme, self))
         self.verticalHeader().hide()
@@ -385,19 +201,26 @@ class TableView(QTableView):
         for i, column in enumerate(model.columns):
             if column.width:
                 self.setColumnWidth(i, column.width)
+                self._widths[i] = column.width
         model.modelAboutToBeReset.connect(self._on_reset_begins)
         model.modelReset.connect(self._on_reset)
         self.activated.connect(self._on_activated)
         self.selectionModel().selectionChanged.connect(self._on_selection)
         theme.changed.connect(self._on_theme_changed)
+        self.horizontalHeader().sectionResized.connect(self._on_section_resized)
         self._on_theme_changed()
+        self._fitting = False
         self.fit_columns()
 
     @property
     def selected(self) -> tuple[Any, ...]:
         """Records that are selected, in the order shown."""
-        rows = sorted(i.row() for i in self.selectionModel().selectedRows())
-        return tuple(self._model.record(r) for r in rows)
+        rows: set[int] = set()
+        # Whole rows are selected, in few ranges: asking row by row takes long for thousands.
+        selection = self.selectionModel().selection()
+        for part in (selection.at(k) for k in range(selection.size())):
+            rows.update(range(part.top(), part.bottom() + 1))
+        return tuple(self._model.record(r) for r in sorted(rows))
 
     @property
     def current(self) -> Any:
@@ -416,8 +239,6 @@ class TableView(QTableView):
 
     def fit_columns(self, rows: int = 60) -> None:
         """Make columns without a width of their own as wide as their title and first rows."""
-        from PySide6.QtGui import QFontMetrics
-
         head = QFontMetrics(self._theme.font(12, 500))
         cell = QFontMetrics(self._theme.font(13, 500))
         for i, column in enumerate(self._model.columns):
@@ -430,6 +251,48 @@ class TableView(QTableView):
             widest = max((cell.horizontalAdvance(s) for s in shown), default=0)
             widest = max(widest, head.horizontalAdvance(column.title) + 18)
             self.setColumnWidth(i, min(widest, 360) + 2 * RowDelegate.PADDING + 2)
+        self._fit_width()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit_width()
+
+    def _fit_width(self) -> None:
+        """Leave out columns that may go until the others fit; the last one takes the rest."""
+        if self._fitting:
+            return
+        self._fitting = True
+        room = self.viewport().width()
+        kept = [i for i in range(len(self._model.columns)) if self._may_show(i)]
+        for i in sorted(kept, key=lambda i: self._model.columns[i].goes):
+            if not self._model.columns[i].goes or self._width_of(kept) <= room:
+                continue
+            kept.remove(i)
+        for i, column in enumerate(self._model.columns):
+            if column.goes:
+                self.setColumnHidden(i, i not in kept)
+        if kept:
+            others = sum(self._widths.get(i, self.columnWidth(i)) for i in kept[:-1])
+            self.setColumnWidth(kept[-1], max(self._least(kept[-1]), room - others))
+        self._fitting = False
+
+    def _may_show(self, column: int) -> bool:
+        return bool(self._model.columns[column].goes) or not self.isColumnHidden(column)
+
+    def _width_of(self, kept: list[int]) -> int:
+        others = sum(self._widths.get(i, self.columnWidth(i)) for i in kept[:-1])
+        return others + (self._least(kept[-1]) if kept else 0)
+
+    def _least(self, column: int) -> int:
+        asked = self._model.columns[column]
+        return asked.least or asked.width or 80
+
+    @Slot(int, int, int)
+    def _on_section_resized(self, section: int, _before: int, width: int) -> None:
+        """A width that the operator chose is kept; hidden sections say 0."""
+        if width and not self._fitting:
+            self._widths[section] = width
+            self._fit_width()
 
     @Slot()
     def _on_reset_begins(self) -> None:
@@ -437,8 +300,6 @@ class TableView(QTableView):
 
     @Slot()
     def _on_reset(self) -> None:
-        from PySide6.QtCore import QItemSelection, QItemSelectionModel
-
         if not self._held:
             return
         wanted = set(self._held)
