@@ -52,7 +52,6 @@ ACTIONS = (
     ActionRow("zoom-out", "Zoom out", ("-",), "zoom-out"),
     ActionRow("crosshair", "Crosshair", ("C",), "crosshair"),
     ActionRow("clipped", "Mark clipped pixels", ("X",), "clipped"),
-    ActionRow("blink", "Blink two pictures", ("B",), "blink"),
     ActionRow("leave-out", "Leave the frame out", ("Del",), "leave-out", False, "Frames, masters"),
     ActionRow("approve", "Approve the master", ("A",), "status-good", False, "Frames, masters"),
     ActionRow("reject", "Reject the master", ("R",), "leave-out", False, "Frames, masters"),

@@ -39,7 +39,9 @@ PAGES = (
     ("frames", "Frames"),
     ("library", "Library"),
     ("calibrate", "Calibrate"),
+    ("numbers", "Numbers and verdicts"),
     ("equipment", "Equipment"),
+    ("commands", "Command line"),
     ("keys", "Keys"),
     ("licences", "About and licences"),
 )
