@@ -138,6 +138,8 @@ class Thresholds:
     """Frames that are copies of another."""
     outliers: Limit = Limit(warn_above=0.0)
     """Frames that do not belong to their group, counted."""
+    bad_frames: Limit = Limit(warn_above=0.0, bad_above=50.0)
+    """Percent of a set's frames that are BAD by themselves: most of them make the set BAD."""
     outlier_sigma: float = 5.0
     """Robust sigmas from the group's median that make a frame an outlier."""
     low_count: Limit = Limit(warn_above=1.0, bad_above=10.0)

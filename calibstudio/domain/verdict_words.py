@@ -72,6 +72,7 @@ METRICS: dict[str, Words] = {
     "temperature_spread": Words("Spread of the temperature", CELSIUS, 1),
     "duplicates": Words("Copies of another frame", "", 0),
     "outliers": Words("Frames that do not belong", "", 0),
+    "bad_frames": Words("Frames that are BAD by themselves", PERCENT, 0),
     "dark_current": Words("Dark current", RATE),
     "dark_current_variance": Words("Dark current from its noise", RATE),
     "dark_rate_adu": Words("Dark signal", "ADU/s"),
@@ -272,6 +273,11 @@ ADVICE: dict[str, Advice] = {
     "outliers": Advice(
         "frames that do not belong",
         "light, clouds or a change of settings during the set.",
+        "Leave them out, or take them again.",
+    ),
+    "bad_frames": Advice(
+        "bad frames",
+        "what is said of each of them.",
         "Leave them out, or take them again.",
     ),
     "dark_rate_scatter": Advice(

@@ -173,7 +173,8 @@ def _add_dark_current(judge: Judge, data: SetData, time: float | None, gain: flo
         return
     if data.biases:
         dark = np.mean([tile_means(t, data.step) for t in data.stack], axis=0)
-        bias = np.mean([tile_means(s.tiles, s.step) for s in data.biases], axis=0)
+        # The median: one bias of another level (light, another setting) must not count.
+        bias = np.median([tile_means(s.tiles, s.step) for s in data.biases], axis=0)
         signal = known_percentile(dark - bias)
     elif data.context.bias_level_adu is not None:
         signal = float(np.median([s.level for s in data.samples])) - data.context.bias_level_adu
@@ -236,7 +237,7 @@ def _add_glow(
     bins = np.mean([s.bins for s in data.samples], axis=0)
     note = "" if data.biases else "Structure of the bias is in it."
     if data.biases:
-        bins = bins - np.mean([s.bins for s in data.biases], axis=0)
+        bins = bins - np.median([s.bins for s in data.biases], axis=0)
     if bins.size < 64:
         judge.missing("glow", "the image is too small")
         return

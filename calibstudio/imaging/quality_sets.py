@@ -16,6 +16,7 @@ from calibstudio.domain.kinds import FrameKind
 from calibstudio.domain.quality import Assessment, Verdict
 from calibstudio.domain.thresholds import DEFAULT_THRESHOLDS, Thresholds
 from calibstudio.domain.verdicts import Judge
+from calibstudio.imaging.quality_belonging import add_frames_judged, bad_frames
 from calibstudio.imaging.quality_context import COVERED, DARK_LIKE, FrameContext
 from calibstudio.imaging.quality_outliers import find_copies, find_outliers, odd_shapes
 from calibstudio.imaging.quality_samples import Sample, take_sample, tiles_per_frame
@@ -30,6 +31,14 @@ from calibstudio.imaging.quality_set_metrics import (
 
 FrameSource = NDArray[Any] | Callable[[], NDArray[Any]]
 """Pixels of a frame, or a function that reads them; only one frame is held at a time."""
+
+_ASKED_OF = {
+    FrameKind.BIAS: ("read_noise_adu", "read_noise"),
+    FrameKind.DARK: ("noise", "dark_rate_adu", "hot_pixels"),
+    FrameKind.DARK_FLAT: ("noise", "dark_rate_adu", "hot_pixels"),
+    FrameKind.FLAT: ("egain", "master_snr"),
+}
+"""What a set is asked for: said to be not measured when none of its frames can be used."""
 
 _NO_OUTLIERS: Mapping[int, str] = MappingProxyType({})
 
@@ -49,6 +58,7 @@ def measure_set(
     *,
     names: Sequence[str] = (),
     biases: Sequence[FrameSource] = (),
+    judged: Sequence[Assessment] = (),
     thresholds: Thresholds = DEFAULT_THRESHOLDS,
     ctx: JobContext | None = None,
 ) -> SetAssessment:
@@ -68,6 +78,9 @@ def measure_set(
     biases
         Bias frames of the same setting, where there are some: give darks their dark current
         and flats their photon transfer.
+    judged
+        What was said of each frame by itself, where that is known: frames that are BAD are
+        left out, and the set is at best as good as what is left of it.
 
     Returns
     -------
@@ -92,10 +105,14 @@ def measure_set(
     outliers.update(odd_shapes(samples))
     copies = find_copies(samples, names)
     outliers.update(copies)
+    bad = bad_frames(judged)
+    outliers = {**bad, **outliers}
     outliers.update(_unlike(kind, samples, outliers, contexts, thresholds))
     judge = Judge(kind)
-    _add_belonging(judge, len(frames), names, copies, outliers, thresholds)
     kept = [i for i in range(len(frames)) if i not in outliers]
+    _add_belonging(judge, names, copies, {**bad, **outliers}, bad, thresholds)
+    if judged:
+        add_frames_judged(judge, names, judged, kept, thresholds)
     good = [s for i in kept if (s := samples[i]) is not None]
     if good:
         shape = good[0].shape
@@ -107,7 +124,9 @@ def measure_set(
         )
         _add_metrics(judge, data, thresholds)
     else:
-        judge.missing("level", "no frame of the set can be read")
+        why = "every frame of the set is BAD by itself" if bad else "no frame can be used"
+        for name in ("level", *_ASKED_OF.get(kind, ())):
+            judge.missing(name, why)
     result = judge.result()
     return SetAssessment(result.metrics, result.findings, dict(sorted(outliers.items())))
 
@@ -190,16 +209,18 @@ def _unlike(
 
 def _add_belonging(
     judge: Judge,
-    n_frames: int,
     names: Sequence[str],
     copies: Mapping[int, str],
     outliers: Mapping[int, str],
+    bad: Mapping[int, str],
     limits: Thresholds,
 ) -> None:
-    judge.add("n_frames", n_frames)
+    left = len(names) - len(outliers)
+    note = f"Measured on the {left} that are left." if 0 < left < len(names) else ""
+    judge.add("n_frames", len(names), note=note)
     first = ", ".join(names[i] for i in list(copies)[:3])
     judge.add("duplicates", len(copies), limits.duplicates, where=first)
-    others = [i for i in outliers if i not in copies]
+    others = [i for i in outliers if i not in copies and i not in bad]
     where = ", ".join(names[i] for i in others[:3]) + (" and others" if len(others) > 3 else "")
     judge.add("outliers", len(others), limits.outliers, where=where)
     for i in others[:10]:

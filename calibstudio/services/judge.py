@@ -21,13 +21,22 @@ from calibstudio.domain.jobs import JobContext
 from calibstudio.domain.kinds import FrameKind
 from calibstudio.domain.quality import Assessment, Finding, Metric, Verdict
 from calibstudio.domain.thresholds import DEFAULT_THRESHOLDS, Thresholds
-from calibstudio.imaging.quality import FrameContext, SetAssessment, measure_frame, measure_set
+from calibstudio.imaging.quality import (
+    FrameContext,
+    SetAssessment,
+    find_outliers,
+    measure_frame,
+    measure_set,
+)
 from calibstudio.services.import_frames import read_one
 from calibstudio.services.judge_masters import judge_master
 from calibstudio.store.pixels import read_image
 
 SETTINGS = ("camera", "gain", "offset", "binning", "readout_mode", "shape")
 """What a bias must share with a frame for its level to be that frame's."""
+
+UNLIKE = 10.0
+"""Two biases whose levels are further apart than so many noises contradict each other."""
 
 
 def frame_context(header: FrameHeader, *, bias_level_adu: float | None = None) -> FrameContext:
@@ -143,15 +152,35 @@ def unreadable(error: CalibStudioError) -> Assessment:
     return Assessment((), (finding,))
 
 
+def usable_biases(
+    header: FrameHeader, biases: Sequence[FrameHeader], results: Mapping[Path, Assessment]
+) -> list[FrameHeader]:
+    """Return the biases of the same camera and settings whose level may be taken for a frame's.
+
+    Left out are biases that are BAD, and those whose level is unlike that of the others. Two
+    that contradict each other leave none.
+    """
+    same = [
+        b
+        for b in biases
+        if same_settings(b, header)
+        and results[b.path].verdict is not Verdict.BAD
+        and results[b.path].value("level") is not None
+    ]
+    levels = [results[b.path].value("level") or 0.0 for b in same]
+    noises = [noise for b in same if (noise := results[b.path].value("noise")) is not None]
+    noise = float(np.median(noises)) if noises else 0.0
+    if len(levels) == 2 and noise > 0 and abs(levels[0] - levels[1]) > UNLIKE * noise:
+        return []
+    odd = find_outliers(levels, what="Level", unit="ADU", least_sigma=0.2 * noise)
+    return [b for i, b in enumerate(same) if i not in odd]
+
+
 def _bias_level(
     header: FrameHeader, biases: Sequence[FrameHeader], results: Mapping[Path, Assessment]
 ) -> float | None:
-    """Return the median level of the biases of the same camera and settings."""
-    levels = [
-        level
-        for b in biases
-        if same_settings(b, header) and (level := results[b.path].value("level")) is not None
-    ]
+    """Return the median level of the biases that may be used."""
+    levels = [results[b.path].value("level") or 0.0 for b in usable_biases(header, biases, results)]
     return float(np.median(levels)) if levels else None
 
 
@@ -253,6 +282,7 @@ def judge_set(
     headers: Mapping[Path, FrameHeader],
     *,
     biases: Sequence[FrameHeader] = (),
+    files: Mapping[Path, Assessment] | None = None,
     thresholds: Thresholds = DEFAULT_THRESHOLDS,
     known: Callable[[FrameContext], FrameContext] | None = None,
 ) -> SetAssessment:
@@ -267,6 +297,8 @@ def judge_set(
     biases
         Bias frames of the same settings, where there are some: dark current and photon transfer
         come from them.
+    files
+        What `judge_files` said of each frame, where that is known: BAD frames are left out.
 
     Returns
     -------
@@ -292,6 +324,7 @@ def judge_set(
             contexts,
             names=[h.path.name for h in frames],
             biases=[_loader(h, name) for h in biases],
+            judged=[] if files is None else [files[p] for p in group.frames],
             thresholds=thresholds,
             ctx=part,
         )

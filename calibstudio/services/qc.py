@@ -16,11 +16,18 @@ from calibstudio.domain.quality import Assessment, Metric
 from calibstudio.domain.thresholds import DEFAULT_THRESHOLDS, Thresholds
 from calibstudio.imaging.quality import DarkPoint, SetAssessment, judge_dark_proportion
 from calibstudio.services.import_frames import scan
-from calibstudio.services.judge import JudgeCache, judge_files, judge_set, same_settings
+from calibstudio.services.judge import (
+    JudgeCache,
+    judge_files,
+    judge_set,
+    same_settings,
+    usable_biases,
+)
 
 _OF_ONE_GROUP = frozenset(
     ["n_frames", "level", "level_spread", "level_jump", "bias_drift", "level_drift", "noise",
-     "duplicates", "outliers", "temperature_spread", "temporal_noise", "hot_pixels", "snr"]
+     "duplicates", "outliers", "bad_frames", "temperature_spread", "temporal_noise",
+     "hot_pixels", "snr"]
 )  # fmt: skip
 """Metrics that mean something for their own group only; the others speak of the camera."""
 
@@ -96,14 +103,17 @@ def examine(
     found = scan(scanning, paths)
     headers = {h.path: h for h in found.headers}
     files = judge_files(single, found.headers, thresholds=thresholds, cache=cache)
-    sets = _judge_sets(together, headers, thresholds)
+    sets = _judge_sets(together, headers, files, thresholds)
     across = _across_darks(headers, files, sets, thresholds)
     ctx.progress(1.0)
     return QcReport(headers, files, sets, across, found.ungrouped, found.ignored)
 
 
 def _judge_sets(
-    ctx: JobContext, headers: Mapping[Path, FrameHeader], thresholds: Thresholds
+    ctx: JobContext,
+    headers: Mapping[Path, FrameHeader],
+    files: Mapping[Path, Assessment],
+    thresholds: Thresholds,
 ) -> tuple[JudgedSet, ...]:
     grouping = group_frames(headers.values())
     titles = group_titles(grouping.groups)
@@ -112,16 +122,20 @@ def _judge_sets(
     biases = [headers[p] for g in grouping.groups if g.kind == FrameKind.BIAS for p in g.frames]
     judged = []
     for group, part in zip(wanted, ctx.split(*[len(g.frames) for g in wanted]), strict=True):
-        own = [] if group.kind == FrameKind.BIAS else _biases_for(headers[group.frames[0]], biases)
-        found = judge_set(part, group, headers, biases=own, thresholds=thresholds)
+        own: list[FrameHeader] = []
+        if group.kind != FrameKind.BIAS:
+            own = _biases_for(headers[group.frames[0]], biases, files)
+        found = judge_set(part, group, headers, biases=own, files=files, thresholds=thresholds)
         judged.append(JudgedSet(group, titles[group.id], found))
     order = {kind: i for i, kind in enumerate(CALIBRATION_KINDS)}
     return tuple(sorted(judged, key=lambda j: order[FrameKind(j.group.kind)]))
 
 
-def _biases_for(frame: FrameHeader, biases: Sequence[FrameHeader]) -> list[FrameHeader]:
-    """Return the biases of the same settings, of the temperature that is nearest."""
-    same = [b for b in biases if same_settings(b, frame)]
+def _biases_for(
+    frame: FrameHeader, biases: Sequence[FrameHeader], files: Mapping[Path, Assessment]
+) -> list[FrameHeader]:
+    """Return the biases of the same settings that may be used, of the nearest temperature."""
+    same = usable_biases(frame, biases, files)
     if frame.sensor_temp_c is None or not all(b.sensor_temp_c is not None for b in same):
         return same
 

@@ -232,3 +232,17 @@ def test_judging_needs_no_window_and_no_heavy_library(session):
     )
 
     assert done.stdout.splitlines()[-1] == "0 []"
+
+
+def test_a_bias_that_is_none_does_not_move_the_dark_signal(tmp_path, capsys):
+    cam = SimpleCamera(5, shape=SMALL)
+    for i in range(5):
+        write(tmp_path / f"b{i}.fits", cam.expose(), "Bias Frame", EXPTIME=0.0)
+        write(tmp_path / f"d{i}.fits", cam.expose(), "Dark Frame", EXPTIME=30.0)
+    flat = cam.expose(light_e=20_000)
+    write(tmp_path / "f0.fits", flat, "Bias Frame", EXPTIME=0.0)
+
+    _, document, _ = called(capsys, tmp_path)
+
+    # The noise of 49 152 pixels of five darks and biases, 9 / 1.4 ADU: 0.02 ADU of 30 s.
+    assert document["set"]["metrics"]["dark_rate_adu"]["value"] == pytest.approx(0, abs=0.005)

@@ -9,8 +9,8 @@ import pytest
 
 from calibstudio.domain.errors import Cancelled, FileProblemError
 from calibstudio.domain.jobs import CancelToken, JobContext
-from calibstudio.domain.quality import Verdict
-from calibstudio.imaging.quality import FrameContext, find_outliers, measure_set
+from calibstudio.domain.quality import Assessment, Verdict
+from calibstudio.imaging.quality import FrameContext, find_outliers, measure_frame, measure_set
 from calibstudio.imaging.quality_outliers import robust_outliers
 from tests.helpers.simple_camera import SimpleCamera, ramp, vignette
 
@@ -370,3 +370,48 @@ def test_an_outlier_is_said_with_value_limit_and_the_groups():
     assert list(said) == [4]
     assert said[4].startswith("Level 519\u202fADU, limit 5")
     assert said[4].endswith("the group has 500.5\u202fADU.")
+
+
+def judged(kind: str, frames: list[np.ndarray]) -> list[Assessment]:
+    return [measure_frame(f, FrameContext(kind=kind, max_adu=65535)) for f in frames]
+
+
+def test_a_set_of_bad_frames_is_bad_and_gives_no_numbers():
+    frames = [np.full(SHAPE, 65_535, np.uint16)] * 4
+
+    found = measure_set("flat", frames, contexts("flat", 4), judged=judged("flat", frames))
+
+    assert found.verdict is BAD
+    (finding,) = [f for f in found.findings if f.metric == "bad_frames"]
+    assert finding.what.startswith(
+        "4 of 4 frames are BAD by themselves: frame 1, frame 2, frame 3 and others. Saturated"
+    )
+    assert found.metric("level").why == (  # type: ignore[union-attr]
+        "Level not measured: every frame of the set is BAD by itself."
+    )
+    assert found.value("master_snr") is None
+
+
+def test_one_bad_frame_is_left_out_and_the_rest_is_measured():
+    camera = SimpleCamera(40)
+    frames = camera.biases(5)
+    frames[2] = np.full(SHAPE, 65_535, np.uint16)
+
+    found = measure_set("bias", frames, contexts("bias", 5), judged=judged("bias", frames))
+
+    assert list(found.outliers) == [2]
+    assert found.outliers[2].startswith("BAD by itself.")
+    assert found.verdict is WARN
+    assert found.value("bad_frames") == 20
+    assert found.value("level") == pytest.approx(1000, abs=0.5)
+    assert found.metric("n_frames").why == "Measured on the 4 that are left."  # type: ignore[union-attr]
+
+
+def test_a_set_whose_frames_are_all_warn_is_warn():
+    camera = SimpleCamera(41)
+    frames = [camera.expose(extra_adu=ramp(SHAPE, x=20.0)) for _ in range(4)]
+
+    found = measure_set("bias", frames, contexts("bias", 4), judged=judged("bias", frames))
+
+    assert found.verdict is WARN
+    assert any(f.what.startswith("WARN for 4 of 4 frames left") for f in found.findings)
