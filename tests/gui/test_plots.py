@@ -239,7 +239,7 @@ def test_all_points_and_limits_are_in_sight(series: SeriesPlot) -> None:
 
 
 def test_a_frame_that_was_not_measured_has_no_point(series: SeriesPlot) -> None:
-    assert len(series._dots.data) == 9
+    assert sum(len(dots.data) for dots in series._dots.values()) == 9
 
 
 def test_clicking_a_point_names_its_frame(qtbot: QtBot, series: SeriesPlot) -> None:
@@ -249,6 +249,42 @@ def test_clicking_a_point_names_its_frame(qtbot: QtBot, series: SeriesPlot) -> N
         qtbot.mouseClick(series.viewport(), Qt.MouseButton.LeftButton, pos=place)
 
     assert clicked.args == [7]
+
+
+def test_points_of_each_kind_have_their_form_and_their_words(series: SeriesPlot) -> None:
+    x = np.arange(1.0, 4.0)
+    kinds, notes = ["good", "warn", "bad"], ["", "too warm", "light leak"]
+
+    series.set_series(SeriesData(x, x, kinds, notes), label="Median [ADU]")
+
+    assert [len(series._dots[k].data) for k in kinds] == [1, 1, 1]
+    assert not series.grab().isNull()
+
+
+def test_the_left_axis_makes_room_for_its_widest_number(series: SeriesPlot) -> None:
+    x = np.arange(1.0, 11.0)
+    before = series._axes["left"].width()
+
+    series.set_series(SeriesData(x, 31_783.0 + 0.1 * x), label="Median [ADU]")
+
+    assert series._axes["left"].width() > before
+
+
+@pytest.mark.parametrize(
+    ("days", "first", "second"),
+    [
+        (4, "2025-03-05", "2025-03-06"),
+        (70, "2025-03-13", "2025-03-23"),
+        (500, "2025-04", "2025-07"),
+    ],
+)
+def test_a_trend_is_told_in_days_and_months(days: int, first: str, second: str) -> None:
+    low = datetime(2025, 3, 4, 18, tzinfo=UTC).timestamp()
+
+    step, places = tick_positions(low, low + days * 86400.0, 8, AxisKind.TIME)
+
+    assert 2 <= len(places) <= 9
+    assert [tick_text(p, step, AxisKind.TIME) for p in places[:2]] == [first, second]
 
 
 def test_the_second_statistic_uses_its_own_axis(series: SeriesPlot) -> None:

@@ -27,9 +27,19 @@ DOT_PX = 6.5
 FILL = 0.28
 CAPTION_PX = 12
 TICK_PX = 4
+_UPRIGHT_ROOM_PX = 28.0
+"""Height for one number of the left axis."""
+_LABEL_PX = 22
+"""Width that the label of the left axis takes."""
 _HALO_PX = 2
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _TIME_STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1200, 1800, 3600, 7200, 14400, 21600)
+_DAY_S = 86400.0
+_MONTH_S = 28 * _DAY_S
+_MOST_CLOCK_S = 2 * _DAY_S
+"""Longer than this the days are told, not the hours."""
+_DAY_STEPS = (1, 2, 5, 10, 20)
+_MONTH_STEPS = (1, 2, 3, 6, 12, 24, 60)
 
 
 class AxisKind(Enum):
@@ -56,6 +66,8 @@ def tick_positions(low: float, high: float, n: int, kind: AxisKind) -> tuple[flo
     """Return the step and the places of ticks between two values."""
     if not (isfinite(low) and isfinite(high)) or high <= low:
         return 1.0, []
+    if kind is AxisKind.TIME and high - low > _MOST_CLOCK_S:
+        return calendar_positions(low, high, n)
     if kind is AxisKind.TIME:
         step = next((float(s) for s in _TIME_STEPS_S if (high - low) / s <= n), 43200.0)
     elif kind is AxisKind.DECADES:
@@ -69,10 +81,29 @@ def tick_positions(low: float, high: float, n: int, kind: AxisKind) -> tuple[flo
     return step, [k * step for k in range(first, last + 1)]
 
 
+def calendar_positions(low: float, high: float, n: int) -> tuple[float, list[float]]:
+    """Return the step and the places of ticks over days and months: midnights, first days."""
+    for days in _DAY_STEPS:
+        step = days * _DAY_S
+        if (high - low) / step <= n:
+            first = ceil(low / step - 1e-9)
+            return step, [k * step for k in range(first, floor(high / step + 1e-9) + 1)]
+    months = next((m for m in _MONTH_STEPS if (high - low) / (m * _MONTH_S) <= n), _MONTH_STEPS[-1])
+    start, end = datetime.fromtimestamp(low, UTC), datetime.fromtimestamp(high, UTC)
+    places = []
+    for k in range(start.year * 12 // months * months, end.year * 12 + 12, months):
+        moment = datetime(k // 12, k % 12 + 1, 1, tzinfo=UTC).timestamp()
+        if low <= moment <= high:
+            places.append(moment)
+    return months * _MONTH_S, places
+
+
 def tick_text(value: float, step: float, kind: AxisKind) -> str:
     """Write the number of a tick."""
     if kind is AxisKind.TIME:
         moment = datetime.fromtimestamp(round(value), UTC)
+        if step >= _DAY_S:
+            return f"{moment:%Y-%m}" if step >= _MONTH_S else f"{moment:%Y-%m-%d}"
         return f"{moment:%H:%M:%S}" if step < 60 else f"{moment:%H:%M}"
     if kind is AxisKind.DECADES:
         exponent = round(value)
@@ -106,7 +137,9 @@ class _Axis(pg.AxisItem):  # type: ignore[misc]  # pyqtgraph has no types
 
     def tickValues(self, low: float, high: float, size: float) -> list[tuple[float, list[float]]]:
         upright = self.orientation in ("left", "right")
-        room = 28.0 if upright else 64.0 if self.kind is AxisKind.TIME else 84.0
+        room = _UPRIGHT_ROOM_PX if upright else 84.0
+        if self.kind is AxisKind.TIME:
+            room = 64.0 if high - low <= _MOST_CLOCK_S else 100.0
         step, places = tick_positions(low, high, max(2, int(size / room)), self.kind)
         if self.extra:
             near = 0.5 * step
@@ -182,6 +215,7 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no types
         item = self.getPlotItem()
         item.layout.setContentsMargins(0, 8, 12, 0)
         item.getViewBox().setDefaultPadding(0.0)
+        self._left_px = left_px
         self._axes["left"].setWidth(left_px)
         self._axes["bottom"].setHeight(bottom_px)
         theme.changed.connect(self._on_theme_changed)
@@ -205,6 +239,18 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no types
     def set_bottom(self, px: int) -> None:
         """Leave so much below for the numbers and the label of the bottom axis."""
         self._axes["bottom"].setHeight(px)
+
+    def fit_left(self) -> None:
+        """Make room for the numbers of the left axis beside its label."""
+        axis = self._axes["left"]
+        low, high = self.view_box.viewRange()[1]
+        n = max(2, int(self.area().height() / _UPRIGHT_ROOM_PX))
+        step, places = tick_positions(low, high, n, axis.kind)
+        metrics = QFontMetricsF(self._theme.font(CAPTION_PX))
+        widest = max(
+            (metrics.horizontalAdvance(tick_text(v, step, axis.kind)) for v in places), default=0.0
+        )
+        axis.setWidth(max(self._left_px, ceil(widest) + _LABEL_PX + TICK_PX + 5))
 
     def set_v_marks(self, marks: Sequence[Mark]) -> None:
         """Draw these upright lines and no others."""
@@ -414,7 +460,8 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no types
             painter.translate(x, area.center().y())
             painter.rotate(-90)
             box = QRectF(-area.height() / 2 - 20, -8, area.height() + 40, 16)
-            painter.drawText(box, int(Qt.AlignmentFlag.AlignCenter), self._labels[side])
+            flags = int(Qt.AlignmentFlag.AlignCenter) | int(Qt.TextFlag.TextDontClip)
+            painter.drawText(box, flags, self._labels[side])
             painter.restore()
 
     def event(self, event: QEvent) -> bool:

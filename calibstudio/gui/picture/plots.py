@@ -6,15 +6,15 @@ Imports pyqtgraph: import it after the first paint only.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from math import floor, log10
+from dataclasses import dataclass
+from math import log10
 from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
-from PySide6.QtCore import QPointF, QRectF, Qt, Signal, Slot
-from PySide6.QtGui import QFontMetricsF, QMouseEvent, QPainter, QPainterPath, QPen
+from PySide6.QtCore import QRectF, Qt, Slot
+from PySide6.QtGui import QFontMetricsF, QMouseEvent, QPainter, QPen
 from PySide6.QtWidgets import QWidget
 
 from calibstudio.domain.wording import number, significant
@@ -22,16 +22,26 @@ from calibstudio.gui.picture.plot_base import (
     CAPTION_PX,
     DOT_PX,
     AxisKind,
-    Band,
     Mark,
     Plot,
     Side,
     padded_range,
-    tick_positions,
-    tick_text,
 )
+from calibstudio.gui.picture.series_plot import SeriesData, SeriesPlot
 from calibstudio.gui.theme import ThemeState, Tokens
 from calibstudio.imaging.display_numbers import Histogram, Profile, bars, data_range
+
+__all__ = [
+    "Curve",
+    "CurvePlot",
+    "HistogramPlot",
+    "NoiseBounds",
+    "ProfilePlot",
+    "SeriesData",
+    "SeriesPlot",
+    "TemperaturePlot",
+    "histogram_marks",
+]
 
 ZONE_PX = 5
 CHANNEL_TOKENS = {"": "series1", "R": "bad", "G": "good", "B": "series1"}
@@ -254,201 +264,6 @@ def histogram_marks(
         text = f"saturation {number(saturation_adu)}"
         marks.append(Mark(saturation_adu, text, "bad", side=Side.LEFT))
     return marks
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class SeriesData:
-    """One statistic of frames, in order."""
-
-    x: NDArray[np.float64]
-    y: NDArray[np.float64]
-    """NaN where it was not measured."""
-    kinds: Sequence[str] = field(default=())
-    """``good``, ``warn`` or ``bad`` for each; empty: all good."""
-
-
-def _cross() -> QPainterPath:
-    """A cross of two strokes, one unit wide (pyqtgraph's own is a filled shape)."""
-    path = QPainterPath()
-    for y in (-0.5, 0.5):
-        path.moveTo(-0.5, y)
-        path.lineTo(0.5, -y)
-    return path
-
-
-class SeriesPlot(Plot):
-    """A statistic of frame after frame; a second one on the right axis, dashed.
-
-    Signals
-    -------
-    point_clicked(int)
-        Index of the frame whose point was clicked.
-    """
-
-    point_clicked = Signal(int)
-
-    def __init__(
-        self,
-        theme: ThemeState,
-        *,
-        name: str = "History",
-        x: AxisKind = AxisKind.WHOLE,
-        has_second: bool = True,
-        parent: QWidget | None = None,
-    ) -> None:
-        self._data = SeriesData(np.empty(0), np.empty(0))
-        self._second: SeriesData | None = None
-        self._selected: int | None = None
-        self._has_second = has_second
-        self._right_places: list[tuple[float, str]] = []
-        self._right_range = (0.0, 1.0)
-        self._line = pg.PlotCurveItem(antialias=True)
-        self._second_line = pg.PlotCurveItem(antialias=True)
-        self._dots = pg.ScatterPlotItem(pxMode=True, antialias=True)
-        super().__init__(theme, name=name, x=x, left_px=64, parent=parent)
-        for item in (self._second_line, self._line, self._dots):
-            self.addItem(item)
-        self.set_label("bottom", "Frame")
-
-    def set_series(
-        self,
-        data: SeriesData,
-        *,
-        label: str,
-        second: SeriesData | None = None,
-        second_label: str = "",
-        limits: tuple[float, float] | None = None,
-        limits_text: str = "",
-        joined: bool = True,
-        least_span: float = 0.0,
-        second_least_span: float = 0.0,
-    ) -> None:
-        """Show a statistic with its unit in the label.
-
-        Parameters
-        ----------
-        limits, limits_text
-            Values that are allowed, and the words beside the band.
-        joined
-            Whether a line goes through the points.
-        least_span, second_least_span
-            An axis shows at least so much, so that noise does not look like a drift.
-        """
-        self._data, self._second = data, second
-        self._axes["bottom"].extra = (
-            (float(data.x[0]), float(data.x[-1]))
-            if data.x.size > 1 and self._axes["bottom"].kind is AxisKind.WHOLE
-            else ()
-        )
-        self.set_label("left", label, "series1" if second is not None else "axis")
-        self.set_label("right", second_label if second is not None else "")
-        self.set_margins(right=66 if second is not None else 14)
-        self._bands = () if limits is None else (Band(*limits, text=limits_text),)
-        self._line.setVisible(joined)
-        self._scale(least_span, second_least_span)
-        self.restyle(self._theme.tokens)
-        self.viewport().update()
-
-    def set_selected(self, index: int | None) -> None:
-        """Put a ring around the point of one frame."""
-        self._selected = index
-        self.viewport().update()
-
-    def _scale(self, least_span: float, second_least_span: float) -> None:
-        x = self._data.x
-        first, last = (float(x[0]), float(x[-1])) if x.size else (0.0, 1.0)
-        margin = max((last - first) * 0.03, 0.6 if self._is_counted else 1.0)
-        self.view_box.setXRange(first - margin, last + margin, padding=0)
-        values = [*self._data.y, *(v for band in self._bands for v in (band.low, band.high))]
-        low, high = padded_range(values, part=0.12, least=least_span)
-        self.view_box.setYRange(low, high, padding=0)
-        if self._second is not None:
-            self._right_range = padded_range(self._second.y, part=0.35, least=second_least_span)
-
-    @property
-    def _is_counted(self) -> bool:
-        return self._axes["bottom"].kind is AxisKind.WHOLE
-
-    def restyle(self, tokens: Tokens) -> None:
-        data = self._data
-        self._line.setPen(self.pen("series1"))
-        self._line.setData(data.x, data.y, connect="finite")
-        kinds = list(data.kinds) or ["good"] * data.x.size
-        symbols = {"good": "o", "warn": "t1", "bad": _cross()}
-        sizes = {"good": DOT_PX, "warn": 11.0, "bad": 11.0}
-        tokens_of = {"good": "series1", "warn": "warn", "bad": "bad"}
-        self._dots.setData(
-            [
-                {
-                    "pos": (x, y),
-                    "symbol": symbols.get(kind, "o"),
-                    "size": sizes.get(kind, DOT_PX),
-                    "brush": self._theme.color(tokens_of.get(kind, "series1")),
-                    "pen": (self.pen("bad", 2.2) if kind == "bad" else QPen(Qt.PenStyle.NoPen)),
-                }
-                for x, y, kind in zip(data.x, data.y, kinds, strict=True)
-                if y == y
-            ]
-        )
-        second = self._second
-        self._second_line.setPen(self.pen("series2", dash=(5.0, 4.0)))
-        if second is None:
-            self._second_line.setData([], [])
-            return
-        # On the left axis's scale: one view box is enough for a line that nobody picks.
-        (low, high), (r_low, r_high) = self.view_box.viewRange()[1], self._right_range
-        scaled = low + (second.y - r_low) / ((r_high - r_low) or 1.0) * (high - low)
-        self._second_line.setData(second.x, scaled, connect="finite")
-
-    def paint_notes(self, painter: QPainter, area: QRectF) -> None:
-        if self._second is not None:
-            self._paint_right_axis(painter, area)
-        if self._selected is not None and self._selected < self._data.x.size:
-            x = self.x_px(float(self._data.x[self._selected]))
-            y = self.y_px(float(self._data.y[self._selected]))
-            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-            painter.setPen(QPen(self._theme.color("text"), 2))
-            painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.drawEllipse(QPointF(x, y), 7.5, 7.5)
-
-    def _paint_right_axis(self, painter: QPainter, area: QRectF) -> None:
-        low, high = self._right_range
-        step, places = tick_positions(low, high, max(2, int(area.height() / 34)), AxisKind.NUMBER)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
-        painter.setPen(QPen(self._theme.color("axis"), 1))
-        x = floor(area.right()) + 0.5
-        painter.drawLine(QPointF(x, area.top()), QPointF(x, area.bottom()))
-        painter.setFont(self._theme.font(CAPTION_PX))
-        for value in places:
-            y = floor(area.bottom() - (value - low) / (high - low) * area.height()) + 0.5
-            painter.setPen(QPen(self._theme.color("axis"), 1))
-            painter.drawLine(QPointF(x, y), QPointF(x + 4, y))
-            painter.setPen(self._theme.color("series2"))
-            box = QRectF(x + 8, y - 8, 48, 16)
-            text = tick_text(value, step, AxisKind.NUMBER)
-            painter.drawText(box, int(Qt.AlignmentFlag.AlignVCenter), text)
-
-    def mousePressEvent(self, event: QMouseEvent) -> None:
-        found = self._near(event.position())
-        if event.button() == Qt.MouseButton.LeftButton and found is not None:
-            self.point_clicked.emit(found)
-            event.accept()
-            return
-        super().mousePressEvent(event)
-
-    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        super().mouseReleaseEvent(event)
-        event.accept()
-
-    def _near(self, at: QPointF) -> int | None:
-        """The point within 12 pixels of the mouse."""
-        best, nearest = None, 12.0
-        for index, (x, y) in enumerate(zip(self._data.x, self._data.y, strict=True)):
-            if y == y:
-                away = (QPointF(self.x_px(float(x)), self.y_px(float(y))) - at).manhattanLength()
-                if away < nearest:
-                    best, nearest = index, away
-        return best
 
 
 class _LinePlot(Plot):

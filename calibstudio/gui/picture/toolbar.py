@@ -6,13 +6,14 @@ from math import isfinite
 
 from PySide6.QtCore import QPoint, QRect, Qt, Signal, Slot
 from PySide6.QtGui import QFontMetrics, QKeyEvent, QPainter, QPaintEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLineEdit, QWidget
 
 from calibstudio.domain.wording import MINUS, NARROW, number
 from calibstudio.gui.picture.view import PictureView
 from calibstudio.gui.theme import ThemeState
 from calibstudio.gui.widgets.buttons import ButtonKind, IconButton
-from calibstudio.gui.widgets.panels import ground, hairline
+from calibstudio.gui.widgets.panels import hairline
+from calibstudio.gui.widgets.popover import Popover
 from calibstudio.gui.widgets.segmented import SegmentedControl
 from calibstudio.gui.widgets.text import label
 from calibstudio.imaging.display_stretch import Curve, Stretch
@@ -57,7 +58,7 @@ class LimitField(QLineEdit):
 
     def show_value(self, value: float, span: float) -> None:
         """Show a value with as many decimals as a span of values needs."""
-        self._decimals = 0 if span >= 50 else 2 if span >= 0.5 else 5
+        self._decimals = 0 if span >= 20 else 1 if span >= 5 else 2 if span >= 0.5 else 5
         self._step = max(10.0**-self._decimals, span / 100)
         if self.isModified() and self.hasFocus():
             return
@@ -138,6 +139,7 @@ class PictureToolbar(QFrame):
         super().__init__(parent)
         self._theme, self._view = theme, view
         self._has_line = has_line
+        self._popover: _LimitsPopover | None = None
         self.setProperty("ground", "panel")
         self.setProperty("border", "bottom")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
@@ -239,10 +241,9 @@ class PictureToolbar(QFrame):
 
     @Slot()
     def _on_adjust(self) -> None:
-        popup = _LimitsPopup(self._theme, self._view, self)
-        corner = self.adjust.mapToGlobal(QPoint(0, self.adjust.height() + 4))
-        popup.move(corner)
-        popup.show()
+        if self._popover is None:
+            self._popover = _LimitsPopover(self._theme, self._view, self.window())
+        self._popover.toggle_at(self.adjust)
 
     @Slot()
     def _on_zoom_in(self) -> None:
@@ -299,29 +300,34 @@ class PictureToolbar(QFrame):
         self._zoom_text.setFixedWidth(widest + 8)
 
 
-class _LimitsPopup(QFrame):
-    """Black and white by hand, where the row has no room for them."""
+class _LimitsPopover(Popover):
+    """Black and white by hand, where the row has no room for them; opens below its button."""
 
-    def __init__(self, theme: ThemeState, view: PictureView, parent: QWidget) -> None:
-        super().__init__(parent, Qt.WindowType.Popup)
-        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    def __init__(self, theme: ThemeState, view: PictureView, window: QWidget) -> None:
+        super().__init__(theme, "Black and white", window, width=2 * LIMIT_WIDTH + 40)
         self._view = view
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        card = ground("card", border="all")
-        column.addWidget(card)
-        row = QHBoxLayout(card)
-        row.setContentsMargins(8, 8, 8, 8)
+        row = QHBoxLayout()
+        row.setSpacing(8)
         self.black = LimitField(theme, "Black")
         self.white = LimitField(theme, "White")
         for field in (self.black, self.white):
             row.addWidget(field)
             field.edited.connect(self._on_edited)
-        stretch = view.stretch
+        self.body.addLayout(row)
+        view.stretch_changed.connect(self._on_stretch_changed)
+        self._on_stretch_changed(view.stretch)
+
+    def place(self) -> None:
+        super().place()
+        if self._anchor is not None:
+            below = self._anchor.mapTo(self._window, QPoint(0, self._anchor.height() + 6))
+            self.move(self.x(), below.y())
+
+    @Slot(object)
+    def _on_stretch_changed(self, stretch: Stretch) -> None:
         span = stretch.white - stretch.black
         self.black.show_value(stretch.black, span)
         self.white.show_value(stretch.white, span)
-        self.black.setFocus()
 
     @Slot()
     def _on_edited(self) -> None:
