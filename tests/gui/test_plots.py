@@ -263,11 +263,11 @@ def test_points_of_each_kind_have_their_form_and_their_words(series: SeriesPlot)
 
 def test_the_left_axis_makes_room_for_its_widest_number(series: SeriesPlot) -> None:
     x = np.arange(1.0, 11.0)
-    before = series._axes["left"].width()
+    before = series._axes["left"].minimumWidth()
 
     series.set_series(SeriesData(x, 31_783.0 + 0.1 * x), label="Median [ADU]")
 
-    assert series._axes["left"].width() > before
+    assert series._axes["left"].minimumWidth() > before
 
 
 @pytest.mark.parametrize(
