@@ -26,6 +26,7 @@ from calibstudio.imaging.calibrate import (
 )
 from calibstudio.imaging.combine import ArraySink, CombineReport, Scale, combine, describe_rule
 from calibstudio.services.master_assess import assess
+from calibstudio.services.master_floor import rejection_floor
 from calibstudio.services.master_parts import Chosen, Stacked, Surroundings
 from calibstudio.services.master_plan import Subtraction
 from calibstudio.services.master_values import CommonValues, common_values
@@ -73,7 +74,7 @@ def build_master(
     common = common_values(chosen.headers, chosen.group.key)
     *parts, judging = ctx.split(*[8.0] * len(chosen.images), 1.0)
     stacked = [
-        _stack(part, chosen, image, around.subtraction, settings, recipe, around, limits)
+        _stack(part, chosen, image, around.subtraction, settings, recipe, limits)
         for part, image in zip(parts, chosen.images, strict=True)
     ]
     judging.progress(0.1, f"Judging {chosen.title}")
@@ -87,6 +88,8 @@ def build_master(
         content.inputs,
         content.used,
         SOFTWARE,
+        judged_with=around.judged_with,
+        history=content.history,
     )
     first = min((r.observed_utc for r in content.frames if r.observed_utc), default=None)
     name = master_name(
@@ -103,7 +106,6 @@ def _stack(
     subtraction: Subtraction,
     settings: StackSettings,
     recipe: Recipe,
-    around: Surroundings,
     limits: Limits,
 ) -> Stacked:
     """Combine one detector of all frames."""
@@ -122,6 +124,7 @@ def _stack(
             scales = tuple(_scale(scales_to(one, reference)) for one in levels)
         else:
             offsets = [p + one[0] - reference[0] for p, one in zip(pedestals, levels, strict=True)]
+    floor = rejection_floor(chosen.group.kind, chosen.headers, image, settings)
     sources = [open_rows(h.path, image) for h in chosen.headers]
     try:
         sink = ArraySink(sources[0].shape)
@@ -133,7 +136,7 @@ def _stack(
             scales=scales,
             offsets=offsets,
             subtract=[None if t is None else t[0] for t in taken],
-            read_noise_adu=around.read_noise_adu,
+            read_noise_adu=floor,
             memory_bytes=limits.memory_bytes,
             threads=limits.threads,
         )
@@ -145,7 +148,7 @@ def _stack(
         return _as_flat(chosen, name, sink, unc, report, scales, reference, recipe)
     cards = agreeing_cards([h.path for h in chosen.headers], image) if name else ()
     detector = Detector(name, sink.image, unc, sink.cnt, cards=cards)
-    return Stacked(detector, report, scales, reference)
+    return Stacked(detector, report, scales, reference, floor_adu=floor)
 
 
 def _as_flat(
@@ -278,6 +281,7 @@ def _content(
             applied.low if rejects else None,
             applied.high if rejects else None,
             settings.normalize.value,
+            stacked[0].floor_adu if len(stacked) == 1 else None,
         ),
         unit="" if chosen.group.kind == FrameKind.FLAT else "adu",
         bias_subtracted=subtraction.bias_out,
@@ -362,6 +366,11 @@ def _history(
         if one.reference:
             levels = ", ".join(significant(level, 6) for level in one.reference)
             out.append(f"Frames{where} were brought to {levels} ADU before rejection.")
+        if one.floor_adu is not None:
+            out.append(
+                f"The sigma of the rule{where} is at least {significant(one.floor_adu, 6)} ADU: "
+                "the noise of one frame, from pairs of these frames."
+            )
         if one.detector.normval:
             levels = ", ".join(significant(level, 6) for level in one.detector.normval)
             out.append(f"The image{where} was divided by its level, {levels} ADU.")

@@ -50,7 +50,8 @@ class Surroundings:
     """Of the same settings: gives darks their dark current and masters their zero."""
     in_set: SetAssessment | None = None
     """What the frames together say."""
-    read_noise_adu: float | None = None
+    judged_with: tuple[str, ...] = ()
+    """Hashes of everything that judging looked at beside the frames: the bias and its frames."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,3 +64,5 @@ class Stacked:
     reference: Levels
     """The common level that frames were brought to; empty when they were not."""
     n_unity: int = 0
+    floor_adu: float | None = None
+    """Least sigma of the rule of rejection; None where it has none."""

@@ -25,7 +25,6 @@ from calibstudio.services.master_plan import NotBuilt, plan_masters, too_few
 
 if TYPE_CHECKING:
     from calibstudio.domain.quality import Assessment
-    from calibstudio.imaging.quality import SetAssessment
     from calibstudio.services.master_build import Limits
     from calibstudio.services.master_parts import Chosen, Surroundings
 
@@ -131,8 +130,6 @@ class _Run:
     skipped: list[SkippedGroup] = field(default_factory=list)
     titles: dict[str, str] = field(default_factory=dict)
     judged: dict[Path, Assessment] = field(default_factory=dict)
-    sets: dict[str, SetAssessment] = field(default_factory=dict)
-    """What the frames of each bias group say together, by group id."""
     rates: dict[tuple[str, str], float | None] = field(default_factory=dict)
 
     def all(self, ctx: JobContext) -> MastersReport:
@@ -231,22 +228,19 @@ class _Run:
         from calibstudio.services.master_parts import Surroundings
 
         setting, taking = ctx.split(2, 1)
-        biases = self._bias_frames(chosen)
+        biases = [] if chosen.group.kind == FrameKind.BIAS else self._bias_frames(chosen)
         frames = tuple(h.path for h in chosen.headers)
         in_set = judge_set(
             setting,
             replace(chosen.group, frames=frames),
             {h.path: h for h in chosen.headers},
-            biases=() if chosen.group.kind == FrameKind.BIAS else biases,
+            biases=biases,
         )
-        if chosen.group.kind == FrameKind.BIAS:
-            self.sets[chosen.group.id] = in_set
         now = tuple(b.record for b in self.built)
-        around = Surroundings(
-            bias=bias_for(chosen, now, self.library, self.recipe),
-            in_set=in_set,
-            read_noise_adu=self._read_noise(chosen),
-        )
+        bias = bias_for(chosen, now, self.library, self.recipe)
+        hashes = self.library.sha256s(JobContext(), [h.path for h in biases])
+        looked_at = [*([bias.sha256] if bias else []), *hashes.values()]
+        around = Surroundings(bias=bias, in_set=in_set, judged_with=tuple(looked_at))
         if chosen.group.kind == FrameKind.FLAT:
             subtraction = subtraction_for(
                 taking, chosen, now, self.library, self.recipe, self.rates
@@ -266,15 +260,3 @@ class _Run:
             self.headers[p] for p in sorted(built - left) if same_settings(self.headers[p], first)
         ]
         return fitting[:MOST_BIASES]
-
-    def _read_noise(self, chosen: Chosen) -> float | None:
-        """Return the read noise in ADU that the biases of the same settings showed."""
-        from calibstudio.services.judge import same_settings
-
-        groups = {g.id: g for g in self.grouping.groups}
-        for group_id, found in self.sets.items():
-            noise = found.value("read_noise_adu")
-            bias = self.headers[groups[group_id].frames[0]]
-            if noise is not None and same_settings(bias, chosen.headers[0]):
-                return noise
-        return None

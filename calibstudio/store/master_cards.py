@@ -59,6 +59,8 @@ class Combined:
     low: float | None = None
     high: float | None = None
     normalize: str = "none"
+    floor_adu: float | None = None
+    """Least sigma of the rule; None where it has none, or another for each detector."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +274,8 @@ def _combination_cards(content: MasterContent) -> list[Card]:
         cards.append(("REJLOW", how.low, "its lower limit"))
     if how.high is not None:
         cards.append(("REJHIGH", how.high, "its upper limit"))
+    if how.floor_adu is not None:
+        cards.append(("REJFLOOR", how.floor_adu, "[adu] its least sigma: noise of one frame"))
     cards.append(("NORMTYPE", how.normalize, "how frames were brought to one level"))
     return cards
 

@@ -384,6 +384,7 @@ def _read(path: Path, digest: str, hdus: Any) -> MasterFile:
             cards.get("REJLOW"),
             cards.get("REJHIGH"),
             str(cards["NORMTYPE"]),
+            cards.get("REJFLOOR"),
         ),
         _sentences(str(line) for line in header.get("HISTORY", [])),
         planes,

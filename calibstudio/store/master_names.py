@@ -103,8 +103,11 @@ def short_hash(
     inputs: Iterable[InputRecord],
     used: Iterable[UsedMaster],
     software: str,
+    *,
+    judged_with: Iterable[str] = (),
+    history: Iterable[str] = (),
 ) -> str:
-    """Return 10 letters that are the same for the same recipe, inputs and version.
+    """Return 10 letters that are the same for the same bytes, and differ for others.
 
     Parameters
     ----------
@@ -116,14 +119,20 @@ def short_hash(
         Masters that go in.
     software
         Program and version.
+    judged_with
+        Hashes of what the measurements needed beside the inputs: they are in the file too.
+    history
+        The sentences that the file holds.
     """
     parts = {
         "recipe": recipe,
         "kind": kind,
         "key": key_to_json(key),
-        "inputs": [(r.sha256, r.used) for r in inputs],
+        "inputs": [(r.file, r.sha256, r.used, r.reason) for r in inputs],
         "used": [(u.kind, u.sha256) for u in used],
         "software": software,
+        "judged_with": sorted(judged_with),
+        "history": list(history),
     }
     text = json.dumps(parts, sort_keys=True, ensure_ascii=True, default=str)
     return hashlib.sha256(text.encode("ascii")).hexdigest()[:10]

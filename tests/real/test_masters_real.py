@@ -54,6 +54,14 @@ def clipped_mean(stack: NDArray[np.float64], read_noise: float) -> NDArray[np.fl
     return np.asarray(np.where(keep, stack, 0).sum(axis=0) / keep.sum(axis=0))
 
 
+def noise_of_pairs(stack: NDArray[np.float64]) -> float:
+    """Noise of one frame from differences clipped at 5 sigma, in the frames' order."""
+    pairs = [stack[i] - stack[i + 1] for i in range(0, len(stack) - 1, 2)]
+    away = [np.abs(d - np.median(d)) for d in pairs]
+    kept = [d[a < 5 * 1.4826 * np.median(a)] for d, a in zip(pairs, away, strict=True)]
+    return float(np.sqrt(np.mean([np.var(d) for d in kept]) / 2))
+
+
 def tile_level(image: NDArray[np.float64]) -> float:
     """Median of the medians of the 64 tiles of 64 x 64 in the middle of a 1024 x 1024 picture."""
     middle = image[256:768, 256:768].reshape(8, 64, 8, 64).swapaxes(1, 2).reshape(64, -1)
@@ -75,14 +83,14 @@ def only(folder: Path, kind: str) -> Path:
 
 def test_arcsat_bias_and_dark_are_what_the_rule_gives(shared_data: Path, arcsat: Path) -> None:
     source = shared_data / ARCSAT
-    metrics = fits.getdata(only(arcsat, "bias"), "QC")
-    read_noise = float(metrics["VALUE"][metrics["NAME"] == "read_noise_adu"][0])
     for kind, exposure in (("bias", 0.0), ("dark", 10.0)):
         frames = sorted((source / kind).glob("*.gz"))
         path = only(arcsat, kind)
         header = fits.getheader(path)
         with fits.open(path) as hdus:
-            expected = clipped_mean(pixels(frames), read_noise)
+            stack = pixels(frames)
+            assert header["REJFLOOR"] == pytest.approx(noise_of_pairs(stack), rel=0.03)
+            expected = clipped_mean(stack, header["REJFLOOR"])
 
             np.testing.assert_allclose(hdus[0].data, expected, rtol=1e-6)
             assert int(hdus["CNT"].data.min()) >= 3
@@ -168,6 +176,22 @@ def test_arcsat_again_and_elsewhere_gives_the_same_bytes(
         assert Path(one["path"]).read_bytes() == Path(two["path"]).read_bytes()
 
 
+def test_arcsats_dark_alone_and_with_the_rest_is_never_refused(
+    shared_data: Path, arcsat: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    source = shared_data / ARCSAT
+
+    code, alone, _ = masters(capsys, source / "dark", "--library", tmp_path)
+    whole_code, whole, err = masters(capsys, source, "--library", tmp_path)
+
+    assert (code, whole_code, whole["skipped"], err) == (0, 0, [], "")
+    one, two = Path(of_kind(alone, "dark")["path"]), Path(of_kind(whole, "dark")["path"])
+    for plane in (0, "UNC", "CNT"):
+        np.testing.assert_array_equal(fits.getdata(one, plane), fits.getdata(two, plane))
+    assert two.read_bytes() == only(arcsat, "dark").read_bytes()
+    assert fits.getval(one, "REJFLOOR") == pytest.approx(12.0, abs=0.1)
+
+
 @pytest.fixture(scope="module")
 def stl(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The library that the folder of the STL-1001E gives with its flats called flats."""
@@ -247,7 +271,7 @@ def test_msumastro_leaves_a_ramp_out_of_the_biases_and_finds_the_false_darks(
     assert dark["verdict"] == "BAD"
     assert "the very same pixels as the bias" in err
     frames = sorted((SMALL / "msumastro_bsd3").glob("biastest*.fit"))
-    expected = clipped_mean(pixels(frames), float(bias["metrics"]["read_noise_adu"]["value"]))
+    expected = clipped_mean(pixels(frames), fits.getval(bias["path"], "REJFLOOR"))
     np.testing.assert_allclose(fits.getdata(bias["path"]), expected, rtol=1e-6)
 
 
