@@ -57,6 +57,7 @@ class FramesList(QWidget):
         self.table.setSortingEnabled(False)
         self.table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.card = VerdictCard(theme)
+        self._on_card: FrameResult | None = None
         self._note = ElidedLabel("", "small", tone="text3")
         head = ground("panel", border="bottom")
         head.setFixedHeight(44)
@@ -106,8 +107,12 @@ class FramesList(QWidget):
 
     def _show_card(self, frame: FrameResult | None, *, always: bool = False) -> None:
         if frame is None or (frame.verdict is Verdict.GOOD and not always):
+            self._on_card = None
             self.card.hide()
             return
+        if frame == self._on_card:
+            return  # its buttons stay where the mouse is
+        self._on_card = frame
         finding = frame.assessment.worst_finding
         name = f"frame {_number(frame)}"
         if frame.replaced_by is not None:

@@ -21,7 +21,8 @@ from calibstudio.services.latest import Latest
 if TYPE_CHECKING:
     from calibstudio.services.capture_state import Resumed
 
-LOOK_EVERY_MS = 100
+LOOK_EVERY_MS = 60
+"""The newest status and frame are shown so often; what came between is not missed."""
 
 
 class CaptureRun(QObject):
@@ -49,12 +50,12 @@ class CaptureRun(QObject):
     masters_begun = Signal()
     masters_built = Signal(object)
     masters_over = Signal()
-    _status = Signal(object)
 
     def __init__(self, context: GuiContext, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._context = context
         self._preview: Latest[Frame] = Latest()
+        self._newest: Latest[CaptureStatus] = Latest()
         self._job: Job | None = None
         self.is_ending = False
         """Stopped at once: devices are being made safe."""
@@ -63,7 +64,6 @@ class CaptureRun(QObject):
         self._timer = QTimer(self)
         self._timer.setInterval(LOOK_EVERY_MS)
         self._timer.timeout.connect(self._on_look)
-        self._status.connect(self._on_status)
 
     @property
     def is_running(self) -> bool:
@@ -80,6 +80,7 @@ class CaptureRun(QObject):
         self.is_ending = False
         folder = context.settings.current.frames_folder
         trained_folder = context.data_folder
+        newest = self._newest = Latest()
 
         def work(ctx: JobContext) -> CaptureReport:
             from calibstudio.services.capture import run_sequence
@@ -93,7 +94,7 @@ class CaptureRun(QObject):
                 plan,
                 FolderSink(folder),
                 control,
-                self._status.emit,
+                newest.put,
                 trained=TrainedStore.for_rig(trained_folder, observatory.name),
                 preview=self._preview,
                 resumed=resumed,
@@ -145,15 +146,14 @@ class CaptureRun(QObject):
 
     # What comes back
 
-    @Slot(object)
-    def _on_status(self, status: CaptureStatus) -> None:
-        # A status that was on its way does not know yet what was asked for meanwhile.
-        stopping = self.control.stopping and not status.finished
-        self.status = replace(status, stopping=stopping)
-        self.changed.emit(self.status)
-
     @Slot()
     def _on_look(self) -> None:
+        status = self._newest.take()
+        if status is not None:
+            # A status that was on its way does not know yet what was asked for meanwhile.
+            stopping = self.control.stopping and not status.finished
+            self.status = replace(status, stopping=stopping)
+            self.changed.emit(self.status)
         frame = self._preview.take()
         if frame is not None:
             self.frame_arrived.emit(frame)
