@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from calibstudio.domain.errors import CalibrationError, Cancelled
+from calibstudio.domain.errors import CalibrationError
 from calibstudio.domain.jobs import JobContext
 from calibstudio.domain.pixels import PlaneSink, RowSource
 from calibstudio.domain.recipe import Combine, Normalization, Rejection, StackSettings
@@ -224,6 +224,7 @@ def _work(ctx: JobContext, run: _Run, workers: Sequence[Worker]) -> None:
     total = max(1, run.plan.rows)
     try:
         ctx.progress(0.0, "Combining")
+        ctx.token.check()
         for thread in pool:
             thread.start()
         for thread in pool:
@@ -271,6 +272,8 @@ def _common_shape(inputs: Sequence[RowSource]) -> tuple[int, int]:
             hint=f"Combine at most {MOST_FRAMES}; more add nothing that can be measured.",
         )
     shape = inputs[0].shape
+    if 0 in shape:
+        raise CalibrationError(f"{inputs[0].name} has no pixels.", hint="Leave it out.")
     for source in inputs:
         if source.shape != shape:
             raise CalibrationError(
@@ -359,15 +362,3 @@ def describe_rule(settings: StackSettings) -> str:
         Rejection.AUTO: "chosen by the number of frames",
     }
     return f"{how}, {names[settings.reject]}{limits}"
-
-
-__all__ = [
-    "ArraySink",
-    "Cancelled",
-    "CombineReport",
-    "FrameShare",
-    "Scale",
-    "available_threads",
-    "combine",
-    "describe_rule",
-]

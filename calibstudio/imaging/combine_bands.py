@@ -40,7 +40,7 @@ _RAW = {
     Stored.OTHER: Raw.FLOAT32,
 }
 _EXACT = (Stored.FITS_UINT16, Stored.FITS_INT16, Stored.UINT16)
-_BAND_PIXELS = 16_384
+_BAND_PIXELS = 49_152
 _BAND_BYTES = 8 << 20
 """Bytes of all frames in one band: much more falls out of the processor's cache."""
 _PAGE = 4096
@@ -221,7 +221,7 @@ class Worker:
         self._raw = _aligned(n * stride).reshape(n, stride)
         self._block = _aligned((n + 1) * ROW_F32)
         self._unsorted = _aligned((n + 1) * ROW_F32)
-        self._work = np.zeros(4 * n + 64, np.float64)
+        self._work = np.zeros(6 * n + 64, np.float64)
         self._image = np.zeros(pixels, np.float32)
         self._unc = np.zeros(pixels, np.float32)
         self._cnt = np.zeros(pixels, np.uint16)
@@ -278,6 +278,8 @@ class Worker:
 
     def _hand_over(self, place: Job, array: NDArray[np.generic]) -> None:
         # The kernel only knows the address; the array must live as long as the job.
+        if not array.flags.c_contiguous:
+            raise ValueError(f"{place.name} is not contiguous")
         self._keep_alive.append(array)
         self._job[place] = array.ctypes.data
 

@@ -17,6 +17,8 @@ import json
 import logging
 import os
 import platform
+import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Callable
@@ -31,7 +33,7 @@ from calibstudio import __version__
 
 log = logging.getLogger(__name__)
 
-_SOURCES = ("vectors", "layout", "reject", "pixel", "stack", "build")
+_COMPILE_LIMIT_S = 120.0
 _PROTOTYPE = ctypes.CFUNCTYPE(
     ctypes.c_int32, ctypes.POINTER(ctypes.c_int64), ctypes.c_void_p, ctypes.c_int64
 )
@@ -60,12 +62,34 @@ def kernels_ready() -> bool:
 
 
 def warm_kernels() -> None:
-    """Load the kernels, and compile them first where this was never done.
+    """Load the kernels, and have them compiled first where this was never done.
 
-    Takes milliseconds, or some seconds the first time after installation. Safe to call from
-    any thread and more than once.
+    Takes milliseconds, or some seconds the first time after installation; a process of its own
+    compiles then, because numba would hold up every other thread of this one. Safe to call
+    from any thread and more than once.
     """
+    if not kernels_ready() and _from_cache() is None:
+        _compile_apart()
     load_kernels()
+
+
+def _compile_apart() -> None:
+    """Let another process fill the cache; without one, `load_kernels` compiles here."""
+    if getattr(sys, "frozen", False):  # There is no interpreter to start.
+        return
+    program = "from calibstudio.imaging.kernels import load_kernels; load_kernels()"
+    try:
+        subprocess.run(
+            [sys.executable, "-c", program],
+            check=False,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=_COMPILE_LIMIT_S,
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        log.info("The kernels could not be compiled apart: %s", error)
 
 
 def load_kernels() -> Kernels:
@@ -150,6 +174,7 @@ def _keep(content: bytes) -> None:
             handle, temporary = tempfile.mkstemp(dir=folder, prefix=name)
             with os.fdopen(handle, "wb") as file:
                 file.write(content)
+            Path(temporary).chmod(0o644)  # As other compiled files: whoever may run may read.
             Path(temporary).replace(folder / name)
             return
         except OSError:
@@ -173,8 +198,7 @@ def _cache_name() -> str:
     parts = [__version__, llvmlite.__version__, platform.machine(), platform.system()]
     parts += [llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()]
     digest.update("\n".join(parts).encode())
-    for source in _SOURCES:
-        path = Path(__file__).with_name(f"kernels_{source}.py")
-        if path.exists():  # A frozen program has no sources; its version stands for them.
-            digest.update(path.read_bytes())
+    # A frozen program has no sources; its version stands for them.
+    for source in sorted(Path(__file__).parent.glob("kernels_*.py")):
+        digest.update(source.read_bytes())
     return f"kernels-{digest.hexdigest()[:24]}.bin"

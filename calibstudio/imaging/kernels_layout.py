@@ -78,7 +78,7 @@ class Job(IntEnum):
     UNSORTED = 16
     """float32 kernel: the block before it is sorted."""
     WORK = 17
-    """float64: 4 * N_FRAMES + 64."""
+    """float64: 6 * N_FRAMES + 64."""
     PARAMETERS = 18
     """float64, see `Parameter`."""
     MEAN_FACTORS = 19

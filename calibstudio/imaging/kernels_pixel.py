@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 from calibstudio.imaging.kernels_layout import Job, Parameter, Rule
-from calibstudio.imaging.kernels_reject import median_of, moments, reject, variance_of
+from calibstudio.imaging.kernels_reject import reject
+from calibstudio.imaging.kernels_values import median_of, moments, variance_of
 from calibstudio.imaging.kernels_vectors import (
     get_f64,
     get_i64,

@@ -9,8 +9,17 @@ the closer look decides, in float64, by the definition.
 
 from __future__ import annotations
 
-from typing import Any
-
+from calibstudio.imaging.kernels_columns import (
+    keeps,
+    least_sigma,
+    mad_column,
+    row_f64,
+    store_column,
+    variance,
+    winsorized_f32,
+    winsorized_keeps,
+    winsorized_u16,
+)
 from calibstudio.imaging.kernels_layout import (
     BLOCK,
     ROW_F32,
@@ -32,7 +41,6 @@ from calibstudio.imaging.kernels_vectors import (
     at_most,
     bits_where_not,
     both,
-    ceil_f64,
     choose_f32,
     comparator,
     difference,
@@ -41,7 +49,6 @@ from calibstudio.imaging.kernels_vectors import (
     f64_from_f32,
     f64_from_i32,
     f64_from_u16,
-    floor_f64,
     get_f32,
     get_f64,
     get_i32,
@@ -56,9 +63,7 @@ from calibstudio.imaging.kernels_vectors import (
     load_i32,
     load_u16,
     lowest_bit,
-    max_f64,
     max_u16,
-    min_f64,
     min_u16,
     mul_f64,
     mul_i32,
@@ -70,15 +75,12 @@ from calibstudio.imaging.kernels_vectors import (
     splat_f64,
     splat_i32,
     splat_u16,
-    sqrt_f64,
     square_root,
     store_f32,
     store_i32,
     store_u16,
     sub_f64,
-    swap16,
     swap_u16,
-    u16_from_f64,
     xor_u16,
     zero_f64,
     zero_i32,
@@ -171,7 +173,7 @@ def stack_u16(job: int) -> int:
     rounding of the output.
     """
     n = get_i64(job + _J_FRAMES)
-    pixels = get_i64(job + _J_ROWS) * get_i64(job + _J_COLUMNS)
+    pixels: int = get_i64(job + _J_ROWS) * get_i64(job + _J_COLUMNS)
     stop = get_i64(job + _J_STOP)
     block = get_i64(job + _J_BLOCK)
     is_sorted = get_i64(job + _J_SORTED)
@@ -201,20 +203,23 @@ def stack_u16(job: int) -> int:
 
 @inlined
 def _load_u16(job: int, n: int, start: int, block: int) -> None:
-    """Copy a block of every frame, as codes that sort as unsigned numbers of this machine."""
+    """Copy a block of every frame, as codes that sort as unsigned numbers of this machine.
+
+    Twice: once to be sorted, once to tell later whose value was rejected.
+    """
     stride = get_i64(job + _J_STRIDE)
     source = get_i64(job + _J_RAW) + 2 * start
+    unsorted = get_i64(job + _J_UNSORTED)
     flip = splat_u16(get_i64(job + _J_XOR))
-    if get_i64(job + _J_SWAP) != 0:
-        for i in range(n):
-            for column in range(0, ROW_U16, _COLUMN_U16):
-                codes = swap_u16(load_u16(source + i * stride + column))
-                store_u16(block + i * ROW_U16 + column, xor_u16(codes, flip))
-    else:
-        for i in range(n):
-            for column in range(0, ROW_U16, _COLUMN_U16):
-                codes = load_u16(source + i * stride + column)
-                store_u16(block + i * ROW_U16 + column, xor_u16(codes, flip))
+    swap = get_i64(job + _J_SWAP) != 0
+    for i in range(n):
+        for column in range(0, ROW_U16, _COLUMN_U16):
+            codes = load_u16(source + i * stride + column)
+            if swap:
+                codes = swap_u16(codes)
+            codes = xor_u16(codes, flip)
+            store_u16(block + i * ROW_U16 + column, codes)
+            store_u16(unsorted + i * ROW_U16 + column, codes)
 
 
 @inlined
@@ -242,7 +247,7 @@ def _column_u16(job: int, n: int, pixel: int, column: int) -> int:
             total = add_i32(total, d)
             squares = add_i32(squares, mul_i32(d, d))
     s1 = f64_from_i32(total)
-    variance = _variance(n, s1, f64_from_i32(squares))
+    spread = variance(n, s1, f64_from_i32(squares))
     ref = f64_from_u16(reference)
     bottom = f64_from_u16(lowest)
     top = f64_from_u16(highest)
@@ -254,40 +259,21 @@ def _column_u16(job: int, n: int, pixel: int, column: int) -> int:
     widest = splat_f64(min(32767.0, float(int(square_root(2147483647.0 / n)))))
     good = both(at_most(sub_f64(top, ref), widest), at_most(sub_f64(ref, bottom), widest))
     if rule == _WINSORIZED:
-        limit = _least_sigma(parameters, below, above)
-        narrow = _winsorized_u16(n, column, reference, center, limit)
-        good = both(good, _winsorized_keeps(parameters, limit, narrow, variance))
+        limit = least_sigma(parameters, below, above, spread)
+        narrow = winsorized_u16(n, column, reference, center, limit)
+        good = both(good, winsorized_keeps(parameters, limit, narrow, spread))
     else:
         mad = zero_f64()
         if rule == _MAD:
-            mad = _mad_column(column, n, True, center)
-        good = both(good, _keeps(job, parameters, rule, n, below, above, variance, mad))
+            mad = mad_column(column, n, True, center)
+        good = both(good, keeps(job, parameters, rule, n, below, above, spread, mad))
     value = center
     if get_f64(parameters + _P_MEDIAN) == 0.0:
         value = add_f64(ref, div_f64(s1, splat_f64(float(n))))
     value = add_f64(value, splat_f64(get_f64(parameters + _P_BASE)))
-    _store_column(job, n, pixel, value, variance)
-    return bits_where_not(good)
-
-
-@inlined
-def _winsorized_u16(n: int, column: int, reference: Any, center: Any, limit: Any) -> Any:
-    """Variance of the codes with their tails pulled in to 1.5 limits around the centre.
-
-    The bounds are rounded inwards to whole codes, which can only make it smaller.
-    """
-    width = mul_f64(limit, splat_f64(1.5))
-    largest = splat_f64(65535.0)
-    bottom = u16_from_f64(max_f64(ceil_f64(sub_f64(center, width)), zero_f64()))
-    top = u16_from_f64(min_f64(floor_f64(add_f64(center, width)), largest))
-    total = zero_i32()
-    squares = zero_i32()
-    for i in range(n):
-        v = min_u16(max_u16(load_u16(column + i * ROW_U16), bottom), top)
-        d = difference(v, reference)
-        total = add_i32(total, d)
-        squares = add_i32(squares, mul_i32(d, d))
-    return _variance(n, f64_from_i32(total), f64_from_i32(squares))
+    store_column(job, n, pixel, value, spread)
+    look: int = bits_where_not(good)
+    return look
 
 
 @inlined
@@ -299,30 +285,36 @@ def _closer_u16(job: int, n: int, pixel: int, place: int) -> None:
     if get_i64(job + _J_SORTED) != 1:
         _sort_values(values, n)
     low, high = finish_pixel(job, pixel, values, n)
-    if low + high == 0:
-        return
-    stride = get_i64(job + _J_STRIDE)
-    source = get_i64(job + _J_RAW) + 2 * pixel
-    flip = get_i64(job + _J_XOR)
-    swap = get_i64(job + _J_SWAP)
+    if low + high != 0:
+        _blame(job, n, n, low, high, place - get_i64(job + _J_BLOCK), True)
+
+
+@inlined
+def _blame(job: int, frames: int, n: int, low: int, high: int, place: int, narrow: bool) -> None:
+    """Count each rejected value for the frame that it came from.
+
+    Of frames with equal values the first one not yet counted gives it up.
+    """
+    values = get_i64(job + _J_WORK)
+    unsorted = get_i64(job + _J_UNSORTED) + place
     rejected = get_i64(job + _J_REJECTED)
     for which in range(low + high):
-        i = which if which < low else n - high + which - low
+        is_low = which < low
+        i = which if is_low else n - high + which - low
+        start = 0 if is_low else n - high
         wanted = get_f64(values + 8 * i)
-        # Of frames with equal values the first one not yet counted gives it up.
         skip = 0
-        if 0 < which < low or which > low:
-            j = i - 1
-            while j >= (0 if which < low else n - high) and get_f64(values + 8 * j) == wanted:
-                skip += 1
-                j -= 1
-        for frame in range(n):
-            code = get_u16(source + frame * stride)
-            if swap != 0:
-                code = swap16(code)
-            if float(code ^ flip) == wanted:
+        while i > start and get_f64(values + 8 * (i - 1)) == wanted:
+            skip += 1
+            i -= 1
+        for frame in range(frames):
+            if narrow:
+                value = float(get_u16(unsorted + frame * ROW_U16))
+            else:
+                value = get_f32(unsorted + frame * ROW_F32)
+            if value == wanted:
                 if skip == 0:
-                    _count(rejected + 16 * frame + (0 if which < low else 8))
+                    _count(rejected + 16 * frame + (0 if is_low else 8))
                     break
                 skip -= 1
 
@@ -345,123 +337,6 @@ def _sort_values(values: int, n: int) -> None:
 
 
 @inlined
-def _variance(n: int, total: Any, squares: Any) -> Any:
-    """Variances with N - 1 from sums about a reference; 0 for a single value."""
-    spread = sub_f64(mul_f64(splat_f64(float(n)), squares), mul_f64(total, total))
-    return max_f64(div_f64(spread, splat_f64(max(1.0, n * (n - 1.0)))), zero_f64())
-
-
-@inlined
-def _store_column(job: int, n: int, pixel: int, value: Any, variance: Any) -> None:
-    """Write image, uncertainty and count of sixteen pixels at which all values are kept."""
-    factor = splat_f64(get_f64(get_i64(job + _J_FACTORS) + 8 * n))
-    unc = sqrt_f64(div_f64(mul_f64(factor, variance), splat_f64(float(n))))
-    store_f32(get_i64(job + _J_IMAGE) + 4 * pixel, f32_from_f64(value))
-    store_f32(get_i64(job + _J_UNC) + 4 * pixel, f32_from_f64(unc))
-    store_u16(get_i64(job + _J_CNT) + 2 * pixel, splat_u16(n))
-
-
-@inlined
-def _keeps(
-    job: int,
-    parameters: int,
-    rule: int,
-    n: int,
-    below: Any,
-    above: Any,
-    variance: Any,
-    mad: Any,
-) -> Any:
-    """Where a rule certainly keeps all values; below and above are the distances of the ends."""
-    if rule == _NONE:
-        return at_most(zero_f64(), splat_f64(1.0))
-    low = get_f64(parameters + _P_LOW)
-    high = get_f64(parameters + _P_HIGH)
-    if rule == _SIGMA:
-        allowed = mul_f64(variance, splat_f64(_LOOSE))
-        return both(
-            at_most(mul_f64(below, below), mul_f64(allowed, splat_f64(low * low))),
-            at_most(mul_f64(above, above), mul_f64(allowed, splat_f64(high * high))),
-        )
-    if rule == _MAD:
-        factor = splat_f64(get_f64(get_i64(job + _J_MAD_FACTORS) + 8 * n))
-        floor = splat_f64(get_f64(parameters + _P_FLOOR))
-        sigma = mul_f64(max_f64(mul_f64(factor, mad), floor), splat_f64(_LOOSE))
-        return both(
-            at_most(below, mul_f64(sigma, splat_f64(low))),
-            at_most(above, mul_f64(sigma, splat_f64(high))),
-        )
-    return at_most(splat_f64(1.0), zero_f64())
-
-
-@inlined
-def _least_sigma(parameters: int, below: Any, above: Any) -> Any:
-    """The sigma at which the rule would just keep both ends."""
-    low = splat_f64(get_f64(parameters + _P_LOW))
-    high = splat_f64(get_f64(parameters + _P_HIGH))
-    return max_f64(div_f64(below, low), div_f64(above, high))
-
-
-@inlined
-def _winsorized_keeps(parameters: int, limit: Any, narrow: Any, variance: Any) -> Any:
-    """Where the Winsorized rule certainly keeps all values.
-
-    Let F(s) be 1.134 times the spread of the values pulled in to 1.5 s around the median. F
-    does not fall when s grows (pulling in further brings no two values further apart). The
-    rule starts at the plain spread and follows s -> F(s); so when both the plain spread and
-    F(limit) are at least the limit, it ends at a sigma of at least the limit, which keeps
-    both ends. The cut-off then replaces nothing, as long as it lies outside low and high.
-    """
-    cutoff = get_f64(parameters + _P_CUTOFF)
-    low = get_f64(parameters + _P_LOW)
-    high = get_f64(parameters + _P_HIGH)
-    least = mul_f64(limit, limit)
-    good = both(
-        at_most(least, mul_f64(narrow, splat_f64(1.134 * 1.134 * _LOOSE))),
-        at_most(least, mul_f64(variance, splat_f64(_LOOSE))),
-    )
-    if cutoff < max(low, high):
-        return both(good, at_most(splat_f64(1.0), zero_f64()))
-    return good
-
-
-@inlined
-def _row(column: int, i: int, narrow: bool) -> Any:
-    """Row i of a sorted column in float64."""
-    if narrow:
-        return f64_from_u16(load_u16(column + i * ROW_U16))
-    return f64_from_f32(load_f32(column + i * ROW_F32))
-
-
-@inlined
-def _mad_column(column: int, n: int, narrow: bool, center: Any) -> Any:
-    """Median absolute deviation of sixteen sorted pixels.
-
-    The deviations of the two sides are sorted already; the k-th smallest of two sorted lists
-    A and B is the smallest of max(A[j - 1], B[k - j - 1]) over j.
-    """
-    k = n // 2
-    zero = zero_f64()
-    first = splat_f64(1e300)
-    second = splat_f64(1e300)
-    odd = n % 2
-    for j in range(k + 1):
-        a = zero
-        if j > 0:
-            a = sub_f64(center, _row(column, k - j, narrow))
-        b = zero
-        if j < k:
-            b = sub_f64(_row(column, 2 * k - j - 1 + odd, narrow), center)
-        first = min_f64(first, max_f64(a, b))
-        if odd == 0 and j > 0:
-            b = sub_f64(_row(column, 2 * k - j, narrow), center)
-            second = min_f64(second, max_f64(a, b))
-    if odd == 1:
-        return first
-    return mul_f64(add_f64(first, second), splat_f64(0.5))
-
-
-@inlined
 def stack_f32(job: int) -> int:
     """Combine a band of any pixels in floating point, row by row. Returns pixels done.
 
@@ -469,8 +344,8 @@ def stack_f32(job: int) -> int:
     float32. Values that are not finite are left out.
     """
     n = get_i64(job + _J_FRAMES)
-    rows = get_i64(job + _J_ROWS)
-    columns = get_i64(job + _J_COLUMNS)
+    rows: int = get_i64(job + _J_ROWS)
+    columns: int = get_i64(job + _J_COLUMNS)
     stop = get_i64(job + _J_STOP)
     block = get_i64(job + _J_BLOCK)
     for row in range(rows):
@@ -549,47 +424,33 @@ def _column_f32(job: int, n: int, pixel: int, column: int) -> int:
     """Sixteen pixels as if nothing were rejected; returns a bit for each that needs a look."""
     parameters = get_i64(job + _J_PARAMETERS)
     rule = int(get_f64(parameters + _P_RULE))
-    ref = _row(column, (n - 1) // 2, False)
-    center = mul_f64(add_f64(ref, _row(column, n // 2, False)), splat_f64(0.5))
-    below = sub_f64(center, _row(column, 0, False))
-    above = sub_f64(_row(column, n - 1, False), center)
+    ref = row_f64(column, (n - 1) // 2, False)
+    center = mul_f64(add_f64(ref, row_f64(column, n // 2, False)), splat_f64(0.5))
+    below = sub_f64(center, row_f64(column, 0, False))
+    above = sub_f64(row_f64(column, n - 1, False), center)
     s1 = zero_f64()
     s2 = zero_f64()
     for i in range(n):
-        d = sub_f64(_row(column, i, False), ref)
+        d = sub_f64(row_f64(column, i, False), ref)
         s1 = add_f64(s1, d)
         s2 = add_f64(s2, mul_f64(d, d))
-    variance = _variance(n, s1, s2)
+    spread = variance(n, s1, s2)
     good = same_i32(load_i32(column + n * ROW_F32), splat_i32(n))
     if rule == _WINSORIZED:
-        limit = _least_sigma(parameters, below, above)
-        narrow = _winsorized_f32(n, column, ref, center, limit)
-        good = both(good, _winsorized_keeps(parameters, limit, narrow, variance))
+        limit = least_sigma(parameters, below, above, spread)
+        narrow = winsorized_f32(n, column, ref, center, limit)
+        good = both(good, winsorized_keeps(parameters, limit, narrow, spread))
     else:
         mad = zero_f64()
         if rule == _MAD:
-            mad = _mad_column(column, n, False, center)
-        good = both(good, _keeps(job, parameters, rule, n, below, above, variance, mad))
+            mad = mad_column(column, n, False, center)
+        good = both(good, keeps(job, parameters, rule, n, below, above, spread, mad))
     value = center
     if get_f64(parameters + _P_MEDIAN) == 0.0:
         value = add_f64(ref, div_f64(s1, splat_f64(float(n))))
-    _store_column(job, n, pixel, value, variance)
-    return bits_where_not(good)
-
-
-@inlined
-def _winsorized_f32(n: int, column: int, ref: Any, center: Any, limit: Any) -> Any:
-    """Variance of the values with their tails pulled in to 1.5 limits around the centre."""
-    width = mul_f64(limit, splat_f64(1.5))
-    bottom = sub_f64(center, width)
-    top = add_f64(center, width)
-    s1 = zero_f64()
-    s2 = zero_f64()
-    for i in range(n):
-        d = sub_f64(min_f64(max_f64(_row(column, i, False), bottom), top), ref)
-        s1 = add_f64(s1, d)
-        s2 = add_f64(s2, mul_f64(d, d))
-    return _variance(n, s1, s2)
+    store_column(job, n, pixel, value, spread)
+    look: int = bits_where_not(good)
+    return look
 
 
 @inlined
@@ -601,22 +462,5 @@ def _closer_f32(job: int, n: int, pixel: int, lane: int) -> None:
     for i in range(valid):
         put_f64(values + 8 * i, get_f32(block + i * ROW_F32))
     low, high = finish_pixel(job, pixel, values, valid)
-    if low + high == 0:
-        return
-    unsorted = get_i64(job + _J_UNSORTED) + 4 * lane
-    rejected = get_i64(job + _J_REJECTED)
-    for which in range(low + high):
-        i = which if which < low else valid - high + which - low
-        wanted = get_f64(values + 8 * i)
-        skip = 0
-        if 0 < which < low or which > low:
-            j = i - 1
-            while j >= (0 if which < low else valid - high) and get_f64(values + 8 * j) == wanted:
-                skip += 1
-                j -= 1
-        for frame in range(n):
-            if get_f32(unsorted + frame * ROW_F32) == wanted:
-                if skip == 0:
-                    _count(rejected + 16 * frame + (0 if which < low else 8))
-                    break
-                skip -= 1
+    if low + high != 0:
+        _blame(job, n, valid, low, high, 4 * lane, False)

@@ -165,6 +165,13 @@ swap_u16 = _operation(U16, [U16], lambda b, v: _call(b, "llvm.bswap", U16.llvm, 
 xor_u16 = _operation(U16, [U16, U16], lambda b, x, y: b.xor(x, y))
 min_u16 = _operation(U16, [U16, U16], lambda b, x, y: b.select(b.icmp_unsigned("<", x, y), x, y))
 max_u16 = _operation(U16, [U16, U16], lambda b, x, y: b.select(b.icmp_unsigned("<", x, y), y, x))
+count_less = _operation(
+    U16,
+    [U16, U16, U16],
+    lambda b, n, x, y: b.sub(n, b.sext(b.icmp_unsigned("<", x, y), U16.llvm)),
+)
+"""n + 1 where x < y, else n."""
+zero_u16 = _operation(U16, [], lambda b: ir.Constant(U16.llvm, None))
 difference = _operation(I32, [U16, U16], lambda b, x, y: b.sext(b.sub(x, y), I32.llvm))
 """x - y as 32 bits, for pixels that are less than 32768 apart."""
 

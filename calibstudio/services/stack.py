@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from calibstudio.domain.errors import CalibrationError, FileProblemError, WriteProblemError
 from calibstudio.domain.jobs import JobContext
 from calibstudio.domain.pixels import RowSource
-from calibstudio.domain.recipe import Normalization, StackSettings
+from calibstudio.domain.recipe import Normalization, Rejection, StackSettings
 from calibstudio.domain.wording import count, duration, number, size
 from calibstudio.imaging.combine import CombineReport, Scale, combine, describe_rule
 from calibstudio.imaging.reject import resolve
@@ -403,11 +403,14 @@ def summary(report: StackReport) -> str:
     lines = [
         f"Combined {count(report.n_frames, 'frame')} of {what} pixels{images} into "
         f"{report.output}: {describe_rule(first.settings)}"
-        f"{' (chosen by the number of frames)' if first.automatic else ''}. "
-        f"Rejected {share:.3g} % of the values "
-        f"({number(report.n_rejected_low)} low, {number(report.n_rejected_high)} high); noise "
-        f"alone gives {100.0 * first.expected_share:.3g} %."
+        f"{' (chosen by the number of frames)' if first.automatic else ''}."
     ]
+    if first.settings.reject is not Rejection.NONE:
+        lines.append(
+            f"Rejected {share:.3g} % of the values ({number(report.n_rejected_low)} low, "
+            f"{number(report.n_rejected_high)} high); noise alone gives "
+            f"{100.0 * first.expected_share:.3g} %."
+        )
     held = sum(r.n_held for _, r in report.images)
     if held:
         keep = first.settings.min_keep
@@ -416,7 +419,9 @@ def summary(report: StackReport) -> str:
     if marked:
         names = sorted(marked)
         listed = _listed([Path(name) for name in names])
-        lines.append(f"Much more than noise was rejected in {listed}: look at it.")
+        them = "it" if len(names) == 1 else "them"
+        lines.append(f"Much more than noise was rejected in {listed}: look at {them}.")
     speed = report.megapixels / report.seconds if report.seconds > 0 else 0.0
-    lines.append(f"Took {duration(report.seconds)}, {number(speed)} megapixels a second.")
+    rate = f", {number(speed)} megapixels a second" if speed >= 10 else ""
+    lines.append(f"Took {duration(report.seconds)}{rate}.")
     return " ".join(lines)

@@ -93,7 +93,7 @@ def automatic_clip(values: Values, floor: float, min_keep: int = 3) -> Mask:
 
     def spread(v: Values, _: int) -> float:
         n = len(v)
-        b = CROUX_ROUSSEEUW[n] if n in CROUX_ROUSSEEUW else 1.0
+        b = CROUX_ROUSSEEUW.get(n, 1.0)
         return max(b * mad_sigma(v), floor)
 
     return iterated(values, 5.0, 5.0, spread, 1, min_keep)
