@@ -15,8 +15,9 @@ LUT_SIZE = 65536
 """Entries of a table. Between black and white no curve is steeper than one grey in many entries."""
 MAD_TO_SIGMA = 1.4826
 """Standard deviation of a Gaussian in units of its median absolute deviation."""
-TARGET_GREY = 0.25
-"""Where the automatic stretch puts the median (PixInsight's target background)."""
+TARGET_GREY = 0.18
+"""Where the automatic stretch puts the median. PixInsight's target background is 0.25; ours is
+darker, because the screen stands in the dark beside a telescope."""
 SHADOWS_SIGMA = 2.8
 """How far below the median the automatic stretch puts black (PixInsight's shadows clipping)."""
 _HIGHLIGHT_PERCENTILE = 99.9
@@ -160,8 +161,8 @@ def choose_stretch(levels: Levels, curve: Curve) -> Stretch:
     Notes
     -----
     `Curve.AUTO` is PixInsight's automatic screen stretch (Conejero, "STFAutoStretch" script,
-    rev. 2011): the midtones balance is the one that puts the median at a grey of 0.25, which is
-    MTF(median; 0.25), because MTF(x; MTF(x; t)) = t. Its white is not the end of the converter's
+    rev. 2011): the midtones balance is the one that puts the median at the target grey t, which
+    is MTF(median; t), because MTF(x; MTF(x; t)) = t. Its white is not the end of the converter's
     range but `auto_limits`, so that the shape of a flat is seen as well as a faint sky.
     """
     black, white = auto_limits(levels)

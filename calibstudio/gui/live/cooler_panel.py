@@ -12,10 +12,11 @@ from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 from calibstudio.domain.equipment import CameraInfo, CameraStatus
 from calibstudio.domain.wording import NARROW, duration, number, temperature
 from calibstudio.gui.equipment_state import CoolingState, EquipmentSnapshot, TemperatureReading
-from calibstudio.gui.live.compact import SidePart
+from calibstudio.gui.live.parts import SidePart
 from calibstudio.gui.theme import ThemeState
 from calibstudio.gui.widgets.buttons import Button, ButtonKind, ButtonSize
 from calibstudio.gui.widgets.fields import Labelled, NumberField
+from calibstudio.gui.widgets.panels import ground
 from calibstudio.gui.widgets.progress import ProgressBar
 from calibstudio.gui.widgets.text import ElidedLabel, label
 from calibstudio.gui.widgets.verdict import VerdictTag
@@ -112,8 +113,12 @@ class CoolerPanel(SidePart):
         power.addWidget(self.power, 1)
         power.addWidget(self._power_text)
         self.body.addLayout(power)
-        self._plot_place = QVBoxLayout()
-        self.body.addLayout(self._plot_place)
+        # The plot comes later: its room is there from the beginning, so that nothing jumps.
+        self._plot_place = ground("plot")
+        self._plot_place.setFixedHeight(PLOT_PX)
+        self._plot_row = QVBoxLayout(self._plot_place)
+        self._plot_row.setContentsMargins(0, 0, 0, 0)
+        self.body.addWidget(self._plot_place)
         foot = QHBoxLayout()
         foot.addWidget(self._foot, 1)
         foot.addWidget(self.warm_up)
@@ -122,13 +127,10 @@ class CoolerPanel(SidePart):
     def set_plot(self, plot: TemperaturePlot) -> None:
         """Take the plot, once plots can be made."""
         self._plot = plot
-        plot.setFixedHeight(PLOT_PX)
-        plot.setVisible(not self.is_compact)
-        self._plot_place.addWidget(plot)
+        self._plot_row.addWidget(plot)
 
     def on_compact(self, compact: bool) -> None:
-        if self._plot is not None:
-            self._plot.setVisible(not compact)
+        self._plot_place.setVisible(not compact)
 
     def set_camera(self, info: CameraInfo) -> None:
         """Allow what this camera's cooler can."""
@@ -169,14 +171,16 @@ class CoolerPanel(SidePart):
                 parts.append(f"Head-room {number(room)}{NARROW}°C")
         since = _since(snapshot.cooling_since, snapshot.utc)
         if snapshot.cooling is CoolingState.SETTLED and since:
-            parts.append(f"stable for {since}" if parts else f"Stable for {since}")
+            parts.append(f"stable for {since}")
         elif snapshot.cooling is CoolingState.UNREACHABLE:
             parts = ["Full power, and still too warm"]
         elif snapshot.cooling is CoolingState.OFF:
             parts = ["Cooler off"]
         elif snapshot.cooling is CoolingState.NONE:
             parts = ["This camera has no cooler"]
-        self._foot.setText(" · ".join(parts))
+        # A small window has room for the more important one: whether it is stable.
+        self._foot.setText(_capital(parts[-1] if self.is_compact and parts else " · ".join(parts)))
+        self._foot.set_tip(_capital(" · ".join(parts)))
 
     def _show_history(self, history: Sequence[TemperatureReading], set_c: float | None) -> None:
         if not history or self._plot is None:
@@ -194,6 +198,10 @@ class CoolerPanel(SidePart):
             self.set_point_chosen.emit(self.set_point.value())
         else:
             self.warm_up_asked.emit()
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _since(began: datetime | None, now: datetime) -> str:

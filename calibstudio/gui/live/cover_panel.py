@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QHBoxLayout, QWidget
 from calibstudio.domain.equipment import CoverState, PanelInfo
 from calibstudio.domain.wording import EN_DASH, number
 from calibstudio.gui.equipment_state import EquipmentSnapshot
-from calibstudio.gui.live.compact import SidePart
+from calibstudio.gui.live.parts import SidePart
 from calibstudio.gui.theme import ThemeState
 from calibstudio.gui.widgets.fields import NumberField
 from calibstudio.gui.widgets.segmented import SegmentedControl

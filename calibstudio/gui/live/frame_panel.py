@@ -18,7 +18,7 @@ from calibstudio.domain.equipment import (
 from calibstudio.domain.kinds import FrameKind
 from calibstudio.domain.wording import EN_DASH, TIMES, exposure, number, utc_clock
 from calibstudio.gui.equipment_state import EquipmentSnapshot
-from calibstudio.gui.live.compact import SidePart
+from calibstudio.gui.live.parts import SidePart
 from calibstudio.gui.theme import ThemeState
 from calibstudio.gui.widgets.fields import ComboField, Labelled, NumberField
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Slot
-from PySide6.QtWidgets import QHBoxLayout, QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QStackedLayout, QVBoxLayout, QWidget
 
 from calibstudio.domain.equipment import Region
 from calibstudio.domain.wording import TIMES
+from calibstudio.gui.live.parts import HeadBar
 from calibstudio.gui.theme import ThemeState
 from calibstudio.gui.widgets.buttons import Button, ButtonKind, ButtonSize
+from calibstudio.gui.widgets.panels import ground
 from calibstudio.gui.widgets.segmented import SegmentedControl
 from calibstudio.gui.widgets.text import ElidedLabel, label
 from calibstudio.imaging.display_numbers import Profile
@@ -43,20 +45,14 @@ class HistogramPanel(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
-        head = QHBoxLayout()
-        head.setContentsMargins(12, 0, 12, 0)
-        head.setSpacing(8)
-        head.addWidget(self._title)
-        head.addWidget(self._note, 1)
-        head.addWidget(self.scale)
-        head.addWidget(self.zoom)
-        bar = QWidget()
-        bar.setLayout(head)
-        bar.setFixedHeight(36)
+        bar = HeadBar(theme)
+        bar.row.addWidget(self._title)
+        bar.row.addWidget(self._note, 1)
+        bar.row.addWidget(self.scale)
+        bar.row.addWidget(self.zoom)
         column.addWidget(bar)
         self._stack = QStackedLayout()
-        self._blank = QWidget()
-        self._stack.addWidget(self._blank)
+        self._stack.addWidget(ground("plot"))
         column.addLayout(self._stack, 1)
         self.scale.chosen.connect(self._on_scale_chosen)
         self.zoom.clicked.connect(self._on_zoom_clicked)

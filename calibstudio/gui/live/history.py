@@ -10,13 +10,23 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QPoint, QRect, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QAction, QFontMetrics, QMouseEvent, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QAbstractButton, QHBoxLayout, QMenu, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QHBoxLayout,
+    QMenu,
+    QSizePolicy,
+    QStackedLayout,
+    QVBoxLayout,
+    QWidget,
+)
 
 from calibstudio.domain.equipment import ExposureRequest
 from calibstudio.domain.kinds import FrameKind
 from calibstudio.gui.icons import paint_icon
+from calibstudio.gui.live.parts import HeadBar
 from calibstudio.gui.live.statistics import STATISTICS, Statistic
 from calibstudio.gui.theme import ThemeState
+from calibstudio.gui.widgets.panels import ground
 from calibstudio.gui.widgets.text import label
 from calibstudio.services.live_measure import LiveNumbers
 
@@ -44,6 +54,7 @@ class StatisticChooser(QAbstractButton):
         super().__init__()
         self._theme, self._name, self._dashed = theme, name, dashed
         self._statistic = statistic
+        self._short = False
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         self.clicked.connect(self._on_clicked)
@@ -62,8 +73,16 @@ class StatisticChooser(QAbstractButton):
             self._say()
             self.chosen.emit(statistic)
 
+    def set_short(self, short: bool) -> None:
+        """Say the axis's word instead of the whole name."""
+        self._short = short
+        self._say()
+
+    def _words(self) -> str:
+        return self._statistic.short if self._short else self._statistic.name
+
     def sizeHint(self) -> QSize:
-        width = QFontMetrics(self._theme.font(12)).horizontalAdvance(self._statistic.name)
+        width = QFontMetrics(self._theme.font(12)).horizontalAdvance(self._words())
         return QSize(20 + width + 6 + 14 + 4, self._theme.sizes.toolbar)
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -79,7 +98,7 @@ class StatisticChooser(QAbstractButton):
         painter.setFont(self._theme.font(12))
         painter.setPen(self._theme.color("text"))
         box = QRect(20, 0, self.width() - 20, self.height())
-        painter.drawText(box, int(Qt.AlignmentFlag.AlignVCenter), self._statistic.name)
+        painter.drawText(box, int(Qt.AlignmentFlag.AlignVCenter), self._words())
         side = QRect(self.width() - 17, round(y) - 7, 14, 14)
         paint_icon(painter, side, "chevron-down", t.text if self.underMouse() else t.text2)
         if self.hasFocus():
@@ -134,6 +153,7 @@ class HistoryPanel(QWidget):
         self._theme = theme
         self._frames: deque[_Remembered] = deque(maxlen=KEPT)
         self._plot: SeriesPlot | None = None
+        self._compact = False
         by_name = {s.name: s for s in STATISTICS}
         self.first = StatisticChooser(theme, "Left axis", by_name["Median"])
         self.second = StatisticChooser(
@@ -142,20 +162,19 @@ class HistoryPanel(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
-        self.head = QHBoxLayout()
-        self.head.setContentsMargins(12, 0, 12, 0)
-        self.head.setSpacing(10)
-        self._title = label("History", "subheading", tone="text")
-        self.head.addWidget(self._title)
-        self.head.addStretch(1)
-        self.head.addWidget(self.first)
-        self.head.addWidget(self.second)
-        bar = QWidget()
-        bar.setLayout(self.head)
-        bar.setFixedHeight(36)
-        self._bar = bar
-        column.addWidget(bar)
-        self._place = QVBoxLayout()
+        self.choosers = QWidget()
+        pair = QHBoxLayout(self.choosers)
+        pair.setContentsMargins(0, 0, 0, 0)
+        pair.setSpacing(10)
+        pair.addWidget(self.first)
+        pair.addWidget(self.second)
+        self._bar = HeadBar(theme)
+        self._bar.row.addWidget(label("History", "subheading", tone="text"))
+        self._bar.row.addStretch(1)
+        self._bar.row.addWidget(self.choosers)
+        column.addWidget(self._bar)
+        self._place = QStackedLayout()
+        self._place.addWidget(ground("plot"))
         column.addLayout(self._place, 1)
         self.first.chosen.connect(self._on_chosen)
         self.second.chosen.connect(self._on_chosen)
@@ -165,15 +184,26 @@ class HistoryPanel(QWidget):
         """Frames that are remembered."""
         return len(self._frames)
 
-    def set_title_shown(self, on: bool) -> None:
-        """Where the panel is a tab, the tab says its name."""
-        self._title.setVisible(on)
+    def set_compact(self, compact: bool) -> None:
+        """As a tab it has no head of its own: the choosers stand beside the tabs."""
+        self._compact = compact
+        self._bar.setVisible(not compact)
+        for chooser in (self.first, self.second):
+            chooser.set_short(compact)
+        if not compact:
+            self._bar.row.addWidget(self.choosers)
+            self.choosers.show()
+        if self._plot is not None:
+            self._plot.set_bottom(24 if compact else 40)
+            self._plot.set_label("bottom", "" if compact else "Frame")
+            self._draw()
 
     def set_plot(self, plot: SeriesPlot) -> None:
         """Take the plot, once plots can be made."""
         self._plot = plot
         self._place.addWidget(plot)
-        self._draw()
+        self._place.setCurrentWidget(plot)
+        self.set_compact(self._compact)
 
     def add(self, numbers: LiveNumbers) -> None:
         """Remember a frame. Its pixels are not kept."""
@@ -213,9 +243,9 @@ class HistoryPanel(QWidget):
         first, second = self.first.statistic, self.second.statistic
         self._plot.set_series(
             SeriesData(x, series(first.name), kinds),
-            label=first.axis,
+            label="" if self._compact else first.axis,
             second=SeriesData(x, series(second.name)),
-            second_label=second.axis,
+            second_label="" if self._compact else second.axis,
             least_span=first.least_span,
             second_least_span=second.least_span,
         )

@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QStackedLayout, QVBoxLayout, 
 
 from calibstudio.gui.live.histogram_panel import HistogramPanel
 from calibstudio.gui.live.history import HistoryPanel
+from calibstudio.gui.live.parts import HeadBar
 from calibstudio.gui.live.statistics import StatisticsTable, statistic_rows
 from calibstudio.gui.theme import ThemeState
 from calibstudio.gui.widgets.segmented import SegmentedControl
@@ -54,9 +55,8 @@ class LiveStrip(QFrame):
         column = QVBoxLayout(area)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
-        head = QHBoxLayout()
-        head.setContentsMargins(12, 0, 12, 0)
-        head.setSpacing(8)
+        bar = HeadBar(self._theme)
+        self._head = head = bar.row
         self._statistics_title = label("Statistics", "subheading", tone="text")
         self.tabs = SegmentedControl(
             self._theme, (("statistics", "Statistics"), ("history", "History")), name="Show"
@@ -68,10 +68,10 @@ class LiveStrip(QFrame):
         head.addWidget(self._statistics_title)
         head.addWidget(self.tabs)
         head.addWidget(self._statistics_note, 1)
+        # Takes the room of the note where that is not shown.
+        self._gap = QWidget()
+        head.addWidget(self._gap, 1)
         head.addWidget(self.scope)
-        bar = QWidget()
-        bar.setLayout(head)
-        bar.setFixedHeight(36)
         column.addWidget(bar)
         self._tab_stack = QStackedLayout()
         self._tab_stack.addWidget(self.statistics)
@@ -91,7 +91,9 @@ class LiveStrip(QFrame):
         self._history_place.setVisible(not compact)
         self.tabs.setVisible(compact)
         self._statistics_title.setVisible(not compact)
-        self.history.set_title_shown(not compact)
+        self.history.set_compact(compact)
+        if compact:
+            self._head.addWidget(self.history.choosers)
         self._tab_stack.setCurrentIndex(1 if compact and self.tabs.value == "history" else 0)
         self._show_scope()
         self._show_statistics()
@@ -137,6 +139,9 @@ class LiveStrip(QFrame):
         on_history = self._compact and self.tabs.value == "history"
         self.scope.setVisible(not on_history and self._has_region)
         self._statistics_note.setVisible(not self._compact)
+        self._gap.setVisible(self._compact)
+        if self._compact:
+            self.history.choosers.setVisible(on_history)
 
     @Slot(object)
     def _on_tab(self, tab: object) -> None:

@@ -195,6 +195,8 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no types
         parent: QWidget | None = None,
     ) -> None:
         self._axes = {"left": _Axis("left", y), "bottom": _Axis("bottom", x)}
+        # Qt may ask for a paint while pyqtgraph is still building, or after it was closed.
+        self._box: Any = None
         super().__init__(parent=parent, axisItems=dict(self._axes), background=None)
         self._theme = theme
         self._labels = {"left": "", "bottom": "", "right": ""}
@@ -213,8 +215,9 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no types
         self.setMouseEnabled(False, False)
         self.setMinimumSize(80, 60)
         item = self.getPlotItem()
+        self._box = item.getViewBox()
         item.layout.setContentsMargins(0, 8, 12, 0)
-        item.getViewBox().setDefaultPadding(0.0)
+        self._box.setDefaultPadding(0.0)
         self._left_px = left_px
         self._axes["left"].setWidth(left_px)
         self._axes["bottom"].setHeight(bottom_px)
@@ -224,7 +227,7 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no types
     @property
     def view_box(self) -> Any:
         """pyqtgraph's view box: ranges in the plot's units."""
-        return self.getPlotItem().getViewBox()
+        return self._box
 
     def set_label(self, side: str, text: str, token: str = "axis") -> None:
         """Name an axis, with its unit in brackets: ``Level [ADU]``."""
@@ -300,7 +303,7 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no types
 
     def area(self) -> QRectF:
         """The rectangle inside the axes, in pixels of the widget."""
-        box = self.view_box.mapRectToDevice(self.view_box.rect())
+        box = None if self._box is None else self._box.mapRectToDevice(self._box.rect())
         return QRectF() if box is None else QRectF(box)
 
     def x_px(self, value: float) -> float:
@@ -315,6 +318,8 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no types
 
     def drawBackground(self, painter: QPainter, rect: QRectF) -> None:
         super().drawBackground(painter, rect)
+        if self._box is None:
+            return
         painter.save()
         painter.resetTransform()
         self._paint_grid(painter, self.area())
@@ -324,6 +329,8 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no types
 
     def drawForeground(self, painter: QPainter, rect: QRectF) -> None:
         super().drawForeground(painter, rect)
+        if self._box is None:
+            return
         painter.save()
         painter.resetTransform()
         area = self.area()
@@ -466,7 +473,8 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no types
 
     def event(self, event: QEvent) -> bool:
         # The wheel belongs to what is around the plot, unless the plot zooms.
-        if event.type() == QEvent.Type.Wheel and not any(self.view_box.state["mouseEnabled"]):
+        is_wheel = event.type() == QEvent.Type.Wheel and self._box is not None
+        if is_wheel and not any(self._box.state["mouseEnabled"]):
             event.ignore()
             return False
         return bool(super().event(event))

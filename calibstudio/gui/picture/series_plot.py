@@ -127,7 +127,7 @@ class SeriesPlot(Plot):
         )
         self.set_label("left", label, "series1" if second is not None else "axis")
         self.set_label("right", second_label if second is not None else "")
-        self.set_margins(right=66 if second is not None else 14)
+        self.set_margins(right=14 if second is None else 66 if second_label else 48)
         self._bands = () if limits is None else (Band(*limits, text=limits_text),)
         self._line.setVisible(joined)
         self._scale(least_span, second_least_span)

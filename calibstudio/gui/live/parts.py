@@ -1,10 +1,31 @@
-"""A part of Live's side panel, which uses less room in a small window."""
+"""What Live's panels are made of: sections that can be small, and heads of the strip's parts."""
 
 from __future__ import annotations
 
-from PySide6.QtWidgets import QWidget
+from PySide6.QtCore import Slot
+from PySide6.QtWidgets import QHBoxLayout, QWidget
 
+from calibstudio.gui.theme import ThemeState
 from calibstudio.gui.widgets.panels import Section
+
+HEAD_PX = 36
+
+
+class HeadBar(QWidget):
+    """The row above a part of the strip: title, note, choices. Higher in touch mode."""
+
+    def __init__(self, theme: ThemeState, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self.row = QHBoxLayout(self)
+        self.row.setContentsMargins(12, 0, 12, 0)
+        self.row.setSpacing(8)
+        theme.changed.connect(self._on_theme_changed)
+        self._on_theme_changed()
+
+    @Slot()
+    def _on_theme_changed(self) -> None:
+        self.setFixedHeight(max(HEAD_PX, self._theme.sizes.toolbar + 8))
 
 
 class SidePart(Section):
