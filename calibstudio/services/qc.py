@@ -23,11 +23,12 @@ from calibstudio.services.judge import (
     same_settings,
     usable_biases,
 )
+from calibstudio.services.qc_copies import find_copies_across
 
 _OF_ONE_GROUP = frozenset(
     ["n_frames", "level", "level_spread", "level_jump", "bias_drift", "level_drift", "noise",
-     "duplicates", "outliers", "bad_frames", "temperature_spread", "temporal_noise",
-     "hot_pixels", "snr"]
+     "duplicates", "outliers", "bad_frames", "gradient_change",
+     "temperature_spread", "temporal_noise", "hot_pixels", "snr"]
 )  # fmt: skip
 """Metrics that mean something for their own group only; the others speak of the camera."""
 
@@ -99,11 +100,13 @@ def examine(
     Cancelled
         When asked to stop.
     """
-    scanning, single, together = ctx.split(1, 10, 10)
+    scanning, single, comparing, together = ctx.split(1, 10, 1, 10)
     found = scan(scanning, paths)
     headers = {h.path: h for h in found.headers}
     files = judge_files(single, found.headers, thresholds=thresholds, cache=cache)
-    sets = _judge_sets(together, headers, files, thresholds)
+    groups = group_frames(headers.values()).groups
+    files = files | find_copies_across(comparing, groups, headers, files)
+    sets = _judge_sets(together, groups, headers, files, thresholds)
     across = _across_darks(headers, files, sets, thresholds)
     ctx.progress(1.0)
     return QcReport(headers, files, sets, across, found.ungrouped, found.ignored)
@@ -111,15 +114,15 @@ def examine(
 
 def _judge_sets(
     ctx: JobContext,
+    groups: Sequence[Group],
     headers: Mapping[Path, FrameHeader],
     files: Mapping[Path, Assessment],
     thresholds: Thresholds,
 ) -> tuple[JudgedSet, ...]:
-    grouping = group_frames(headers.values())
-    titles = group_titles(grouping.groups)
-    wanted = [g for g in grouping.groups if g.kind in CALIBRATION_KINDS]
+    titles = group_titles(groups)
+    wanted = [g for g in groups if g.kind in CALIBRATION_KINDS]
     wanted = [g for g in wanted if len(g.frames) > 1 or (g.kind == FrameKind.DARK and wanted[1:])]
-    biases = [headers[p] for g in grouping.groups if g.kind == FrameKind.BIAS for p in g.frames]
+    biases = [headers[p] for g in groups if g.kind == FrameKind.BIAS for p in g.frames]
     judged = []
     for group, part in zip(wanted, ctx.split(*[len(g.frames) for g in wanted]), strict=True):
         own: list[FrameHeader] = []

@@ -246,3 +246,25 @@ def test_a_bias_that_is_none_does_not_move_the_dark_signal(tmp_path, capsys):
 
     # The noise of 49 152 pixels of five darks and biases, 9 / 1.4 ADU: 0.02 ADU of 30 s.
     assert document["set"]["metrics"]["dark_rate_adu"]["value"] == pytest.approx(0, abs=0.005)
+
+
+def test_darks_that_are_biases_under_another_header_are_bad(session, capsys):
+    from astropy.io import fits
+
+    for i in range(3):
+        pixels = fits.getdata(session / f"bias{i}.fits")
+        write(session / f"dark{i}.fits", pixels, "Dark Frame", EXPTIME=60.0)
+
+    code, document, err = called(capsys, *sorted(session.glob("*.fits")))
+
+    assert code == 1
+    verdicts = {Path(f["path"]).name: f["verdict"] for f in document["files"]}
+    assert {verdicts[f"dark{i}.fits"] for i in range(3)} == {"BAD"}
+    assert {verdicts[f"bias{i}.fits"] for i in range(3)} == {"GOOD"}
+    assert (
+        "dark0.fits is BAD: A copy of bias0.fits under another header (bias): "
+        "every pixel is the same." in err
+    )
+    groups = {g["kind"]: g["verdict"] for g in document["set"]["groups"]}
+    assert groups["dark"] == "BAD"
+    assert groups["bias"] == "GOOD"
