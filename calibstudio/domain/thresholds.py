@@ -81,6 +81,9 @@ class Thresholds:
     gradient_noise_dark: Limit = Limit(warn_above=2.0, bad_above=20.0)
     """The same of darks, where glow makes a gradient without any light: one sign alone is WARN,
     with a second it is BAD."""
+    gradient_change_noise: Limit = Limit(bad_above=0.2)
+    """Sets of darks: scatter of the gradient from frame to frame, in units of the pixel noise;
+    judged together with the gradient itself, because both together are light."""
     gradient: Limit = Limit(warn_above=3.5, bad_above=10.0)
     """Flats: plane over the frame, peak to valley, percent of the light (scatter 5 %: LSST)."""
     colour_difference_noise: Limit = Limit(warn_above=0.5, bad_above=3.0)

@@ -42,6 +42,7 @@ METRICS: dict[str, Words] = {
     "zeros": Words("Pixels at zero", PERCENT),
     "not_finite": Words("Pixels without a value", PERCENT),
     "gradient": Words("Gradient", ADU, 1),
+    "gradient_change": Words("Change of the gradient", ADU, 1),
     "colour_difference": Words("Difference of the colours", ADU, 1),
     "row_structure": Words("Row banding", "", 1),
     "column_structure": Words("Column banding", "", 1),
@@ -254,6 +255,16 @@ ADVICE: dict[str, Advice] = {
         "bias jump",
         "a change of supply or temperature between two frames.",
         SHAKE_CURE,
+    ),
+    "bias_drift:dark": Advice(
+        "level drift",
+        "light on the sensor that changes, or a temperature that does.",
+        "Cover the telescope, wait until the cooler has settled, and take them in one go.",
+    ),
+    "level_jump:dark": Advice(
+        "level jump",
+        "light on the sensor that changes between two frames, or a change of temperature.",
+        "Cover the telescope, wait until the cooler has settled, and take them in one go.",
     ),
     "level_drift": Advice(
         "light drifts",

@@ -26,6 +26,7 @@ from calibstudio.imaging.quality_samples import (
 )
 
 E = "e\u207b"
+LIGHT_IN_IT = "The leaking light is in it."
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,8 @@ class SetData:
     samples: Sequence[Sample]
     contexts: Sequence[FrameContext]
     biases: Sequence[Sample] = ()
+    has_leak: bool = False
+    """Light was found on covered frames: it moves their levels and hides their glow."""
 
     @property
     def context(self) -> FrameContext:
@@ -127,13 +130,16 @@ def add_drift(judge: Judge, data: SetData, limits: Thresholds) -> None:
     if not noise > 0:
         return
     jump = max(abs(b - a) for a, b in pairwise(levels)) / noise
-    judge.add("level_jump", float(jump), limits.level_jump, note="In units of the noise.")
+    note = "In units of the noise." + (f" {LIGHT_IN_IT}" if data.has_leak else "")
+    limit = None if data.has_leak else limits.level_jump
+    judge.add("level_jump", float(jump), limit, note=note)
     if len(levels) < 4:
         judge.missing("bias_drift", _needs(4, "frames", len(levels)))
         return
     slope = float(np.polyfit(np.arange(len(levels)), levels, 1)[0])
     drift = abs(slope) * (len(levels) - 1) / noise
-    judge.add("bias_drift", drift, limits.bias_drift, note="Slope, in units of the noise.")
+    limit = None if data.has_leak else limits.bias_drift
+    judge.add("bias_drift", drift, limit, note=f"Slope, i{note[1:]}")
 
 
 def _single_noise(data: SetData) -> float:
@@ -243,7 +249,8 @@ def _add_glow(
         return
     glow = max(known_percentile(b, 99.9) - known_percentile(b) for b in bins)
     noise = _single_noise(data)
-    judge.add("glow", glow, limits.glow_noise.scaled(noise) if noise > 0 else None, note=note)
+    limit = limits.glow_noise.scaled(noise) if noise > 0 and not data.has_leak else None
+    judge.add("glow", glow, limit, note=f"{note} {LIGHT_IN_IT if data.has_leak else ''}".strip())
     if time and gain:
         judge.add("glow_rate", glow * gain / time)
 

@@ -18,6 +18,7 @@ from calibstudio.domain.thresholds import DEFAULT_THRESHOLDS, Thresholds
 from calibstudio.domain.verdicts import Judge
 from calibstudio.imaging.quality_belonging import add_frames_judged, bad_frames
 from calibstudio.imaging.quality_context import COVERED, DARK_LIKE, FrameContext
+from calibstudio.imaging.quality_leak import add_leak
 from calibstudio.imaging.quality_outliers import find_copies, find_outliers, odd_shapes
 from calibstudio.imaging.quality_samples import Sample, take_sample, tiles_per_frame
 from calibstudio.imaging.quality_set_metrics import (
@@ -32,7 +33,7 @@ from calibstudio.imaging.quality_set_metrics import (
 FrameSource = NDArray[Any] | Callable[[], NDArray[Any]]
 """Pixels of a frame, or a function that reads them; only one frame is held at a time."""
 
-_ASKED_OF = {
+_ASKED_OF: Mapping[str, tuple[str, ...]] = {
     FrameKind.BIAS: ("read_noise_adu", "read_noise"),
     FrameKind.DARK: ("noise", "dark_rate_adu", "hot_pixels"),
     FrameKind.DARK_FLAT: ("noise", "dark_rate_adu", "hot_pixels"),
@@ -105,12 +106,17 @@ def measure_set(
     outliers.update(odd_shapes(samples))
     copies = find_copies(samples, names)
     outliers.update(copies)
+    unfit = frozenset(outliers)
     bad = bad_frames(judged)
     outliers = {**bad, **outliers}
     outliers.update(_unlike(kind, samples, outliers, contexts, thresholds))
     judge = Judge(kind)
     kept = [i for i in range(len(frames)) if i not in outliers]
     _add_belonging(judge, names, copies, {**bad, **outliers}, bad, thresholds)
+    has_leak = False
+    if kind in DARK_LIKE:
+        seen = [s for i, s in enumerate(samples) if s is not None and i not in unfit]
+        has_leak = add_leak(judge, seen, thresholds)
     if judged:
         add_frames_judged(judge, names, judged, kept, thresholds)
     good = [s for i in kept if (s := samples[i]) is not None]
@@ -121,6 +127,7 @@ def measure_set(
             good,
             [contexts[i] for i in kept],
             [s for s in bias_samples if s is not None and s.shape == shape],
+            has_leak,
         )
         _add_metrics(judge, data, thresholds)
     else:

@@ -415,3 +415,50 @@ def test_a_set_whose_frames_are_all_warn_is_warn():
 
     assert found.verdict is WARN
     assert any(f.what.startswith("WARN for 4 of 4 frames left") for f in found.findings)
+
+
+@pytest.mark.parametrize("size", [20.0, 200.0])
+def test_light_that_changes_from_frame_to_frame_is_a_leak_and_no_glow(size):
+    camera = SimpleCamera(50)
+    strength = np.random.default_rng(51).uniform(0.9, 1.1, 8)
+    slope = ramp(SHAPE, x=size) + size / 2
+    frames = [camera.expose(extra_adu=s * slope) for s in strength]
+    known = contexts("dark", 8, exposure_s=60.0)
+
+    found = measure_set("dark", frames, known, judged=judged("dark", frames))
+
+    assert found.verdict is BAD
+    worst = found.worst_finding
+    assert worst is not None
+    assert worst.title == "light leak"
+    assert "differs from frame to frame" in worst.what
+    assert "light" in worst.cause
+    assert "Cover" in worst.cure
+    titles = {f.title for f in found.findings}
+    assert not titles & {"amp glow", "level jump", "level drift", "bias jump", "bias drift"}
+    # Whoever asks for the set alone hears the same.
+    alone = measure_set("dark", frames, known)
+    assert {f.title for f in alone.findings if f.verdict is BAD} == {"light leak"}
+
+
+def test_glow_that_is_the_same_in_every_frame_is_no_leak():
+    camera = SimpleCamera(52)
+    slope = ramp(SHAPE, x=80.0) + 40.0
+    frames = [camera.expose(extra_adu=slope) for _ in range(8)]
+
+    found = measure_set("dark", frames, contexts("dark", 8, exposure_s=60.0))
+
+    assert {f.title for f in found.findings} == {"amp glow"}
+    # Its gradient is good to 0.2 ADU in each frame.
+    assert found.value("gradient_change") < 0.5
+
+
+def test_a_dark_that_jumps_is_no_bias_jump():
+    camera = SimpleCamera(53)
+    frames = [camera.expose(extra_adu=8.0 * (i >= 3)) for i in range(6)]
+
+    found = measure_set("dark", frames, contexts("dark", 6, exposure_s=60.0))
+
+    finding = next(f for f in found.findings if f.metric == "level_jump")
+    assert finding.title == "level jump"
+    assert "light" in finding.cause
