@@ -243,6 +243,8 @@ def _summary(report: MastersReport, recipe: Recipe) -> str:
         for verdict in Verdict
         if (n := sum(b.record.verdict is verdict for b in report.masters))
     ]
+    if not report.masters:
+        return f"No master was made. Recipe {recipe.name}."
     known = sum(not b.new for b in report.masters)
     said = f": {', '.join(by_verdict)}" if by_verdict else ""
     already = f" ({known} already there)" if known else ""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
+from glob import escape
 from pathlib import Path
+from shlex import quote
 
 from calibstudio.domain.grouping import Group, Grouping
 from calibstudio.domain.header import HeaderValue
@@ -41,6 +43,45 @@ class BuildPlan:
     """Lights, and kinds that the recipe does not name: no problem."""
 
 
+def named_otherwise(grouping: Grouping, group: Group) -> str:
+    """Say that frames which would not be stacked are calibration frames by their names, or "".
+
+    Flats that a program wrote as lights would vanish in silence otherwise.
+    """
+    by_kind: dict[str, list[Path]] = {}
+    for path in grouping.stacked(group):
+        kind = grouping.headers[path].path_kind
+        if kind in ORDER and kind != group.kind:
+            by_kind.setdefault(kind, []).append(path)
+    if not by_kind:
+        return ""
+    kind, paths = max(by_kind.items(), key=lambda item: len(item[1]))
+    glob = _glob({p.name for p in paths}, {p.name for p in grouping.headers})
+    each = "" if glob else " and so on for each of them"
+    word = f"{glob or escape(paths[0].name)}:kind={kind}"
+    cure = f"Use --set {quote(word) if QUOTE in word else QUOTE + word + QUOTE}{each}."
+    if len(paths) == 1:
+        return f"The header of {paths[0].name} says {group.kind}, its name says {kind}. {cure}"
+    return (
+        f"The headers of {count(len(paths), 'frame')} ({paths[0].name} and others) say "
+        f"{group.kind}, their names say {kind}. {cure}"
+    )
+
+
+QUOTE = "'"
+
+
+def _glob(names: Set[str], all_names: Set[str]) -> str:
+    """Return a pattern that fits these names and no others, or "": what they begin with."""
+    if len(names) == 1:
+        return escape(*names)
+    first, last = min(names), max(names)
+    same = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), None)
+    start = first[:same].rstrip("0123456789")
+    fits_others = any(name.startswith(start) for name in all_names - names)
+    return "" if fits_others else f"{escape(start)}*"
+
+
 def plan_masters(grouping: Grouping, recipe: Recipe) -> BuildPlan:
     """Put groups in the order of their dependence, and say which cannot become a master."""
     groups: list[Group] = []
@@ -48,7 +89,10 @@ def plan_masters(grouping: Grouping, recipe: Recipe) -> BuildPlan:
     left: list[NotBuilt] = []
     for group in grouping.groups:
         n = len(grouping.stacked(group))
-        if group.kind == FrameKind.LIGHT:
+        is_left = group.kind == FrameKind.LIGHT or group.kind not in recipe.stack
+        if is_left and (otherwise := named_otherwise(grouping, group)):
+            skipped.append(NotBuilt(group, otherwise))
+        elif group.kind == FrameKind.LIGHT:
             left.append(NotBuilt(group, "Lights are calibrated, not stacked."))
         elif group.kind not in recipe.stack:
             reason = f"The recipe {recipe.name} does not say how {group.kind} frames are combined."

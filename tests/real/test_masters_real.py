@@ -201,16 +201,26 @@ def stl(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_stl_flats_called_light_are_lights_until_they_are_corrected(
+def test_stl_flats_called_light_are_a_problem_until_they_are_corrected(
     shared_data: Path, tmp_path: Path, capsys: Capture
 ) -> None:
     flats = sorted((shared_data / STL).glob("flat-*.gz"))
+    biases = sorted((shared_data / STL).glob("biases-*.gz"))
+    library = ("--library", tmp_path / "lib")
 
-    code, document, err = masters(capsys, *flats, "--library", tmp_path / "lib")
+    code, document, err = masters(capsys, *flats, *biases, *library)
 
-    assert (code, document["masters"]) == (1, [])
-    assert [left["kind"] for left in document["not_stacked"]] == ["light"]
-    assert "nothing to stack" in err
+    assert (code, len(document["masters"]), document["not_stacked"]) == (1, 1, [])
+    (entry,) = document["skipped"]
+    assert entry["kind"] == "light"
+    glob = "flat-expos23s-Neg5-Vis.*:kind=flat"
+    assert entry["reason"].endswith(f"say light, their names say flat. Use --set '{glob}'.")
+    assert entry["reason"] in err
+
+    code, document, err = masters(capsys, *flats, *biases, *library, "--set", glob)
+
+    assert (code, document["skipped"], err) == (0, [], "")
+    assert of_kind(document, "flat")["n_combined"] == 3
 
 
 def test_stl_flat_takes_the_bias_out_because_no_dark_serves(shared_data: Path, stl: Path) -> None:

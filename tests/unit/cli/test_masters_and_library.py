@@ -117,6 +117,43 @@ def test_what_is_skipped_makes_the_exit_code_1(tmp_path: Path, capsys: Capture) 
     assert "broken.fits" in err
 
 
+@pytest.mark.parametrize(
+    ("names", "pattern"),
+    [
+        (["flat_001.fits"], "flat_001.fits"),
+        (["flat_001.fits", "flat_002.fits"], "flat_*"),
+        (["a flat.fits", "z flat.fits"], "a flat.fits"),
+    ],
+)
+def test_flats_that_a_header_calls_lights_are_a_problem_with_its_cure(
+    tmp_path: Path, capsys: Capture, names: list[str], pattern: str
+) -> None:
+    take(tmp_path / "n", Camera(), "bias", 3)
+    lights = take(tmp_path / "n", Camera(2), "Light Frame", len(names), 2.0, 20_000.0)
+    for path, name in zip(lights, names, strict=True):
+        path.rename(path.with_name(name))
+    argv = ["masters", str(tmp_path / "n"), "--library", str(tmp_path / "lib")]
+
+    code, document, err = as_json(capsys, *argv)
+    run(argv)
+
+    assert code == 1
+    assert document["not_stacked"] == []
+    (entry,) = document["skipped"]
+    assert f"Use --set '{pattern}:kind=flat'" in entry["reason"]
+    assert entry["reason"] in err
+    assert entry["reason"] in capsys.readouterr().out
+
+
+def test_a_refusal_is_not_summed_up_as_zero_masters(tmp_path: Path, capsys: Capture) -> None:
+    take(tmp_path / "n", Camera(), "dark", 1, 60.0)
+
+    code = run(["masters", str(tmp_path / "n"), "--library", str(tmp_path / "lib")])
+
+    assert code == 1
+    assert capsys.readouterr().out.endswith("No master was made. Recipe default.\n")
+
+
 def test_nothing_to_stack_is_said(tmp_path: Path, capsys: Capture) -> None:
     (tmp_path / "n").mkdir()
 
@@ -130,6 +167,7 @@ def test_nothing_to_stack_is_said(tmp_path: Path, capsys: Capture) -> None:
 def test_a_bad_master_makes_the_exit_code_1(tmp_path: Path, capsys: Capture) -> None:
     for i in range(4):
         pixels = np.full((64, 64), 65535, np.uint16)
+        pixels[0, : i + 1] = 60_000  # No two are copies.
         write_frame(tmp_path / "n" / f"flat{i}.fits", pixels, header("flat", 2.0, i))
     recipe = tmp_path / "keep.toml"
     recipe.write_text("[frames]\nleave_out_bad = false\n")
@@ -297,6 +335,9 @@ def test_library_shows_everything_about_a_master(library: Path, capsys: Capture)
     text = capsys.readouterr().out
     assert "dark flat taken out: " in text
     assert "flat_2s_020.fits: used" in text
+    missing = [m["why"] for m in master["metrics"].values() if m["value"] is None]
+    assert missing
+    assert all(why and why in text for why in missing), "a dash never stands alone"
 
 
 def test_library_decisions_are_kept_with_their_reason(library: Path, capsys: Capture) -> None:
