@@ -61,6 +61,12 @@ def kernels_ready() -> bool:
     return _loaded is not None
 
 
+def kernels_cached() -> bool:
+    """Whether an earlier process kept the machine code, so that nothing is to be compiled."""
+    name = _cache_name()
+    return any((folder / name).is_file() for folder in _cache_folders())
+
+
 def warm_kernels() -> None:
     """Load the kernels, and have them compiled first where this was never done.
 

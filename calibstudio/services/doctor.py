@@ -117,13 +117,17 @@ def _processors() -> Check:
 
 
 def _kernel_cache() -> Check:
-    """Kernels are kept beside the package, or in numba's own folder where it is read-only."""
     name = "Compiled kernels"
-    folder = Path(__file__).resolve().parent.parent
-    cached = sum(1 for _ in folder.rglob("__pycache__/*.nbi"))
+    try:
+        from calibstudio.imaging.kernels import kernels_cached
+
+        cached = kernels_cached()
+    except ImportError as error:
+        cure = "python -m pip install numba"
+        return Check(name, Verdict.BAD, f"cannot be compiled: {error}", cure)
     if cached:
-        return Check(name, Verdict.GOOD, f"{cached} in the cache")
-    found = "none yet; they are compiled once, at the first stack (some seconds)"
+        return Check(name, Verdict.GOOD, "there, nothing is to be compiled")
+    found = "none yet; compiled once, in the background or at the first stack (some seconds)"
     return Check(name, Verdict.GOOD, found)
 
 
