@@ -21,6 +21,7 @@ PACKAGES = (
     "pyqtgraph",
     "numpy",
     "numba",
+    "llvmlite",
     "astropy",
     "photutils",
     "alpyca",
