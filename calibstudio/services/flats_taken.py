@@ -58,7 +58,9 @@ def describe_flats(headers: Sequence[FrameHeader], info: CameraInfo) -> FlatsTak
     if not flats:
         notes.append("There are no flats in this folder.")
     elif len(exposures) < len(flats):
-        notes.append(f"{count(len(flats) - len(exposures), 'flat')} do not say their exposure.")
+        missing = len(flats) - len(exposures)
+        say = "does not say its" if missing == 1 else "do not say their"
+        notes.append(f"{count(missing, 'flat')} {say} exposure.")
     same = Tolerances()
     found = clusters(exposures, lambda s: max(same.exposure_abs_s, same.exposure_rel * s))
     settings = CameraSettings(
