@@ -6,6 +6,9 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from math import isfinite
 
+import numpy as np
+from numpy.typing import NDArray
+
 from calibstudio.domain.header import FrameHeader
 from calibstudio.domain.jobs import JobContext
 from calibstudio.domain.kinds import FrameKind
@@ -18,6 +21,7 @@ from calibstudio.services.library import Library
 from calibstudio.services.master_parts import Chosen
 from calibstudio.services.master_plan import (
     DARK_KINDS,
+    DarkRate,
     FlatFrame,
     Known,
     Subtraction,
@@ -29,8 +33,8 @@ from calibstudio.store.master_fits import open_pixels
 MOST_MEASURED = 6
 """Darks whose dark signal is measured for one group of flats: the nearest in exposure."""
 
-Rates = dict[tuple[str, str], float | None]
-"""Dark signal with glow in ADU/s, by the hashes of dark and reference."""
+Rates = dict[tuple[str, str], DarkRate | None]
+"""What was measured, by the hashes of dark and reference."""
 
 
 def bias_for(
@@ -82,7 +86,7 @@ def subtraction_for(
         first=now,
     )
     reference = _reference(values, found, darks, at, now)
-    measured: dict[str, float | None] = {}
+    measured: dict[str, DarkRate | None] = {}
     # Longest first: what it gathers in a second holds for the shortest, the reference, too.
     for i, dark in enumerate(sorted(darks[:MOST_MEASURED], key=lambda d: -_time(d.record))):
         ctx.progress(i / MOST_MEASURED, f"Measuring the dark signal of {dark.record.path.name}")
@@ -150,8 +154,8 @@ def _time(record: MasterRecord) -> float:
     return float(value) if isinstance(value, (int, float)) else 0.0
 
 
-def _rate(dark: MasterRecord, reference: MasterRecord | None, rates: Rates) -> float | None:
-    """Measure what a dark gathers in a second, glow included; None where it cannot be told."""
+def _rate(dark: MasterRecord, reference: MasterRecord | None, rates: Rates) -> DarkRate | None:
+    """Measure what a dark gathers in a second; None where it cannot be told."""
     if reference is None:
         return None
     start = 0.0 if reference.kind == FrameKind.BIAS else _time(reference)
@@ -159,17 +163,35 @@ def _rate(dark: MasterRecord, reference: MasterRecord | None, rates: Rates) -> f
     if apart <= 0:
         # The shortest dark itself: what the next longer one says holds for it too.
         return max(
-            (r for (_, ref), r in rates.items() if ref == reference.sha256 and r), default=None
+            (r for (_, ref), r in rates.items() if ref == reference.sha256 and r),
+            key=lambda r: (r.adu_per_s, r.hot_adu_per_s),
+            default=None,
         )
     key = (dark.sha256, reference.sha256)
     if key not in rates:
         one = open_pixels(dark.path)
         other = open_pixels(reference.path)
         found = [
-            dark_signal(one.image(name), other.image(name), apart).glow_adu_per_s
+            _measured(one.image(name), other.image(name), apart)
             for name in one.detectors
             if name in other.detectors
         ]
-        known = [rate for rate in found if isfinite(rate)]
-        rates[key] = max(known) if known else None
+        known = [rate for rate in found if isfinite(rate.adu_per_s)]
+        rates[key] = (
+            DarkRate(max(r.adu_per_s for r in known), max(r.hot_adu_per_s for r in known))
+            if known
+            else None
+        )
     return rates[key]
+
+
+def _measured(dark: NDArray[np.float32], other: NDArray[np.float32], apart_s: float) -> DarkRate:
+    """Measure the middle with its glow, and the 99.9th percentile of the pixels.
+
+    The noise of both, which the 0.1th percentile shows, is taken out of the latter in quadrature:
+    else short darks would look hot.
+    """
+    glow = dark_signal(dark, other, apart_s).glow_adu_per_s
+    low, middle, high = np.nanpercentile(dark - other, [0.1, 50.0, 99.9])
+    above = float(np.sqrt(max(0.0, (high - middle) ** 2 - (middle - low) ** 2)))
+    return DarkRate(glow, max(glow, (float(middle) + above) / apart_s))

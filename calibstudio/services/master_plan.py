@@ -134,12 +134,26 @@ class FlatFrame:
 
 
 @dataclass(frozen=True, slots=True)
+class DarkRate:
+    """What a dark gathers in a second, ADU/s."""
+
+    adu_per_s: float
+    """In the brightest part of its glow."""
+    hot_adu_per_s: float = 0.0
+    """In its hot pixels: one pixel of a thousand gathers more."""
+
+
+HOT_SHARE = 0.01
+"""Part of the level that a dark of another exposure may leave in a hot pixel, or take too much."""
+
+
+@dataclass(frozen=True, slots=True)
 class Known:
     """A dark or bias that might be taken out of flats, with what was measured of it."""
 
     record: MasterRecord
-    rate_adu_per_s: float | None = None
-    """What it gathers in a second, glow included; None where nothing tells it."""
+    rate: DarkRate | None = None
+    """What it gathers in a second; None where nothing tells it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,8 +186,9 @@ def choose_subtraction(
     """Choose what is taken out of flats (RULES 5).
 
     In this order: a dark flat or dark of the same exposure; one of another exposure, while the
-    dark signal that is left stays below the recipe's share of the flat's level; a bias; a dark
-    flat or dark that stands where a bias stands; else nothing, and it is said.
+    dark signal that is left stays below the recipe's share of the flat's level, that of hot
+    pixels below 1 %, and no bias (an exposure of 0 s) is nearer; a bias; a dark flat or dark that
+    stands where a bias stands; else nothing, and it is said.
 
     Parameters
     ----------
@@ -196,10 +211,11 @@ def choose_subtraction(
     fitting = [c for c, _ in looked_at.values() if c.accepted]
     darks = [c for c in fitting if c.record.kind in DARK_KINDS and not c.record.bias_subtracted]
     biases = [c for c in fitting if c.record.kind == FrameKind.BIAS]
-    rates = {sha: k.rate_adu_per_s for sha, (_, k) in looked_at.items()}
-    chosen = _by_dark(values, frames, darks, rates, recipe, at, built_now)
+    rates = {sha: k.rate for sha, (_, k) in looked_at.items()}
+    reach = _Reach(rates, recipe, has_bias=bool(biases))
+    chosen = _by_dark(values, frames, darks, reach, at, built_now)
     if chosen is None and biases:
-        nearest = _nearest_dark(values, frames, darks, rates, recipe, at, built_now)
+        nearest = _nearest_dark(values, frames, darks, reach, at, built_now)
         chosen = _by_bias(values, frames, biases, nearest, at, built_now)
     if chosen is None and darks:
         chosen = _dark_as_bias(values, frames, darks, at, built_now)
@@ -212,15 +228,13 @@ def _by_dark(
     values: Mapping[str, HeaderValue],
     frames: Sequence[FlatFrame],
     darks: Sequence[Candidate],
-    rates: Mapping[str, float | None],
-    recipe: Recipe,
+    reach: _Reach,
     at: datetime | None,
     built_now: Sequence[str],
 ) -> Subtraction | None:
     """Give every flat a dark that serves it, with as few darks as do; None if one has none."""
     serves = {
-        d.record.sha256: {f.path for f in frames if _serves(d.record, f, rates, recipe)}
-        for d in darks
+        d.record.sha256: {f.path for f in frames if not reach.why_not(d.record, f)} for d in darks
     }
     left = {f.path: f for f in frames}
     by_frame: dict[Path, MasterRecord] = {}
@@ -232,7 +246,7 @@ def _by_dark(
         best = max(
             order,
             key=lambda c: (
-                _n_exact(c.record, left.values(), recipe),
+                _n_exact(c.record, left.values(), reach.recipe),
                 len(serves[c.record.sha256] & left.keys()),
                 -order.index(c),
             ),
@@ -245,26 +259,56 @@ def _by_dark(
             del left[path]
         used.append(best)
     ordered = {f.path: by_frame[f.path] for f in frames}
-    sentences = [_dark_sentence(c, frames, ordered, rates, recipe) for c in used]
+    sentences = [_dark_sentence(c, frames, ordered, reach) for c in used]
     return Subtraction(
         ordered, bias_out=True, dark_out=True, sentences=(*sentences, *_unsaid(used))
     )
 
 
-def _serves(
-    dark: MasterRecord, flat: FlatFrame, rates: Mapping[str, float | None], recipe: Recipe
-) -> bool:
-    """Whether the dark signal that would be left in a flat is below the recipe's share."""
-    time = dark.values.get("exposure_s")
-    if flat.exposure_s is None or not isinstance(time, (int, float)):
-        return False
-    apart = abs(time - flat.exposure_s)
-    if apart <= exposure_tolerance_s(flat.exposure_s, recipe.tolerances):
-        return True
-    rate = rates.get(dark.sha256)
-    if rate is None or not flat.light_adu > 0:
-        return False
-    return apart * max(rate, 0.0) <= recipe.flat_dark_budget * flat.light_adu
+@dataclass(frozen=True, slots=True)
+class _Reach:
+    """How far from its own exposure a dark serves."""
+
+    rates: Mapping[str, DarkRate | None]
+    recipe: Recipe
+    has_bias: bool
+
+    def left(self, dark: MasterRecord, flat: FlatFrame) -> tuple[float, float] | None:
+        """Return the shares of the level that it would leave, at the middle and in hot pixels."""
+        time, rate = dark.values.get("exposure_s"), self.rates.get(dark.sha256)
+        if flat.exposure_s is None or not isinstance(time, (int, float)) or rate is None:
+            return None
+        if not flat.light_adu > 0:
+            return None
+        apart = abs(time - flat.exposure_s) / flat.light_adu
+        return apart * max(rate.adu_per_s, 0.0), apart * max(rate.hot_adu_per_s, 0.0)
+
+    def why_not(self, dark: MasterRecord, flat: FlatFrame) -> str:
+        """Say why a dark does not serve a flat; empty when it does (RULES 5)."""
+        time = dark.values.get("exposure_s")
+        if flat.exposure_s is None:
+            return "the flats do not say their exposure"
+        if not isinstance(time, (int, float)):
+            return "the nearest dark does not say its exposure"
+        tolerance = exposure_tolerance_s(flat.exposure_s, self.recipe.tolerances)
+        if abs(time - flat.exposure_s) <= tolerance:
+            return ""
+        shares = self.left(dark, flat)
+        if shares is None:
+            return "what a dark of another exposure would leave is not known"
+        who = f"the nearest dark, {exposure(float(time))},"
+        for share, most, where in (
+            (shares[0], self.recipe.flat_dark_budget, "their level"),
+            (shares[1], HOT_SHARE, "the level of hot pixels"),
+        ):
+            if share > most:
+                return (
+                    f"{who} would be wrong by up to {significant(100 * share, 2)} % of {where}, "
+                    f"more than {significant(100 * most, 2)} %"
+                )
+        if self.has_bias and dark.kind == FrameKind.DARK and time > 2 * flat.exposure_s:
+            return f"{who} is further from their exposure than a bias, 0 s"
+        return ""
 
 
 def _n_exact(dark: MasterRecord, flats: Iterable[FlatFrame], recipe: Recipe) -> int:
@@ -282,9 +326,9 @@ def _dark_sentence(
     chosen: Candidate,
     frames: Sequence[FlatFrame],
     by_frame: Mapping[Path, MasterRecord],
-    rates: Mapping[str, float | None],
-    recipe: Recipe,
+    reach: _Reach,
 ) -> str:
+    recipe = reach.recipe
     record = chosen.record
     mine = [f for f in frames if by_frame[f.path].sha256 == record.sha256]
     time = record.values["exposure_s"]
@@ -299,17 +343,17 @@ def _dark_sentence(
     ]
     if not others:
         return f"{what}: the same exposure."
-    rate = rates[record.sha256] or 0.0
+    rate = reach.rates[record.sha256] or DarkRate(0.0)
     times = [f.exposure_s for f in others if f.exposure_s is not None]
     span = (
         exposure(times[0])
         if len(set(times)) == 1
         else (f"{exposure(min(times))} to {exposure(max(times))}")
     )
-    share = max(abs(time - (f.exposure_s or 0.0)) * max(rate, 0.0) / f.light_adu for f in others)
+    share = max((shares[0] for f in others if (shares := reach.left(record, f))), default=0.0)
     return (
-        f"{what} of {span}: at {significant(max(rate, 0.0), 2)} ADU/s with glow the difference "
-        f"leaves at most {significant(100 * share, 2)} % of their level, below "
+        f"{what} of {span}: at {significant(max(rate.adu_per_s, 0.0), 2)} ADU/s with glow the "
+        f"difference leaves at most {significant(100 * share, 2)} % of their level, below "
         f"{significant(100 * recipe.flat_dark_budget, 2)} %."
     )
 
@@ -335,8 +379,7 @@ def _nearest_dark(
     values: Mapping[str, HeaderValue],
     frames: Sequence[FlatFrame],
     darks: Sequence[Candidate],
-    rates: Mapping[str, float | None],
-    recipe: Recipe,
+    reach: _Reach,
     at: datetime | None,
     built_now: Sequence[str],
 ) -> str:
@@ -347,22 +390,10 @@ def _nearest_dark(
     if not times:
         return "the flats do not say their exposure"
     nearest = ranked(darks, values, exposure_s=_median(times), at=at, first=built_now)[0].record
-    time, rate = nearest.values.get("exposure_s"), rates.get(nearest.sha256)
-    if not isinstance(time, (int, float)) or rate is None:
-        return "what a dark of another exposure would leave is not known"
-    left = max(
-        (
-            abs(time - f.exposure_s) * max(rate, 0.0) / f.light_adu
-            for f in frames
-            if f.exposure_s is not None and f.light_adu > 0
-        ),
-        default=float("inf"),
-    )
-    return (
-        f"the nearest dark, {exposure(float(time))}, would leave up to "
-        f"{significant(100 * left, 2)} % of their level, more than "
-        f"{significant(100 * recipe.flat_dark_budget, 2)} %"
-    )
+    # The flat that would suffer most says it.
+    worst = max(frames, key=lambda f: reach.left(nearest, f) or (float("inf"), 0.0))
+    reasons = [reach.why_not(nearest, f) for f in (worst, *frames)]
+    return next((r for r in reasons if r), "no one dark serves all of them")
 
 
 def _dark_as_bias(

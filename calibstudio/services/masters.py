@@ -21,7 +21,7 @@ from calibstudio.domain.kinds import FrameKind
 from calibstudio.domain.master import MasterRecord
 from calibstudio.domain.recipe import Recipe
 from calibstudio.services.library import Library
-from calibstudio.services.master_plan import NotBuilt, plan_masters, too_few
+from calibstudio.services.master_plan import DarkRate, NotBuilt, plan_masters, too_few
 
 if TYPE_CHECKING:
     from calibstudio.domain.quality import Assessment
@@ -130,7 +130,7 @@ class _Run:
     skipped: list[SkippedGroup] = field(default_factory=list)
     titles: dict[str, str] = field(default_factory=dict)
     judged: dict[Path, Assessment] = field(default_factory=dict)
-    rates: dict[tuple[str, str], float | None] = field(default_factory=dict)
+    rates: dict[tuple[str, str], DarkRate | None] = field(default_factory=dict)
 
     def all(self, ctx: JobContext) -> MastersReport:
         """Build everything."""

@@ -229,6 +229,54 @@ def test_a_bias_is_taken_out_where_a_dark_would_leave_too_much(
     assert "The dark signal of the flats stays in." in built.notes
 
 
+def test_a_bias_is_nearer_to_short_flats_than_a_long_dark(night: Path, library: Library) -> None:
+    camera = Camera(dark_adu_per_s=0.01)
+    take(night, camera, "bias", 4)
+    take(night, camera, "dark", 4, 60.0)
+    take(night, camera, "flat", 4, 0.73, 20_000.0, first=10)
+
+    built = only(build(library, night), "flat")
+
+    # 59 s at 0.01 ADU/s are 0.003 % of 20 000; but 0 s are nearer to 0.73 s than 60 s.
+    assert [m.kind for m in built.used] == ["bias"]
+    assert "further from their exposure than a bias" in built.notes[0]
+
+
+def test_a_dark_flat_of_another_exposure_serves_beside_a_bias(
+    night: Path, library: Library
+) -> None:
+    camera = Camera(dark_adu_per_s=0.01)
+    take(night, camera, "bias", 4)
+    take(night, camera, "Dark Flat", 4, 10.0)
+    take(night, camera, "flat", 4, 2.0, 20_000.0, first=10)
+
+    built = only(build(library, night), "flat")
+
+    assert [m.kind for m in built.used] == ["dark flat"]
+
+
+@pytest.mark.parametrize(("hot_adu_per_s", "kind"), [(20.0, "dark"), (100.0, "bias")])
+def test_hot_pixels_decide_too_whether_a_dark_of_another_exposure_serves(
+    night: Path, library: Library, hot_adu_per_s: float, kind: str
+) -> None:
+    camera = Camera(dark_adu_per_s=0.1)
+    take(night, camera, "bias", 4)
+    # 31 of 12 288 pixels, one in 400: the median and its glow do not know them.
+    hot = np.zeros(camera.shape)
+    hot.flat[::400] = hot_adu_per_s
+    for i in range(4):
+        pixels = camera.frame(10.0) + (10.0 * hot).astype(np.uint16)
+        write_frame(night / f"dark{i}.fits", pixels, header("dark", 10.0, i))
+    take(night, camera, "flat", 4, 14.0, 20_000.0, first=10)
+
+    built = only(build(library, night), "flat")
+
+    # 4 s at 20 (100) ADU/s are 0.4 (2) % of 20 000.
+    assert [m.kind for m in built.used] == [kind]
+    if kind == "bias":
+        assert "of the level of hot pixels, more than 1 %" in built.notes[0]
+
+
 def test_a_dark_may_stand_where_a_bias_stands_and_is_said_to(night: Path, library: Library) -> None:
     camera = Camera()
     take(night, camera, "dark", 4, 60.0)
