@@ -184,12 +184,12 @@ ADVICE: dict[str, Advice] = {
     "hot_pixels": Advice(
         "many hot pixels",
         "a warm sensor, or one that ages.",
-        "Cool further, and use a bad-pixel map of this master.",
+        "Cool further, and use a bad-pixel map made from the master.",
     ),
     "cold_pixels": Advice(
         "many cold pixels",
         "dust on the sensor window, or dead pixels.",
-        "Clean the window; use a bad-pixel map of this master.",
+        "Clean the window; use a bad-pixel map made from the master.",
     ),
     "level:above": Advice(
         "too bright",

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from calibstudio.domain.kinds import CALIBRATION_KINDS, FrameKind
 from calibstudio.domain.quality import Assessment, Verdict
 from calibstudio.domain.thresholds import DEFAULT_THRESHOLDS, Limit, Thresholds
-from calibstudio.domain.verdicts import Judge
+from calibstudio.domain.verdicts import Judge, quantity_text
 from calibstudio.imaging.quality_context import COVERED, DARK_LIKE, FrameContext
 from calibstudio.imaging.quality_defects import cold_pixels, hot_pixels
 from calibstudio.imaging.quality_levels import (
@@ -32,6 +32,9 @@ from calibstudio.imaging.quality_shape import (
 )
 
 TOO_SMALL = "the image is too small"
+LEAST_NOISE_STEPS = 0.02
+LEAST_NOISE_PART = 1e-6
+"""Less noise than these parts of the converter's step and of the level is none."""
 NO_LIGHT = "there is no light above the bias"
 
 
@@ -88,7 +91,7 @@ def measure_frame(
     _add_levels(judge, level, context)
     _add_extremes(judge, data, context, thresholds)
     _add_noise(judge, planes, context, thresholds)
-    _add_gradient(judge, planes, context, thresholds)
+    _add_gradient(judge, planes, context, thresholds, step)
     _add_banding(judge, planes, context, thresholds, step)
     _add_temperature(judge, context, thresholds)
     if context.kind in DARK_LIKE:
@@ -146,8 +149,7 @@ def _add_extremes(judge: Judge, data: Image, context: FrameContext, limits: Thre
         limit = limits.saturated_cold if context.kind in COVERED else limits.saturated
         share = 100.0 * count / values.size
         judge.add("saturated", share, limit if is_judged else None, note=said)
-    count = 0 if lowest > 0 else int(np.count_nonzero(values <= 0))
-    judge.add("zeros", 100.0 * count / values.size, limits.zeros if is_judged else None)
+    _add_zeros(judge, values, lowest, limits.zeros if is_judged else None)
     if lowest == highest and values.size > 1:
         judge.find(
             Verdict.BAD,
@@ -156,6 +158,26 @@ def _add_extremes(judge: Judge, data: Image, context: FrameContext, limits: Thre
             cause="the camera or its driver sent no picture.",
             cure="Take it again; reconnect the camera when it stays.",
             metric="noise",
+        )
+
+
+def _add_zeros(judge: Judge, values: Image, lowest: float, limit: Limit | None) -> None:
+    """Count the converter's zeros; only raw integers have them."""
+    if values.dtype.kind != "f" and lowest >= 0:
+        count = 0 if lowest > 0 else int(np.count_nonzero(values == 0))
+        judge.add("zeros", 100.0 * count / values.size, limit)
+        return
+    judge.missing("zeros", "the values are not those of a converter")
+    if lowest < 0 and values.dtype.kind == "f" and limit is not None:
+        share = 100.0 * np.count_nonzero(values < 0) / values.size
+        judge.find(
+            Verdict.WARN,
+            "processed already",
+            "Processed already: the bias seems to be out. "
+            f"Values below zero {quantity_text(share, '%', None)}, limit 0.",
+            cause="another program took the bias or a dark out of this frame before it was saved.",
+            cure="Use the raw files of the camera, or take no bias out again.",
+            metric="minimum",
         )
 
 
@@ -188,7 +210,7 @@ def _add_noise(
 
 
 def _add_gradient(
-    judge: Judge, planes: list[_Plane], context: FrameContext, limits: Thresholds
+    judge: Judge, planes: list[_Plane], context: FrameContext, limits: Thresholds, step: float
 ) -> None:
     if context.kind == FrameKind.FLAT:
         pedestal, said = _pedestal(context)
@@ -202,15 +224,23 @@ def _add_gradient(
         return
     worst = max(planes, key=lambda p: np.nan_to_num(p.shape.plane_p2v, nan=-1.0))
     limit = None
-    if context.kind in COVERED and worst.noise > 0:
+    # A picture without noise gives nothing to measure a gradient by.
+    has_noise = worst.noise > max(LEAST_NOISE_STEPS * step, LEAST_NOISE_PART * abs(worst.level))
+    if context.kind in COVERED and has_noise:
         limit = limits.covered_gradient(context.kind).scaled(worst.noise)
+    note = "" if has_noise else "Not judged: the image has no noise to compare it with."
     judge.add(
-        "gradient", worst.shape.plane_p2v, limit, missing=TOO_SMALL, where=_where(planes, worst)
+        "gradient",
+        worst.shape.plane_p2v,
+        limit,
+        note=note if context.kind in COVERED else "",
+        missing=TOO_SMALL,
+        where=_where(planes, worst),
     )
     if context.kind in COVERED and len(planes) > 1:
         levels = [clipped_statistics(p.bins).mean for p in planes]
         spread = float(np.ptp(levels))
-        limit = limits.colour_difference_noise.scaled(worst.noise) if worst.noise > 0 else None
+        limit = limits.colour_difference_noise.scaled(worst.noise) if has_noise else None
         judge.add("colour_difference", spread, limit)
         find_light_leak(judge)
 

@@ -275,3 +275,44 @@ def test_a_rig_may_have_limits_of_its_own():
     assert measure_frame(data, context("bias")).verdict is GOOD
     assert measure_frame(data, context("bias"), strict).verdict is WARN
     assert strict.gradient_noise == Limit(warn_above=0.5)
+
+
+@pytest.mark.parametrize("kind", ["bias", "dark"])
+def test_values_below_zero_of_a_processed_frame_are_no_clipping(kind):
+    raw = SimpleCamera(60).expose().astype(np.float32)
+    processed = raw - np.float32(1000.25)
+
+    found = measure_frame(processed, context(kind, exposure_s=60.0))
+
+    assert found.verdict is WARN
+    (finding,) = found.findings
+    assert finding.title == "processed already"
+    assert finding.what.startswith("Processed already: the bias seems to be out.")
+    assert "offset" not in finding.cure
+    zeros = found.metric("zeros")
+    assert zeros is not None
+    assert zeros.value is None
+    assert zeros.why.startswith("Pixels at zero not measured")
+
+
+def test_a_picture_without_noise_has_no_gradient_to_judge():
+    data = np.full(SHAPE, 32_818, np.uint16)
+    data[:, SHAPE[1] // 2 :] = 32_918
+
+    found = measure_frame(data, context("bias"))
+
+    assert not [f for f in found.findings if f.metric == "gradient"]
+    metric = found.metric("gradient")
+    assert metric is not None
+    assert metric.verdict is None
+    assert "no noise" in metric.why
+
+
+def test_a_raw_frame_is_not_told_of_the_master_it_is_not():
+    camera = SimpleCamera(61)
+    hot = np.random.default_rng(62).random(SHAPE) < 0.02
+
+    found = measure_frame(camera.expose(extra_adu=3000.0 * hot), context("dark", exposure_s=60.0))
+
+    finding = next(f for f in found.findings if f.metric == "hot_pixels")
+    assert "this master" not in finding.cure
