@@ -112,9 +112,12 @@ class Thresholds:
     level_of_range: Limit = Limit(warn_above=70.0, bad_above=90.0, warn_below=20.0, bad_below=5.0)
     """Flats: level above bias in percent of the usable range."""
     snr: Limit = Limit(warn_below=50.0, bad_below=20.0)
-    """Flats: signal to noise of one pixel of one frame [BANZAI needs 50]."""
-    master_snr: Limit = Limit(warn_below=500.0, bad_below=200.0)
-    """Flats: signal to noise of one pixel of the master (500: 0.2 %)."""
+    """Flats: signal to noise of one pixel of one frame. BANZAI needs 50; above that more frames
+    make up for fewer photons."""
+    master_snr: Limit = Limit(warn_below=300.0, bad_below=200.0)
+    """Flats: signal to noise of one pixel of the master. The field calls 500 (0.2 %) good and
+    fails below 200. WARN begins between them, at 300 (0.33 %): a camera of small wells at a high
+    gain reaches 490 with a sound set of 32 flats, and nothing is wrong with that master."""
     vignetting: Limit = Limit(warn_above=60.0)
     """Percent lost in the corners."""
     noise_excess: Limit = Limit(warn_above=1.1, bad_above=1.5, warn_below=0.9, bad_below=0.5)
@@ -151,8 +154,9 @@ class Thresholds:
     """Percent of the frames asked for: a small master is noisy, not wrong."""
     uncertainty_excess: Limit = Limit(warn_above=1.5, bad_above=4.0)
     """Median UNC over what the noise of the inputs and their number give."""
-    dust: Limit = Limit(warn_above=20.0)
-    """Dust shadows in one master, counted: harmless while they stay where they are."""
+    dust: Limit = Limit(warn_above=200.0)
+    """Dust shadows in one master, counted. Harmless while they stay where they are, so only new
+    ones (`new_dust`) are judged closely; over 200 it is time to clean."""
     bright_spots: Limit = Limit(warn_above=10.0)
     """Stars left in a master flat, counted; dust rims give a few in any flat."""
     new_dust: Limit = Limit(warn_above=0.0, bad_above=3.0)

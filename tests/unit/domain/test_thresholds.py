@@ -153,3 +153,20 @@ def test_advice_is_written_in_plain_sentences():
         assert said.cause.endswith(".")
         assert not any(word in said.cause + said.cure for word in ("please", "oops", "!"))
         assert not said.title.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("frame", "master"), [(89, 501), (87, 490), (50, 300)], ids=["drawn", "simulated", "least"]
+)
+def test_a_sound_set_of_flats_is_good_frame_by_frame_and_stacked(frame, master):
+    assert DEFAULT_THRESHOLDS.snr.judge(frame) is GOOD
+    assert DEFAULT_THRESHOLDS.master_snr.judge(master) is GOOD
+
+
+def test_flats_of_too_few_photons_warn_and_then_fail():
+    assert DEFAULT_THRESHOLDS.snr.judge(49) is WARN
+    assert [DEFAULT_THRESHOLDS.master_snr.judge(v) for v in (299, 199)] == [WARN, BAD]
+
+
+def test_the_mere_number_of_dust_shadows_is_no_alarm():
+    assert [DEFAULT_THRESHOLDS.dust.judge(n) for n in (21, 200, 201)] == [GOOD, GOOD, WARN]

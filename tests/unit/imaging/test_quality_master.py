@@ -206,10 +206,10 @@ def test_a_noisy_master_flat_is_told_how_to_get_better():
     )
 
     assert found.metric("master_snr").verdict is BAD  # type: ignore[union-attr]
-    # 4 flats of 5000 e- and read noise 9: 5000 / 71.3 * 2 = 140; 0.20 % takes 51 of them.
+    # 4 flats of 5000 e- and read noise 9: 5000 / 71.3 * 2 = 140; 0.33 % takes 19 of them.
     assert found.value("master_snr") == pytest.approx(140, rel=0.01)
     assert found.worst_finding.cure == (  # type: ignore[union-attr]
-        "47 more flats: noise 0.20\u202f% instead of 0.71\u202f%."
+        "15 more flats: noise 0.33\u202f% instead of 0.71\u202f%."
     )
 
 
