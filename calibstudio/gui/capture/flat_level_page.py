@@ -58,7 +58,7 @@ class LevelPage(Page):
         side = QWidget()
         column = QVBoxLayout(side)
         column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self.stale)
+        column.addWidget(self.stale, 0, Qt.AlignmentFlag.AlignTop)
         column.addWidget(self.search, 1)
         self.add_columns(self.worth, side)
         self.table.edit.clicked.connect(self._on_edit_table)
