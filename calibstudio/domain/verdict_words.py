@@ -110,6 +110,7 @@ def words(name: str) -> Words:
     return METRICS.get(name) or Words(name.replace("_", " ").capitalize())
 
 
+BIAS_UNKNOWN = "The bias level is not known; it is not taken out."
 LEAK_CURE = "Cover the draw tube and the camera's openings, switch lights off, and take it again."
 COOLER_CURE = "Wait until the cooler has settled, or set a temperature it can hold."
 SHAKE_CURE = "Take the frames again in one go at one temperature."

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from calibstudio.domain.kinds import CALIBRATION_KINDS, FrameKind
 from calibstudio.domain.quality import Assessment, Verdict
 from calibstudio.domain.thresholds import DEFAULT_THRESHOLDS, Limit, Thresholds
+from calibstudio.domain.verdict_words import BIAS_UNKNOWN
 from calibstudio.domain.verdicts import Judge, quantity_text
 from calibstudio.imaging.quality_context import COVERED, DARK_LIKE, FrameContext
 from calibstudio.imaging.quality_defects import cold_pixels, hot_pixels
@@ -382,7 +383,7 @@ def _add_snr(
 def _pedestal(context: FrameContext) -> tuple[float, str]:
     if context.bias_level_adu is not None:
         return context.bias_level_adu, ""
-    return 0.0, "The bias level is not known; it is not taken out."
+    return 0.0, BIAS_UNKNOWN
 
 
 def _where(planes: list[_Plane], plane: _Plane) -> str:

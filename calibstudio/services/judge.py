@@ -246,7 +246,23 @@ class _Run:
             name: measure_frame(read_pixels(header, name), context, self.thresholds)
             for name in names_of_images(header)
         }
-        return worst_of_images(judged)
+        return with_kind_in_doubt(worst_of_images(judged), header)
+
+
+def with_kind_in_doubt(assessment: Assessment, header: FrameHeader) -> Assessment:
+    """Add a warning where the names of file or folders say another kind than the header."""
+    if header.path_kind is None or header.path_kind == header.kind:
+        return assessment
+    said = f"Header says {header.kind}, the name says {header.path_kind}."
+    what = next((n for n in header.notes if n.startswith(f"Header says {header.kind},")), said)
+    finding = Finding(
+        Verdict.WARN,
+        "kind in doubt",
+        what,
+        cause="the frame was taken with the wrong frame type, or filed in the wrong place.",
+        cure="Look at the picture; correct the kind in Frames, or move the file.",
+    )
+    return replace(assessment, findings=(*assessment.findings, finding))
 
 
 def names_of_images(header: FrameHeader) -> tuple[str, ...]:

@@ -268,3 +268,38 @@ def test_darks_that_are_biases_under_another_header_are_bad(session, capsys):
     groups = {g["kind"]: g["verdict"] for g in document["set"]["groups"]}
     assert groups["dark"] == "BAD"
     assert groups["bias"] == "GOOD"
+
+
+def test_a_light_whose_name_says_flat_is_a_warning(tmp_path, capsys):
+    image = SimpleCamera(6, shape=SMALL).expose(5_000)
+    path = write(tmp_path / "flat_0001.fits", image, "Light Frame", EXPTIME=60.0)
+
+    code, document, err = called(capsys, path)
+
+    assert (code, err) == (0, "")
+    (file,) = document["files"]
+    assert file["verdict"] == "WARN"
+    (finding,) = file["findings"]
+    assert finding["title"] == "kind in doubt"
+    assert "Header says light" in finding["what"]
+    assert "says flat" in finding["what"]
+
+
+def test_what_holds_for_a_set_is_said_once(session, capsys):
+    assert run(["qc", *map(str, sorted(session.glob("flat*.fits"))[:3])]) == 0
+
+    out = capsys.readouterr().out
+    assert out.count("The bias level is not known") == 1
+    assert "3 frames together" in out
+
+
+def test_one_frame_is_not_together(tmp_path, capsys):
+    cam = SimpleCamera(7, shape=SMALL)
+    for t in (10, 60):
+        write(tmp_path / f"d{t}.fits", cam.expose(t), "Dark Frame", EXPTIME=float(t))
+
+    run(["qc", str(tmp_path)])
+
+    out = capsys.readouterr().out
+    assert "1 frame together" not in out
+    assert ", 1 frame\n" in out
