@@ -40,8 +40,28 @@ def run(args: argparse.Namespace, ctx: JobContext) -> Outcome:
         "ungrouped": _left_out(grouping.ungrouped),
         "ignored": _left_out(grouping.ignored),
     }
-    problems = [Problem(f"{item.path.name}: {item.reason}") for item in unreadable]
+    known = {item.path for item in unreadable}
+    unreadable = (*unreadable, *(i for i in _of_unknown_kind(grouping) if i.path not in known))
+    problems = [
+        Problem(f"{item.path.name}: {item.reason}")
+        for item in sorted(unreadable, key=lambda item: item.path)
+    ]
     return Outcome(document, _text(grouping), problems)
+
+
+def _of_unknown_kind(grouping: Grouping) -> list[LeftOut]:
+    """Return pictures left out because nothing says what they are.
+
+    Masters, calibrated frames and those set aside when they were taken are left out by intent.
+    """
+    found = []
+    for item in grouping.ungrouped:
+        header = grouping.headers.get(item.path)
+        if header is None or header.kind is not None or header.is_master or header.calibrated:
+            continue
+        if header.images and header.shape is not None:
+            found.append(item)
+    return found
 
 
 def _left_out(items: tuple[LeftOut, ...]) -> list[dict[str, Any]]:

@@ -184,3 +184,20 @@ def test_groups_shows_titles_to_people(night: Path, capsys: pytest.CaptureFixtur
 def test_an_empty_folder_has_no_groups(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["groups", str(tmp_path)]) == 0
     assert "No groups" in capsys.readouterr().out
+
+
+def test_frames_of_unknown_kind_are_problems_and_masters_are_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_frame(tmp_path / "one.fits")
+    write_frame(tmp_path / "two.fits")
+    write_frame(tmp_path / "m.fits", IMAGETYP="Master Dark", EXPTIME=300.0)
+
+    assert run(["groups", "--json", str(tmp_path)]) == 1
+
+    document, errors = said(capsys)
+    assert document["groups"] == []
+    assert len(document["ungrouped"]) == 3
+    assert "one.fits: Its kind is unknown" in errors
+    assert "two.fits: Its kind is unknown" in errors
+    assert "m.fits" not in errors
