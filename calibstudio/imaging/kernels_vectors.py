@@ -30,7 +30,7 @@ def inlined(function: _F) -> _F:
     return cast(_F, numba.njit(**options)(function))
 
 
-class _Vector(types.Type):  # type: ignore[misc]
+class _Vector(types.Type):
     """Sixteen values of one LLVM type in registers."""
 
     def __init__(self, name: str, element: ir.Type) -> None:
