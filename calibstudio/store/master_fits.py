@@ -43,10 +43,13 @@ from calibstudio.store.master_cards import (
     values_from,
 )
 from calibstudio.store.pixels import image_names, read_image
+from calibstudio.store.plain_texts import row_texts, text_columns
 from calibstudio.store.publish import publish_file, sha256_of
 
 _PLANES = ("UNC", "CNT", "BPM")
 _TABLES = ("INPUTS", "QC", "FINDINGS")
+_METRIC_TEXTS = ("name", "label", "unit", "why")
+_FINDING_TEXTS = ("verdict", "title", "what", "cause", "cure", "metric")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -163,13 +166,16 @@ def _detector_hdus(detector: Detector, unit: str, *, with_image: bool) -> list[A
 
 
 def _table(name: str, columns: Sequence[tuple[str, str, str | None, Sequence[Any]]]) -> Any:
-    """Make a table of (name, format, unit, values); ``A`` columns get the width they need."""
+    """Make a table of (name, format, unit, values).
+
+    Texts get the width they need: ``T`` is ASCII already, ``A`` is escaped where it is not.
+    """
     from astropy.io import fits
 
     made = []
     for title, form, unit, values in columns:
-        if form == "A":
-            texts = [exact_ascii(str(v)) for v in values]
+        if form in ("A", "T"):
+            texts = [str(v) if form == "T" else exact_ascii(str(v)) for v in values]
             width = max([1, *(len(t) for t in texts)])
             made.append(fits.Column(title, f"{width}A", array=np.array(texts, dtype=f"S{width}")))
         else:
@@ -194,7 +200,7 @@ def _inputs_table(inputs: Sequence[InputRecord]) -> Any:
             ("SCALE", "D", None, numbers("scale")),
             ("REJFRAC", "D", None, numbers("rejected_fraction")),
             ("USED", "L", None, [r.used for r in inputs]),
-            ("REASON", "A", None, [r.reason for r in inputs]),
+            *text_columns({"REASON": [r.reason for r in inputs]}),
         ],
     )
 
@@ -203,22 +209,24 @@ def _quality_tables(assessment: Assessment) -> list[Any]:
     metrics, findings = assessment.metrics, assessment.findings
     tables = []
     if metrics:
+        texts = {w.upper(): [getattr(m, w) for m in metrics] for w in _METRIC_TEXTS}
+        name, label, unit, why, *exact = text_columns(texts)
         columns: list[tuple[str, str, str | None, Sequence[Any]]] = [
-            ("NAME", "A", None, [m.name for m in metrics]),
-            ("LABEL", "A", None, [m.label for m in metrics]),
+            name,
+            label,
             ("VALUE", "D", None, [nan if m.value is None else m.value for m in metrics]),
-            ("UNIT", "A", None, [m.unit for m in metrics]),
+            unit,
             ("VERDICT", "A", None, [m.verdict or "" for m in metrics]),
-            ("WHY", "A", None, [m.why for m in metrics]),
+            why,
             ("WARN", "D", None, [nan if m.warn is None else m.warn for m in metrics]),
             ("BAD", "D", None, [nan if m.bad is None else m.bad for m in metrics]),
             ("DECIMALS", "J", None, [-1 if m.decimals is None else m.decimals for m in metrics]),
+            *exact,
         ]
         tables.append(_table("QC", columns))
     if findings:
-        words = ("verdict", "title", "what", "cause", "cure", "metric")
-        texts = [(w.upper(), "A", None, [getattr(f, w) for f in findings]) for w in words]
-        tables.append(_table("FINDINGS", texts))
+        said = {w.upper(): [str(getattr(f, w)) for f in findings] for w in _FINDING_TEXTS}
+        tables.append(_table("FINDINGS", text_columns(said)))
     return tables
 
 
@@ -433,7 +441,7 @@ def _inputs_from(table: Any) -> tuple[InputRecord, ...]:
             scale=number(row["SCALE"]),
             rejected_fraction=number(row["REJFRAC"]),
             used=bool(row["USED"]),
-            reason=from_exact_ascii(str(row["REASON"])),
+            reason=row_texts(row, ("REASON",))["REASON"],
         )
         for row in table
     )
@@ -444,7 +452,7 @@ def _assessment_from(hdus: Any) -> Assessment:
     names = {h.name for h in hdus}
     if "QC" in names:
         for row in hdus["QC"].data:
-            texts = {k: from_exact_ascii(str(row[k])) for k in ("NAME", "LABEL", "UNIT", "WHY")}
+            texts = row_texts(row, [w.upper() for w in _METRIC_TEXTS])
             numbers = [float(row[k]) for k in ("VALUE", "WARN", "BAD")]
             value, warn, bad = (None if isnan(n) else n for n in numbers)
             decimals = None if int(row["DECIMALS"]) < 0 else int(row["DECIMALS"])
@@ -463,9 +471,8 @@ def _assessment_from(hdus: Any) -> Assessment:
                 )
             )
     if "FINDINGS" in names:
-        findings = [
-            finding_of(from_exact_ascii(str(cell)) for cell in row) for row in hdus["FINDINGS"].data
-        ]
+        words = [w.upper() for w in _FINDING_TEXTS]
+        findings = [finding_of(row_texts(r, words).values()) for r in hdus["FINDINGS"].data]
     return Assessment(tuple(metrics), tuple(findings))
 
 

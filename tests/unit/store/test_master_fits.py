@@ -13,7 +13,7 @@ from astropy.time import Time
 
 from calibstudio.domain.errors import FileProblemError, WriteProblemError
 from calibstudio.domain.master import InputRecord, UsedMaster
-from calibstudio.domain.quality import Assessment, Verdict
+from calibstudio.domain.quality import Assessment, Finding, Metric, Verdict
 from calibstudio.store.master_fits import header_of, read_master, write_master
 from calibstudio.store.publish import sha256_of
 from tests.helpers.masters import ASSESSMENT, START, make_content, make_detector
@@ -107,6 +107,42 @@ def test_everything_is_read_back_from_the_file_alone(tmp_path: Path) -> None:
     np.testing.assert_array_equal(master.plane("UNC"), detector.unc)
     np.testing.assert_array_equal(master.plane("CNT"), detector.cnt)
     assert master.plane("BPM") is None
+
+
+def test_other_programs_find_plain_words_in_the_tables(tmp_path: Path) -> None:
+    path = write_master(tmp_path / "m.fits", make_content(), [make_detector()]).path
+
+    with fits.open(path) as hdus:
+        qc, findings, inputs = hdus["QC"].data, hdus["FINDINGS"].data, hdus["INPUTS"].data
+        assert list(qc["UNIT"]) == ["ADU", "ADU", "e-/ADU"]
+        assert qc["WHY"][1] == "limit 10 ADU"
+        assert findings["WHAT"][0] == "Noise 12.9 ADU, limit 10 ADU."
+        assert inputs["REASON"][-1] == "Light leak: 30 ADU"
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("−10.0\u202f°C · 3.2\u202fe\u207b/ADU ± 0.1", "-10.0 deg C - 3.2 e-/ADU +/- 0.1"),
+        ("2 × 3 – “Hα”", '2 x 3 - "Ha"'),
+        ("back\\slash \\u202f", "back\\slash \\u202f"),
+        ("as it is", "as it is"),
+        ("", ""),
+    ],
+)
+def test_a_sentence_is_plain_in_the_table_and_exact_when_read(
+    tmp_path: Path, text: str, plain: str
+) -> None:
+    metric = Metric("level", "Level", None, "ADU", why=text)
+    finding = Finding(Verdict.WARN, "level", text, text, "")
+    assessment = Assessment((metric, metric), (finding,))
+    content = make_content(assessment=assessment)
+
+    path = write_master(tmp_path / "m.fits", content, [make_detector()]).path
+
+    assert fits.getdata(path, "QC")["WHY"][0] == plain
+    assert fits.getdata(path, "FINDINGS")["CAUSE"][0] == plain
+    assert read_master(path).record.assessment == assessment
 
 
 def test_the_same_content_gives_the_same_bytes(tmp_path: Path) -> None:
