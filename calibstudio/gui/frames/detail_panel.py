@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from PySide6.QtCore import Signal, Slot
@@ -20,7 +21,17 @@ from calibstudio.gui.widgets.panels import KeyValueGrid, Section, ground, scroll
 from calibstudio.gui.widgets.text import ElidedLabel, label
 from calibstudio.gui.widgets.verdict import VerdictCard, kind_of
 from calibstudio.imaging.display import Pyramid, build_pyramid
+from calibstudio.imaging.display_numbers import Histogram, channel_histograms, region_histogram
 from calibstudio.services.pictures import read_first_image
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Read:
+    """A frame, ready to be shown."""
+
+    path: Path
+    pyramid: Pyramid
+    histograms: dict[str, Histogram]
 
 
 class DetailPanel(QWidget):
@@ -30,9 +41,12 @@ class DetailPanel(QWidget):
     -------
     picture_failed(Exception)
         A frame could not be read.
+    counted(object)
+        Histograms of the frame that is looked at now, by colour.
     """
 
     picture_failed = Signal(object)
+    counted = Signal(object)
 
     def __init__(self, theme: ThemeState, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -117,20 +131,27 @@ class DetailPanel(QWidget):
         elif before is None or before.path != row.path:
             self.chips.hide_empty()
             self.chips.show_busy("Reading", can_cancel=False)
-            self._read(row.path, row.header.saturation_adu if row.header is not None else None)
+            self._read(row)
 
-    def _read(self, path: Path, saturation: float | None) -> None:
-        def work() -> tuple[Path, Pyramid]:
-            return path, build_pyramid(read_first_image(path), saturation=saturation)
+    def _read(self, row: FrameRow) -> None:
+        path, header = row.path, row.header
+        saturation = None if header is None else header.saturation_adu
+        bayer = None if header is None else header.bayer
+
+        def work() -> _Read:
+            data = read_first_image(path)
+            counted = channel_histograms(data, bayer) if bayer else {"": region_histogram(data)}
+            return _Read(path, build_pyramid(data, saturation=saturation), counted)
 
         self._reader.ask(work)
 
     @Slot(object)
-    def _on_read(self, result: tuple[Path, Pyramid]) -> None:
-        path, pyramid = result
-        if self._row is None or path != self._row.path:
+    def _on_read(self, result: _Read) -> None:
+        pyramid = result.pyramid
+        if self._row is None or result.path != self._row.path:
             return
         self.chips.done()
+        self.counted.emit(result.histograms)
         self.picture.set_picture(pyramid)
         self.chips.show_counts(pyramid)
 
@@ -156,8 +177,12 @@ class DetailPanel(QWidget):
         self.card.show()
         self.chips.show_verdict(kind_of(verdict), _summary(row))
 
-    def show_plan(self, facts: Sequence[tuple[str, str]], *, n_used: int, can_stack: bool) -> None:
-        """Say what the group becomes; ``n_used`` frames go in."""
+    def show_plan(
+        self, facts: Sequence[tuple[str, str]], *, n_used: int, can_stack: bool, cost: str = ""
+    ) -> None:
+        """Say what the group becomes and what that costs; ``n_used`` frames go in."""
+        self.cost.setText(cost)
+        self.cost.setVisible(bool(cost))
         self.facts.set_rows(facts)
         self.plan.setVisible(bool(facts))
         self.stack.setText(f"Stack {count(n_used, 'frame')}" if n_used else "Stack")

@@ -4,21 +4,31 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import Qt, Signal, Slot
-from PySide6.QtWidgets import QAbstractItemView, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtCore import Qt, QTimer, Signal, Slot
+from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
 from calibstudio.domain.group_titles import group_title
 from calibstudio.domain.grouping import Group
 from calibstudio.domain.wording import count, number
 from calibstudio.gui.frames.across import AcrossPanel
+from calibstudio.gui.frames.dragging import FrameTable
 from calibstudio.gui.frames.state import FramesState
-from calibstudio.gui.frames.table import FrameRow, FrameTableModel, columns, frame_rows
+from calibstudio.gui.frames.table import (
+    FrameRow,
+    FrameTableModel,
+    columns,
+    frame_row,
+    frame_rows,
+)
 from calibstudio.gui.theme import ThemeState
 from calibstudio.gui.widgets.buttons import Button, ButtonSize
-from calibstudio.gui.widgets.panels import ground
+from calibstudio.gui.widgets.panels import EmptyState, ground
 from calibstudio.gui.widgets.splitter import Splitter
-from calibstudio.gui.widgets.table import TableView
 from calibstudio.gui.widgets.text import ElidedLabel, label
+
+PLOT_AFTER_MS = 250
+"""While frames are measured the plot is drawn no more often than this."""
+LEAST_TABLE = 150
 
 
 class FramesPanel(QWidget):
@@ -47,6 +57,7 @@ class FramesPanel(QWidget):
         self._group: Group | None = None
         self._frames: tuple[Path, ...] = ()
         self._kind = ""
+        self._is_filling = False
         self.title = label("", "heading")
         self.note = ElidedLabel("", "small", tone="text2")
         self.leave_out = Button(theme, "Leave out", icon="leave-out", size=ButtonSize.SMALL)
@@ -56,7 +67,12 @@ class FramesPanel(QWidget):
         self.across = AcrossPanel(theme, state)
         self.model = FrameTableModel(columns("dark"), key=lambda row: row.path)
         self.table = self._make_table()
-        self._splitter = Splitter("frames-centre", Qt.Orientation.Vertical, sizes=(620, 320))
+        self._numbers: dict[Path, int] = {}
+        self._plot_later = QTimer(self)
+        self._plot_later.setSingleShot(True)
+        self._splitter = Splitter("frames-centre", Qt.Orientation.Vertical, sizes=(580, 350))
+        self._nothing = EmptyState(theme, "frames", "")
+        self._pages = QStackedWidget()
         self._build()
 
     def _build(self) -> None:
@@ -77,14 +93,16 @@ class FramesPanel(QWidget):
         self._splitter.addWidget(self.across)
         self._splitter.setStretchFactor(0, 2)
         self._splitter.setStretchFactor(1, 1)
-        column.addWidget(self._splitter, 1)
+        self._pages.addWidget(self._splitter)
+        self._pages.addWidget(self._nothing)
+        column.addWidget(self._pages, 1)
+        self._plot_later.timeout.connect(self._renew_plot)
         self._state.measured.connect(self._on_measured)
         self.across.frame_clicked.connect(self._on_clicked_in_plot)
 
-    def _make_table(self) -> TableView:
-        table = TableView(self._theme, self.model, name="Frames of the group", multiple=True)
-        table.setDragEnabled(True)
-        table.setDragDropMode(QAbstractItemView.DragDropMode.DragOnly)
+    def _make_table(self) -> FrameTable:
+        table = FrameTable(self._theme, self.model, name="Frames of the group")
+        table.setMinimumHeight(LEAST_TABLE)
         table.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         table.customContextMenuRequested.connect(
             lambda at: self.menu_wanted.emit(table.viewport().mapToGlobal(at))
@@ -103,9 +121,20 @@ class FramesPanel(QWidget):
         """All frames shown, in the order shown."""
         return self.model.records
 
+    def set_filling(self, on: bool) -> None:
+        """While folders are read the table of a group waits for all its frames; the tree fills."""
+        self._is_filling = on
+
+    def say_nothing(self, sentence: str, hint: str = "") -> None:
+        """Say why there are no frames here; shown until a group is."""
+        self._nothing.set_sentence(sentence, hint)
+
     def show_frames(self, group: Group | None, frames: tuple[Path, ...]) -> None:
         """Show a group, or some of its frames."""
+        self._pages.setCurrentIndex(1 if group is None else 0)
         changed_group = (group and group.id) != (self._group and self._group.id)
+        if self._is_filling and group is not None and not changed_group:
+            return
         self._group, self._frames = group, frames
         kind = "" if group is None else group.kind.removeprefix("master ")
         if kind and kind != self._kind:
@@ -125,22 +154,48 @@ class FramesPanel(QWidget):
         table.deleteLater()
 
     def _renew(self) -> None:
-        group, grouping = self._group, self._state.grouping
-        self.model.set_records(frame_rows(grouping, self._state, self._frames))
+        group = self._group
+        rows = frame_rows(self._state, self._frames)
+        self._numbers = {row.path: row.number for row in rows}
+        self.model.set_records(rows)
+        self.title.setText("" if group is None else group_title(group))
+        self._say_counts()
+        # In a turn of its own: a large group's table and plot together would be felt.
+        self._plot_later.start(0)
+
+    def _say_counts(self) -> None:
+        group = self._group
         if group is None:
-            self.title.setText("")
             self.note.setText("")
-        else:
-            used = len(self._state.used(group))
-            self.title.setText(group_title(group))
-            self.note.setText(f"{count(len(group.frames), 'frame')}, {number(used)} used")
-            self.note.set_tip("\n".join(group.notes))
+            return
+        parts = [
+            f"{count(len(group.frames), 'frame')}, {number(len(self._state.used(group)))} used"
+        ]
+        left = len(self._state.unmeasured(group))
+        if 0 < left < len(group.frames):
+            parts.append(f"{number(len(group.frames) - left)} measured")
+        self.note.setText(", ".join(parts))
+        self.note.set_tip("\n".join(group.notes))
+
+    @Slot()
+    def _renew_plot(self) -> None:
         self.across.show_rows(self._kind, self.rows)
 
     @Slot(object)
     def _on_measured(self, paths: frozenset[Path]) -> None:
-        if not paths.isdisjoint(self._frames):
-            self._renew()
+        """Only the rows that are new are shown anew; the plot follows a moment later."""
+        new = [path for path in paths if path in self._numbers]
+        if not new:
+            return
+        self.model.update_records(
+            [frame_row(self._state, path, self._numbers[path]) for path in new]
+        )
+        self._say_counts()
+        if not self._plot_later.isActive():
+            self._plot_later.start(PLOT_AFTER_MS)
+        current = self.table.current
+        if current is not None and current.path in paths:
+            self.frame_chosen.emit(current)
 
     @Slot(object)
     def _on_selection(self, rows: tuple[FrameRow, ...]) -> None:
@@ -148,7 +203,9 @@ class FramesPanel(QWidget):
 
     @Slot()
     def _on_current(self) -> None:
-        self.frame_chosen.emit(self.table.current)
+        row = self.table.current
+        self.across.show_frame(None if row is None else row.path)
+        self.frame_chosen.emit(row)
 
     @Slot(object)
     def _on_clicked_in_plot(self, path: Path) -> None:

@@ -5,16 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtCore import QItemSelection, QItemSelectionModel, QModelIndex, Qt, Signal, Slot
-from PySide6.QtWidgets import QAbstractItemView, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
+from calibstudio.gui.frames.dragging import GroupTree
 from calibstudio.gui.frames.state import FramesState
 from calibstudio.gui.frames.tree_model import GroupTreeModel, Node
 from calibstudio.gui.theme import ThemeState
 from calibstudio.gui.widgets.buttons import Button, ButtonKind, ButtonSize
 from calibstudio.gui.widgets.fields import SearchField
 from calibstudio.gui.widgets.panels import ground
+from calibstudio.gui.widgets.progress import BusyLine
 from calibstudio.gui.widgets.text import label
-from calibstudio.gui.widgets.tree import TreeView
 from calibstudio.gui.widgets.verdict import StatusDot
 
 
@@ -41,9 +42,10 @@ class GroupsPanel(QWidget):
         super().__init__(parent)
         self._state = state
         self.model = GroupTreeModel(state, self)
-        self.tree = TreeView(theme, self.model, name="Groups of frames", multiple=True)
+        self.tree = GroupTree(theme, self.model)
         self.search = SearchField(theme, name="Find groups and frames", placeholder="Find")
         self.question = QuestionCard(theme)
+        self.busy = BusyLine(theme)
         self._open: set[str] = set()
         self._known_branches: set[str] = set()
         self._chosen_key = ""
@@ -51,11 +53,6 @@ class GroupsPanel(QWidget):
         self._connect()
 
     def _build(self) -> None:
-        self.tree.setDragEnabled(True)
-        self.tree.setAcceptDrops(True)
-        self.tree.setDropIndicatorShown(True)
-        self.tree.setDragDropMode(QAbstractItemView.DragDropMode.DragDrop)
-        self.tree.setDefaultDropAction(Qt.DropAction.MoveAction)
         self.tree.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         head = ground("panel", border="bottom")
         head.setFixedHeight(44)
@@ -69,6 +66,7 @@ class GroupsPanel(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addWidget(head)
+        column.addWidget(self.busy)
         column.addWidget(self.tree, 1)
         column.addWidget(self.question)
 

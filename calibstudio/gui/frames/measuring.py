@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,7 +17,10 @@ from calibstudio.gui.frames.state import FramesState
 from calibstudio.gui.jobs.runner import Job
 
 AT_ONCE = 12
-"""Frames measured before what was found is shown."""
+"""Frames measured before what was found is shown for the first time."""
+MOST_AT_ONCE = 96
+SHOW_EVERY_S = 1.0
+"""A batch is made so large that it takes about so long: the window has time between two."""
 MEASURED_KINDS = ("bias", "dark", "dark flat", "flat")
 """Lights are looked at one by one; a folder may hold thousands of them."""
 
@@ -30,6 +34,8 @@ class Measuring(QObject):
         self._job: Job | None = None
         self._preferred = ""
         self._stopped = False
+        self._at_once = AT_ONCE
+        self._began = 0.0
 
     @property
     def is_busy(self) -> bool:
@@ -54,7 +60,7 @@ class Measuring(QObject):
         if group is None:
             return
         headers = self._state.grouping.headers
-        paths = self._state.unmeasured(group)[:AT_ONCE]
+        paths = self._state.unmeasured(group)[: self._at_once]
         files = [headers[p] for p in paths if p in headers]
 
         def work(ctx: JobContext) -> dict[Path, Assessment]:
@@ -63,6 +69,7 @@ class Measuring(QObject):
             return judge_files(ctx, files)
 
         title = f"Measure {group_title(group)}"
+        self._began = time.monotonic()
         self._job = self._context.background.submit(title, work, quiet=True)
         self._job.succeeded.connect(self._on_measured)
         self._job.failed.connect(self._on_failed)
@@ -82,6 +89,9 @@ class Measuring(QObject):
 
     @Slot(object)
     def _on_measured(self, found: Mapping[Path, Assessment]) -> None:
+        took = max(time.monotonic() - self._began, 1e-3)
+        fitting = round(self._at_once * SHOW_EVERY_S / took)
+        self._at_once = min(max(fitting, 1), 2 * self._at_once, MOST_AT_ONCE)
         self._state.add_assessments(found)
 
     @Slot(object)

@@ -1,4 +1,4 @@
-"""What a group should be asked before it is trusted: the offers of the domain, as a card."""
+"""What a group should be asked before it is trusted, and what a row without frames says."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from calibstudio.domain.group_titles import group_title, value_text
 from calibstudio.domain.grouping import Group, Grouping
 from calibstudio.domain.offers import Offer, offers
 from calibstudio.domain.wording import count
+from calibstudio.gui.frames.tree_model import Node
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +42,16 @@ def _answer(grouping: Grouping, offer: Offer) -> str:
         return f"Set {said} for {'it' if n == 1 else f'all {n}'}"
     target = grouping.group(offer.target_id)
     return f"Move {count(n, 'frame')} to {group_title(target)}"
+
+
+def about_row(node: Node | None) -> tuple[str, str]:
+    """Say what a row without frames is: files that are not understood, each with its reason."""
+    if node is None:
+        return "Choose a group at the left.", ""
+    if node.key.startswith("settings/"):
+        return f"{node.text}: choose one of its groups.", ""
+    if not node.key.startswith("left/"):
+        return node.text, ""
+    reasons = [child.text for child in node.children[:8]] if node.strong else []
+    more = f"\nand {count(len(node.children) - 8, 'more')}" if len(node.children) > 8 else ""
+    return node.text, "\n".join(reasons) + more

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -14,6 +15,7 @@ from calibstudio.domain.recipe import Normalization, Recipe
 from calibstudio.domain.wording import count, number, significant
 from calibstudio.gui.building import build_in_background
 from calibstudio.gui.context import GuiContext
+from calibstudio.gui.frames.pace import Pace, pixels_of
 from calibstudio.gui.frames.state import FramesState
 from calibstudio.imaging.combine import describe_rule
 from calibstudio.imaging.reject import resolve
@@ -55,13 +57,17 @@ class Stacking(QObject):
     -------
     built(object)
         The report of the masters service.
+    finished()
+        A job is over, whatever its end was.
     """
 
     built = Signal(object)
+    finished = Signal()
 
     def __init__(self, context: GuiContext, state: FramesState, parent: QObject) -> None:
         super().__init__(parent)
         self._context, self._state = context, state
+        self.pace = Pace()
 
     def start(self, groups: Sequence[Group]) -> None:
         """Build the masters of these groups, in the order of their dependence."""
@@ -73,4 +79,25 @@ class Stacking(QObject):
             )
             return
         title = group_title(wanted[0]) if len(wanted) == 1 else count(len(wanted), "group")
-        build_in_background(self._context, f"Stack {title}", lambda ctx: grouping, self.built.emit)
+        used = [grouping.headers[p] for g in wanted for p in self._state.used(g)]
+        pixels, clock = pixels_of(used), _Clock()
+        job = build_in_background(
+            self._context, f"Stack {title}", lambda ctx: grouping, self.built.emit
+        )
+        job.begun.connect(clock.begin)
+        job.succeeded.connect(lambda _report: self.pace.learn(pixels, clock.seconds))
+        job.finished.connect(self.finished)
+
+
+class _Clock:
+    """When a job was taken up: what it waited does not count."""
+
+    def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        self._began = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self._began

@@ -28,6 +28,7 @@ class FramesState(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._grouping = Grouping()
+        self._groups: dict[str, Group] = {}
         self._assessments: dict[Path, Assessment] = {}
 
     @property
@@ -39,6 +40,7 @@ class FramesState(QObject):
         """Hold another grouping."""
         if grouping is not self._grouping:
             self._grouping = grouping
+            self._groups = {g.id: g for g in grouping.groups}
             self.changed.emit(grouping)
 
     def add_assessments(self, found: Mapping[Path, Assessment]) -> None:
@@ -61,7 +63,7 @@ class FramesState(QObject):
 
     def group(self, group_id: str) -> Group | None:
         """The group of this id, or None when it is gone."""
-        return next((g for g in self._grouping.groups if g.id == group_id), None)
+        return self._groups.get(group_id)
 
     def unmeasured(self, group: Group) -> tuple[Path, ...]:
         """Frames of a group that were not measured yet."""

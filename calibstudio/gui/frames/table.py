@@ -9,9 +9,8 @@ from pathlib import Path
 
 from PySide6.QtCore import QMimeData, QModelIndex, Qt
 
-from calibstudio.domain.grouping import Grouping
 from calibstudio.domain.header import FrameHeader
-from calibstudio.domain.quality import Assessment, Verdict
+from calibstudio.domain.quality import Assessment, Finding, Verdict
 from calibstudio.domain.wording import number
 from calibstudio.gui.frames.state import FramesState
 from calibstudio.gui.frames.tree_model import MIME, AnyIndex, frames_mime
@@ -39,33 +38,50 @@ class FrameRow:
         return None if self.assessment is None else self.assessment.value(metric)
 
     @property
+    def finding(self) -> Finding | None:
+        """What is wrong with it; None when nothing is, or it was not measured."""
+        return None if self.assessment is None else self.assessment.worst_finding
+
+    @property
     def reason(self) -> str:
         """Why it is left out or what is wrong with it, in a few words."""
         if self.left_out is not None:
             return self.left_out or "left out by hand"
-        finding = None if self.assessment is None else self.assessment.worst_finding
-        return "" if finding is None else finding.what
+        finding = self.finding
+        return "" if finding is None else f"{_capital(finding.title)}: {_small(finding.what)}"
 
 
-def frame_rows(grouping: Grouping, state: FramesState, frames: Sequence[Path]) -> list[FrameRow]:
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _small(text: str) -> str:
+    """Go on after a colon: ``Gradient 23.5`` becomes ``gradient 23.5``, ``S/N 480`` stays."""
+    return text[:1].lower() + text[1:] if text[1:2].islower() else text
+
+
+def frame_rows(state: FramesState, frames: Sequence[Path]) -> list[FrameRow]:
     """Return a row for each frame, numbered in their order."""
-    return [
-        FrameRow(
-            n,
-            path,
-            grouping.headers.get(path),
-            state.assessment(path),
-            grouping.excluded.get(path),
-        )
-        for n, path in enumerate(frames, start=1)
-    ]
+    return [frame_row(state, path, n) for n, path in enumerate(frames, start=1)]
+
+
+def frame_row(state: FramesState, path: Path, n: int) -> FrameRow:
+    """Return the row of one frame, the n-th of its group."""
+    grouping = state.grouping
+    return FrameRow(
+        n,
+        path,
+        grouping.headers.get(path),
+        state.assessment(path),
+        grouping.excluded.get(path),
+    )
 
 
 def _time(row: FrameRow) -> datetime | None:
     return None if row.header is None else row.header.observed_utc
 
 
-def _metric(title: str, name: str, digits: int, width: int) -> Column[FrameRow]:
+def _metric(title: str, name: str, digits: int, width: int, goes: int = 0) -> Column[FrameRow]:
     """A column of one metric; its cell alone is coloured when it is over its limit."""
 
     def tone(row: FrameRow) -> str | None:
@@ -89,6 +105,7 @@ def _metric(title: str, name: str, digits: int, width: int) -> Column[FrameRow]:
         tone=tone,
         tooltip=tip,
         width=width,
+        goes=goes,
     )
 
 
@@ -96,18 +113,27 @@ def _dimmed(row: FrameRow) -> str | None:
     return None if row.left_out is None else "text3"
 
 
+def _quiet(row: FrameRow) -> str:
+    return "text3" if row.left_out is not None else "text2"
+
+
 def _temperature(value: float | None) -> str:
     return "" if value is None else number(value, 1)
 
 
 def columns(kind: str) -> list[Column[FrameRow]]:
-    """Return the columns that make sense for a kind of frame."""
+    """Return the columns that make sense for a kind of frame.
+
+    Where the window is narrow the least telling go first; the card says all numbers.
+    """
     shown: list[Column[FrameRow]] = [
-        Column("#", lambda r: r.number, str, align="right", width=44),
+        Column("#", lambda r: number(r.number), align="right", width=46),
         Column(
-            "File", lambda r: r.path.name, tooltip=lambda r: str(r.path), tone=_dimmed, width=168
+            "File", lambda r: r.path.name, tooltip=lambda r: str(r.path), tone=_dimmed, width=150
         ),
-        Column("Time [UTC]", _time, lambda t: "" if t is None else f"{t:%H:%M:%S}", width=86),
+        Column(
+            "Time [UTC]", _time, lambda t: "" if t is None else f"{t:%H:%M:%S}", width=84, goes=3
+        ),
     ]
     if kind in ("flat", "light"):
         shown.append(
@@ -117,6 +143,7 @@ def columns(kind: str) -> list[Column[FrameRow]]:
                 lambda v: "" if v is None else f"{v:g}",
                 align="right",
                 width=98,
+                goes=4,
             )
         )
     shown += [
@@ -127,18 +154,26 @@ def columns(kind: str) -> list[Column[FrameRow]]:
             align="right",
             tone=_temperature_tone,
             width=90,
+            goes=5,
         ),
-        _metric("Median [ADU]", "level", 1, 106),
-        _metric("Sigma [ADU]", "noise", 2, 98),
-        _metric("Gradient [ADU]" if kind != "flat" else "Gradient [%]", "gradient", 1, 110),
+        _metric("Median [ADU]", "level", 1, 102),
+        _metric("Sigma [ADU]", "noise", 2, 96, goes=6),
+        _metric("Gradient [ADU]" if kind != "flat" else "Gradient [%]", "gradient", 1, 112),
     ]
     if kind in ("dark", "dark flat"):
-        shown.append(_metric("Hot [px]", "hot_pixel_count", 0, 72))
+        shown.append(_metric("Hot [px]", "hot_pixel_count", 0, 72, goes=1))
     if kind in ("flat", "light"):
-        shown.append(_metric("Saturated [%]", "saturated", 3, 104))
+        shown.append(_metric("Saturated [%]", "saturated", 3, 108, goes=2))
     shown += [
         verdict_column("Verdict", lambda r: r.verdict, tooltip=lambda r: r.reason),
-        Column("Reason", lambda r: r.reason, tone=_dimmed, tooltip=lambda r: r.reason, width=260),
+        Column(
+            "Reason",
+            lambda r: r.reason,
+            tone=_quiet,
+            tooltip=lambda r: r.reason,
+            width=260,
+            least=150,
+        ),
     ]
     return shown
 
@@ -150,12 +185,19 @@ def _temperature_tone(row: FrameRow) -> str | None:
     return "warn" if metric.verdict is Verdict.WARN else "bad"
 
 
+DRAGGED = (
+    Qt.ItemFlag.ItemIsEnabled
+    | Qt.ItemFlag.ItemIsSelectable
+    | Qt.ItemFlag.ItemIsDragEnabled
+    | Qt.ItemFlag.ItemNeverHasChildren
+)
+
+
 class FrameTableModel(RecordTableModel[FrameRow]):
     """Frames that can be dragged onto a group of the tree."""
 
     def flags(self, index: AnyIndex) -> Qt.ItemFlag:
-        flags = super().flags(index)
-        return flags | Qt.ItemFlag.ItemIsDragEnabled if index.isValid() else flags
+        return DRAGGED if index.isValid() else Qt.ItemFlag.NoItemFlags
 
     def mimeTypes(self) -> list[str]:
         return [MIME]

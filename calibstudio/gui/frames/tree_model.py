@@ -230,35 +230,78 @@ class GroupTreeModel(QAbstractItemModel):
 
     @Slot(object)
     def _on_measured(self, paths: frozenset[Path]) -> None:
-        """Show new verdicts in place: what is open and selected stays."""
+        """Show new verdicts in place: what is open and selected stays, nothing is made anew."""
+        groups = {g.id: g for g in self._state.grouping.groups}
         for branch in self._root.children:
+            touched = False
             for node in branch.children:
-                group = self._state.group(node.group_id) if node.group_id else None
+                group = groups.get(node.group_id)
                 if group is None or paths.isdisjoint(group.frames):
                     continue
-                node.status = self._group_status(group)
+                touched = True
+                self._show_status(node, self._group_status(group))
                 if node._children is not None:
-                    self._remake(node)
-            branch.status = self._branch_status(branch)
-        top = self.index(0, 0)
-        if top.isValid():
-            self.dataChanged.emit(top, self.index(self.rowCount() - 1, 0))
+                    self._renew_parts(node)
+            if touched:
+                self._show_status(branch, self._branch_status(branch))
 
-    def _remake(self, node: Node) -> None:
-        """Make the rows below a group again: frames went from one part to another."""
-        index = self._index(node)
-        if node._children:
-            self._forgotten.append(node._children)
-            self.beginRemoveRows(index, 0, len(node._children) - 1)
-            node._children = []
-            self.endRemoveRows()
-        made = self._parts(node)
-        for row, child in enumerate(made):
+    def _show_status(self, node: Node, status: str) -> None:
+        if node.status != status:
+            node.status = status
+            index = self._index(node)
+            self.dataChanged.emit(index, index)
+
+    def _renew_parts(self, node: Node) -> None:
+        """Frames may have gone from one part of a group to another; the other rows stay."""
+        shown, wanted = node.children, self._parts(node)
+        keys = [part.key for part in wanted]
+        for row in reversed(range(len(shown))):
+            if shown[row].key not in keys:
+                self._take_rows(node, row, row)
+        if [part.key for part in shown] != [k for k in keys if k in {p.key for p in shown}]:
+            self._take_rows(node, 0, len(shown) - 1)
+        for row, part in enumerate(wanted):
+            if row < len(shown) and shown[row].key == part.key:
+                self._renew_part(shown[row], part)
+            else:
+                self._put_rows(node, row, [part])
+
+    def _renew_part(self, shown: Node, wanted: Node) -> None:
+        if shown.frames != wanted.frames:
+            shown.frames, shown.count = wanted.frames, wanted.count
+            if shown._children is not None:
+                self._take_rows(shown, 0, len(shown.children) - 1)
+                self._put_rows(shown, 0, self._leaves(shown))
+            index = self._index(shown)
+            self.dataChanged.emit(index, index)
+        elif shown._children:
+            for leaf in shown._children:
+                verdict = self._state.verdict(leaf.frames[0])
+                leaf.status = "" if verdict is None else kind_of(verdict)
+            ends = shown._children[0], shown._children[-1]
+            self.dataChanged.emit(self._index(ends[0]), self._index(ends[1]))
+        self._show_status(shown, wanted.status)
+
+    def _take_rows(self, node: Node, first: int, last: int) -> None:
+        if last < first:
+            return
+        rows = node.children
+        self.beginRemoveRows(self._index(node), first, last)
+        self._forgotten.append(rows[first : last + 1])
+        del rows[first : last + 1]
+        for row, child in enumerate(rows):
             child.row = row
-        if made:
-            self.beginInsertRows(index, 0, len(made) - 1)
-            node._children = made
-            self.endInsertRows()
+        self.endRemoveRows()
+
+    def _put_rows(self, node: Node, at: int, made: list[Node]) -> None:
+        if not made:
+            return
+        rows = node.children
+        self.beginInsertRows(self._index(node), at, at + len(made) - 1)
+        rows[at:at] = made
+        for row, child in enumerate(rows):
+            child.row = row
+        self.endInsertRows()
 
     def _build(self) -> None:
         self._forgotten = []
@@ -277,7 +320,12 @@ class GroupTreeModel(QAbstractItemModel):
                 by_branch.setdefault(branch_key(group), []).append(group)
         nodes = []
         for key, groups in by_branch.items():
-            node = Node(key, branch_title(groups[0]), root, icon="camera", strong=True)
+            # What the branch says already does not tell its groups apart.
+            self._titles.update(group_titles(groups))
+            total = sum(len(g.frames) for g in groups)
+            title = branch_title(groups[0])
+            node = Node(key, title, root, icon="camera", strong=True, count=number(total))
+            node.tip = title
             node.make = lambda branch, groups=groups: [self._group_node(g, branch) for g in groups]
             _ = node.children
             node.status = self._branch_status(node)
@@ -321,7 +369,7 @@ class GroupTreeModel(QAbstractItemModel):
             status=self._group_status(group),
             group_id=group.id,
             frames=group.frames,
-            tip="\n".join(group.notes),
+            tip="\n".join([self._titles[group.id], *group.notes]),
             make=self._parts,
         )
 
@@ -333,7 +381,8 @@ class GroupTreeModel(QAbstractItemModel):
         used = self._state.used(group)
         warned = tuple(p for p in used if self._state.verdict(p) is Verdict.WARN)
         bad = tuple(p for p in used if self._state.verdict(p) is Verdict.BAD)
-        clean = tuple(p for p in used if p not in set(warned) | set(bad))
+        flagged = {*warned, *bad}
+        clean = tuple(p for p in used if p not in flagged)
         measured = clean and all(self._state.verdict(p) is not None for p in clean)
         parts = [self._part(node, "Used", "frames", clean, "good" if measured else "")]
         parts.append(self._part(node, "Used, with a warning", "status-warn", warned, "warn"))

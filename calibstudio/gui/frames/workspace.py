@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,7 +20,8 @@ from calibstudio.gui.frames.detail_panel import DetailPanel
 from calibstudio.gui.frames.frames_panel import FramesPanel
 from calibstudio.gui.frames.groups_panel import GroupsPanel
 from calibstudio.gui.frames.measuring import Measuring
-from calibstudio.gui.frames.questions import GroupQuestion, question_for
+from calibstudio.gui.frames.pace import cost_text
+from calibstudio.gui.frames.questions import GroupQuestion, about_row, question_for
 from calibstudio.gui.frames.regroup_actions import RegroupActions
 from calibstudio.gui.frames.scanning import FillingScan
 from calibstudio.gui.frames.stacking import Stacking, group_facts
@@ -32,6 +34,8 @@ from calibstudio.gui.widgets.panels import EmptyState
 from calibstudio.gui.widgets.splitter import Splitter
 from calibstudio.gui.widgets.workspace import Workspace
 
+WIDE, NARROW = (400, 1000, 424), (258, 728, 316)
+"""Widths of tree, table and picture: usual, and in a small window."""
 KEEP_AFTER_MS = 400
 """A change by hand is written so long after the last one."""
 
@@ -57,6 +61,7 @@ class FramesWorkspace(Workspace):
         self.stacking = Stacking(context, self.state, self)
         self._folders: list[Path] = []
         self._scan: Job | None = None
+        self._scan_began, self._scan_took_s = 0.0, 0.0
         self._keep = QTimer(self)
         self._keep.setSingleShot(True)
         self._keep.setInterval(KEEP_AFTER_MS)
@@ -67,6 +72,7 @@ class FramesWorkspace(Workspace):
         self._build()
         self._connect()
         self._on_grouping(self.state.grouping)
+        self._on_row(None)
 
     # Building
 
@@ -76,11 +82,11 @@ class FramesWorkspace(Workspace):
         self.redo_button = IconButton(self.theme, "redo", "Redo")
         for widget in (self.add_folder_button, self.undo_button, self.redo_button):
             self.add_header_action(widget)
-        splitter = Splitter("frames", sizes=(330, 1080, 410))
-        for panel in (self.groups, self.frames, self.detail):
+        splitter = self._splitter = Splitter("frames", sizes=WIDE)
+        for panel, stretch in ((self.groups, 2), (self.frames, 5), (self.detail, 2)):
             splitter.addWidget(panel)
-        splitter.setStretchFactor(1, 1)
-        self.groups.setMinimumWidth(260)
+            splitter.setStretchFactor(splitter.indexOf(panel), stretch)
+        self.groups.setMinimumWidth(250)
         self.detail.setMinimumWidth(316)
         self.empty = EmptyState(
             self.theme,
@@ -121,6 +127,8 @@ class FramesWorkspace(Workspace):
         self.detail.stack.clicked.connect(self.stack_group)
         self.detail.all_groups.clicked.connect(self.stack_all)
         self.detail.picture_failed.connect(self.context.problems.report)
+        self.detail.counted.connect(self.frames.across.show_histograms)
+        self.stacking.finished.connect(self._on_stacked)
         self.on("leave-out", self.leave_out)
         self.on("undo", self.undo.undo)
         self.on("redo", self.undo.redo)
@@ -165,6 +173,9 @@ class FramesWorkspace(Workspace):
         )
         job = self.context.background.submit(f"Scan {self._folders[-1].name}", work)
         self._scan = job
+        self._scan_began = time.monotonic()
+        self.groups.busy.show_busy()
+        self.frames.say_nothing("Reading what the files say…")
         job.progressed.connect(self._on_scan_progress)
         job.succeeded.connect(self._on_scanned)
         job.failed.connect(self.context.problems.report)
@@ -174,24 +185,29 @@ class FramesWorkspace(Workspace):
     @Slot(object)
     def _on_found_so_far(self, grouping: Grouping) -> None:
         if self._scan is not None and not self.undo.count():
+            self.frames.set_filling(True)
             self.state.replace(grouping)
+            self.frames.set_filling(False)
 
     @Slot(object)
     def _on_scan_progress(self, progress: Progress) -> None:
         if progress.text:
             self.set_subtitle(f"{self._where()}   {progress.text}")
+            self.frames.say_nothing("Reading what the files say…", progress.text)
+            self.groups.busy.show_fraction(progress.fraction)
 
     @Slot(object)
     def _on_scanned(self, grouping: Grouping) -> None:
         self.undo.clear()
+        self._scan_took_s = time.monotonic() - self._scan_began
         self.state.replace(grouping)
-        self._on_grouping(grouping)
         self.scanned.emit(grouping)
 
     @Slot()
     def _on_scan_finished(self) -> None:
         if self.sender() in (None, self._scan):
             self._scan = None
+            self.groups.busy.done()
         self._say_where()
         self._on_row(self.groups.node)
         if not self._folders or not (self.state.grouping.headers or self.state.grouping.ungrouped):
@@ -217,6 +233,8 @@ class FramesWorkspace(Workspace):
         text = self._where()
         if n or grouping.groups:
             text += f"   {count(n, 'frame')} in {count(len(grouping.groups), 'group')}"
+            if self._scan is None and self._scan_took_s:
+                text += f" · scanned in {number(self._scan_took_s, 1)}\u202fs"
         self.set_subtitle(text, "\n".join(str(f) for f in self._folders))
 
     # What is looked at
@@ -227,13 +245,14 @@ class FramesWorkspace(Workspace):
         if has_some:
             self._pages.setCurrentIndex(1)
         self._say_where()
-        self._on_row(self.groups.node)
         self.measuring.measure_next()
 
     @Slot(object)
     def _on_row(self, node: Node | None) -> None:
         group = self._group_of(node)
         frames = () if node is None or group is None else node.frames
+        if group is None and self._scan is None:
+            self.frames.say_nothing(*about_row(node))
         self.frames.show_frames(group, frames)
         if group is None:
             self.detail.show_frame(None)
@@ -250,6 +269,7 @@ class FramesWorkspace(Workspace):
             group_facts(self.state, group),
             n_used=len(used),
             can_stack=len(used) >= 2 and self._scan is None,
+            cost=cost_text(self.state, group, self.stacking.pace),
         )
         question = question_for(self.state.grouping, group)
         if question is None:
@@ -453,6 +473,12 @@ class FramesWorkspace(Workspace):
         if self.state.grouping.groups:
             self.stacking.start(self.state.grouping.groups)
 
+    @Slot()
+    def _on_stacked(self) -> None:
+        group = self.group
+        if group is not None:
+            self._show_group(group)
+
     # The window
 
     @Slot()
@@ -472,6 +498,7 @@ class FramesWorkspace(Workspace):
 
     def on_compact(self, compact: bool) -> None:
         self.detail.picture.setFixedHeight(208 if compact else 288)
+        self._splitter.suggest(NARROW if compact else WIDE)
 
     def close_down(self) -> None:
         if self._scan is not None:

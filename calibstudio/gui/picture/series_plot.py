@@ -189,10 +189,11 @@ class SeriesPlot(Plot):
         if self._second is not None:
             self._paint_right_axis(painter, area)
         self._paint_point_notes(painter, area)
-        if self._selected is not None and self._selected < self._data.x.size:
-            x = self.x_px(float(self._data.x[self._selected]))
-            y = self.y_px(float(self._data.y[self._selected]))
-            if not (area.contains(x, y)):
+        chosen = self._selected
+        if chosen is not None and chosen < self._data.x.size and np.isfinite(self._data.y[chosen]):
+            x = self.x_px(float(self._data.x[chosen]))
+            y = self.y_px(float(self._data.y[chosen]))
+            if not area.contains(x, y):  # not measured, or not in sight
                 return
             painter.setRenderHint(QPainter.RenderHint.Antialiasing)
             painter.setPen(QPen(self._theme.color("text"), 2))

@@ -211,7 +211,8 @@ class EmptyState(QWidget):
         self._sentence = label(sentence, "body", tone="text2", wrap=True)
         self._hint = label(hint, "note", wrap=True)
         words = QWidget()
-        words.setFixedWidth(460)
+        words.setMaximumWidth(460)
+        words.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         inner = QVBoxLayout(words)
         inner.setContentsMargins(0, 0, 0, 0)
         inner.setSpacing(8)
@@ -225,7 +226,7 @@ class EmptyState(QWidget):
         column.addWidget(self._picture, 0, Qt.AlignmentFlag.AlignHCenter)
         middle = QHBoxLayout()
         middle.addStretch(1)
-        middle.addWidget(words)
+        middle.addWidget(words, 1000)
         middle.addStretch(1)
         column.addLayout(middle)
         if action:

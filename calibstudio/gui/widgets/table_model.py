@@ -98,6 +98,7 @@ class RecordTableModel(QAbstractTableModel, Generic[T]):
         """``key`` identifies a record, so that the selection survives `set_records`."""
         super().__init__(parent)
         self.columns = tuple(columns)
+        self._width = len(self.columns)
         self.key = key
         self._given: tuple[T, ...] = tuple(records)
         self._records: list[T] = list(records)
@@ -159,11 +160,17 @@ class RecordTableModel(QAbstractTableModel, Generic[T]):
             last = self.index(changed[-1], len(self.columns) - 1)
             self.dataChanged.emit(self.index(changed[0], 0), last)
 
+    def index(self, row: int, column: int, parent: AnyIndex = ROOT) -> QModelIndex:
+        # Qt's own asks for both counts for each cell that is painted.
+        if parent.isValid() or not (0 <= row < len(self._records) and 0 <= column < self._width):
+            return QModelIndex()
+        return self.createIndex(row, column)
+
     def rowCount(self, parent: AnyIndex = ROOT) -> int:
         return 0 if parent.isValid() else len(self._records)
 
     def columnCount(self, parent: AnyIndex = ROOT) -> int:
-        return 0 if parent.isValid() else len(self.columns)
+        return 0 if parent.isValid() else self._width
 
     def headerData(
         self,

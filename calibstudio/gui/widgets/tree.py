@@ -12,7 +12,15 @@ from PySide6.QtCore import (
     Qt,
     Slot,
 )
-from PySide6.QtGui import QColor, QMouseEvent, QPainter
+from PySide6.QtGui import (
+    QColor,
+    QDragLeaveEvent,
+    QDragMoveEvent,
+    QDropEvent,
+    QMouseEvent,
+    QPainter,
+    QPen,
+)
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QStyle,
@@ -69,6 +77,10 @@ class TreeDelegate(QStyledItemDelegate):
             painter.fillRect(QRect(0, rect.top(), 3, rect.height()), QColor(t.accent))
         elif state & QStyle.StateFlag.State_MouseOver:
             painter.fillRect(rect, QColor(t.card))
+        if isinstance(self._view, TreeView) and self._view.drop_row == index:
+            painter.fillRect(rect, QColor(t.selection))
+            painter.setPen(QPen(QColor(t.accent), 1))
+            painter.drawRect(rect.adjusted(0, 0, -1, -1))
         x = LEFT - 6 + INDENT * depth(index)
         middle = rect.center().y()
         if index.model().hasChildren(index):
@@ -100,6 +112,8 @@ class TreeDelegate(QStyledItemDelegate):
             paint_icon(painter, box, STATUS_ICONS[status], status_color(t, status))
         right -= 18 + 8
         count = index.data(COUNT_ROLE)
+        if index.data(STRONG_ROLE) and self._view.isExpanded(index):
+            count = None  # its rows say it; the name has the room
         if count is not None and str(count):
             painter.setFont(self._theme.font(13))
             painter.setPen(QColor(t.text2))
@@ -132,6 +146,7 @@ class TreeView(QTreeView):
     ) -> None:
         super().__init__(parent)
         self._theme = theme
+        self._drop_row = QPersistentModelIndex()
         self.setAccessibleName(name)
         self.setHeaderHidden(True)
         self.setIndentation(0)
@@ -151,6 +166,29 @@ class TreeView(QTreeView):
 
     def drawBranches(self, painter: QPainter, rect: QRect, index: AnyIndex) -> None:
         """Nothing: the delegate draws the chevron."""
+
+    @property
+    def drop_row(self) -> QPersistentModelIndex:
+        """The row that what is dragged would be dropped on; invalid when there is none."""
+        return self._drop_row
+
+    def dragMoveEvent(self, event: QDragMoveEvent) -> None:
+        super().dragMoveEvent(event)
+        index = self.indexAt(event.position().toPoint())
+        self._show_drop_row(index if event.isAccepted() else QModelIndex())
+
+    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
+        super().dragLeaveEvent(event)
+        self._show_drop_row(QModelIndex())
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        super().dropEvent(event)
+        self._show_drop_row(QModelIndex())
+
+    def _show_drop_row(self, index: QModelIndex) -> None:
+        if self._drop_row != index:
+            self._drop_row = QPersistentModelIndex(index)
+            self.viewport().update()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         index = self.indexAt(event.position().toPoint())
