@@ -12,7 +12,6 @@ from calibstudio.cli.headers import plain_key, table
 from calibstudio.domain.errors import FileProblemError
 from calibstudio.domain.jobs import JobContext
 from calibstudio.domain.quality import Assessment, Finding, Metric, Verdict, worst
-from calibstudio.domain.verdict_words import BIAS_UNKNOWN
 from calibstudio.domain.verdicts import metric_text
 from calibstudio.domain.wording import count
 
@@ -148,16 +147,15 @@ def _text(report: QcReport, target: Path | None) -> str:
     if len(report.files) <= MOST_TABLES:
         for path, assessment in report.files.items():
             kind = report.headers[path].kind_word or "unknown kind"
-            in_set = any(path in judged.group.frames for judged in report.sets)
             title = f"{assessment.verdict}  {kind}  {path}"
-            blocks.append(_full(title, assessment, leave_out=BIAS_UNKNOWN if in_set else ""))
+            blocks.append(_full(title, report.without_repeats(path)))
     else:
         blocks.append(_short(report))
     for judged in report.sets:
         frames = count(len(judged.group.frames), "frame")
         together = f"{frames} together" if len(judged.group.frames) > 1 else frames
         title = f"{judged.assessment.verdict}  {judged.title}, {together}"
-        blocks.append(_full(title, judged.assessment, _said_once(report, judged)))
+        blocks.append(_full(title, judged.assessment, report.said_once(judged)))
     if report.across.metrics:
         title = f"{report.across.verdict}  Darks of several exposures"
         blocks.append(_full(title, report.across))
@@ -166,17 +164,8 @@ def _text(report: QcReport, target: Path | None) -> str:
     return "\n\n".join(blocks)
 
 
-def _said_once(report: QcReport, judged: JudgedSet) -> str:
-    """Return what all frames of a set would say again and again."""
-    metrics = (m for path in judged.group.frames for m in report.files[path].metrics)
-    return BIAS_UNKNOWN if any(BIAS_UNKNOWN in m.why for m in metrics) else ""
-
-
-def _full(title: str, assessment: Assessment, note: str = "", *, leave_out: str = "") -> str:
-    rows = [
-        (m.label, metric_text(m), m.verdict or "", _without(m.why, leave_out))
-        for m in assessment.metrics
-    ]
+def _full(title: str, assessment: Assessment, note: str = "") -> str:
+    rows = [(m.label, metric_text(m), m.verdict or "", m.why) for m in assessment.metrics]
     lines = [title, *table(rows)]
     if note:
         lines.append(f"  {note}")
@@ -187,10 +176,6 @@ def _full(title: str, assessment: Assessment, note: str = "", *, leave_out: str 
         if finding.cure:
             lines.append(f"       Cure: {finding.cure}")
     return "\n".join(lines)
-
-
-def _without(why: str, sentence: str) -> str:
-    return why.replace(sentence, "").replace("  ", " ").strip() if sentence else why
 
 
 def _short(report: QcReport) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from calibstudio.domain.group_titles import group_titles
@@ -14,6 +14,7 @@ from calibstudio.domain.jobs import JobContext
 from calibstudio.domain.kinds import CALIBRATION_KINDS, FrameKind
 from calibstudio.domain.quality import Assessment, Metric
 from calibstudio.domain.thresholds import DEFAULT_THRESHOLDS, Thresholds
+from calibstudio.domain.verdict_words import BIAS_UNKNOWN
 from calibstudio.imaging.quality import DarkPoint, SetAssessment, judge_dark_proportion
 from calibstudio.services.import_frames import scan
 from calibstudio.services.judge import (
@@ -77,6 +78,22 @@ class QcReport:
                 if metric.value is not None or metric.name not in found:
                     found[metric.name] = metric
         return (*found.values(), *self.across.metrics)
+
+    def said_once(self, judged: JudgedSet) -> str:
+        """Return the sentence that all frames of a set would repeat; empty when none does."""
+        metrics = (m for path in judged.group.frames for m in self.files[path].metrics)
+        return BIAS_UNKNOWN if any(BIAS_UNKNOWN in m.why for m in metrics) else ""
+
+    def without_repeats(self, path: Path) -> Assessment:
+        """Return what was said of a file, less what its set says once for all its frames."""
+        assessment = self.files[path]
+        if not any(path in judged.group.frames for judged in self.sets):
+            return assessment
+        metrics = tuple(
+            replace(m, why=m.why.replace(BIAS_UNKNOWN, "").replace("  ", " ").strip())
+            for m in assessment.metrics
+        )
+        return replace(assessment, metrics=metrics)
 
 
 def examine(

@@ -60,16 +60,19 @@ def render_report(ctx: JobContext, report: QcReport) -> str:
     )
     parts = [_summary(report, verdict)]
     for judged in report.sets:
-        title = f"{judged.title} · {count(len(judged.group.frames), 'frame')} together"
-        parts.append(_section(title, "", judged.assessment, ""))
+        several = " together" if len(judged.group.frames) > 1 else ""
+        title = f"{judged.title} · {count(len(judged.group.frames), 'frame')}{several}"
+        parts.append(_section(title, report.said_once(judged), judged.assessment, ""))
     if report.across.metrics:
         parts.append(_section("Darks of several exposures", "", report.across, ""))
-    for i, (path, assessment) in enumerate(report.files.items()):
+    for i, path in enumerate(report.files):
         ctx.progress(i / len(report.files), f"Drawing {path.name}")
         header = report.headers[path]
         picture = _picture(report, path) if i < MOST_HISTOGRAMS else ""
         word = kind_title(header.kind_word or "unknown kind")
-        parts.append(_section(f"{word} · {path.name}", str(path), assessment, picture))
+        parts.append(
+            _section(f"{word} · {path.name}", str(path), report.without_repeats(path), picture)
+        )
     parts.append(_unread(report))
     ctx.progress(1.0)
     return _PAGE.replace("@BODY@", "\n".join(parts)).replace("@VERSION@", escape(__version__))

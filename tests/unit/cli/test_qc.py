@@ -293,6 +293,15 @@ def test_what_holds_for_a_set_is_said_once(session, capsys):
     assert "3 frames together" in out
 
 
+def test_the_page_says_it_once_as_well(session, tmp_path, capsys):
+    target = tmp_path / "out" / "page.html"
+
+    code, _, _ = called(capsys, *sorted(session.glob("flat*.fits")), "--report", target)
+
+    assert code == 0
+    assert target.read_text(encoding="utf-8").count("The bias level is not known") == 1
+
+
 def test_one_frame_is_not_together(tmp_path, capsys):
     cam = SimpleCamera(7, shape=SMALL)
     for t in (10, 60):
