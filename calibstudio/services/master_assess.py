@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import isfinite
 from pathlib import Path
@@ -15,6 +15,7 @@ from calibstudio.domain.recipe import Recipe
 from calibstudio.domain.wording import count
 from calibstudio.imaging.combine import CombineReport
 from calibstudio.imaging.quality import MasterContext, measure_master
+from calibstudio.imaging.quality_context import COVERED
 from calibstudio.services.judge import worst_of_images
 from calibstudio.services.master_parts import Chosen, Stacked, Surroundings
 from calibstudio.services.master_values import CommonValues
@@ -62,6 +63,8 @@ def _measure(
             if (detector.name or "") in bias.detectors:
                 bias_image = bias.image(detector.name or None)
     shares = [f.fraction for f in stacked.report.frames]
+    measured = _of_set(around)
+    gain = measured("egain")
     same_as_bias = bias_image is not None and np.array_equal(bias_image, detector.image)
     context = MasterContext(
         n_frames=len(chosen.headers),
@@ -71,7 +74,10 @@ def _measure(
         exposure_s=value("exposure_s"),
         sensor_temp_c=value("sensor_temp_c"),
         set_temp_c=value("set_temp_c"),
-        egain_e_per_adu=value("egain_e_per_adu"),
+        # What photon transfer measured counts more than what the header says (RULES 7).
+        egain_e_per_adu=value("egain_e_per_adu") if gain is None else gain,
+        read_noise_e=measured("read_noise"),
+        input_noise_adu=measured("temporal_noise") if kind in COVERED else None,
         bias_level_adu=bias_level,
         bias_subtracted=around.subtraction.bias_out,
         input_levels_adu=tuple(
@@ -85,6 +91,16 @@ def _measure(
         kind, detector.image, detector.unc, detector.cnt, context, bias=bias_image
     )
     return replace(found, findings=(*found.findings, _COPY_OF_BIAS)) if same_as_bias else found
+
+
+def _of_set(around: Surroundings) -> Callable[[str], float | None]:
+    """Return what the frames together measured, above 0, by name of the metric."""
+
+    def value(name: str) -> float | None:
+        found = None if around.in_set is None else around.in_set.value(name)
+        return found if found is not None and isfinite(found) and found > 0 else None
+
+    return value
 
 
 _COPY_OF_BIAS = Finding(

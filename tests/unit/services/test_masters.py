@@ -667,6 +667,22 @@ def test_frames_of_another_name_never_meet_the_first_ones_master(
     assert only(report, "bias").new
 
 
+def test_a_master_is_judged_by_the_noise_and_the_gain_that_its_frames_showed(
+    night: Path, library: Library
+) -> None:
+    camera = Camera()
+    take(night, camera, "bias", 9, EGAIN=None)
+    # The header is wrong by a factor of two.
+    take(night, camera, "flat", 12, 2.0, 20_000.0, first=20, EGAIN=2 * EGAIN)
+
+    report = build(library, night)
+
+    bias, flat = (only(report, kind).record.assessment for kind in ("bias", "flat"))
+    assert bias.value("uncertainty_excess") == pytest.approx(1.0, abs=0.1)
+    assert flat.value("egain") == pytest.approx(EGAIN, rel=0.05)
+    assert flat.value("uncertainty_excess") == pytest.approx(1.0, abs=0.1)
+
+
 def test_another_recipe_makes_another_name(night: Path, library: Library) -> None:
     take(night, Camera(), "bias", 5)
     median = replace(
