@@ -29,7 +29,7 @@ from calibstudio.gui.widgets.workspace import Workspace
 from calibstudio.imaging.display_numbers import line_profile
 from calibstudio.services.live_measure import LiveNumbers
 
-SIDE_PX, COMPACT_SIDE_PX = 364, 316
+SIDE_PX, COMPACT_SIDE_PX, TOUCH_SIDE_PX = 364, 316, 404
 STRIP_PX, COMPACT_STRIP_PX = 252, 172
 STATISTICS_PX = 330
 CLOCK_MS = 100
@@ -126,6 +126,7 @@ class LiveWorkspace(Workspace):
         session.region_ready.connect(self.strip.show_part)
         session.failed.connect(self.picture.show_error)
         self._clock.timeout.connect(self._on_clock)
+        self.theme.changed.connect(self._on_theme_changed)
         self._loader.loaded.connect(self._on_plots_loaded)
         equipment.status_changed.connect(self._on_status)
         equipment.observatory_changed.connect(self._on_observatory)
@@ -191,10 +192,17 @@ class LiveWorkspace(Workspace):
         self.strip.set_compact(compact)
         self.picture.tools.set_compact(compact)
         side = COMPACT_SIDE_PX if compact else SIDE_PX
+        if self.theme.sizes.touch:
+            side = TOUCH_SIDE_PX
         strip = COMPACT_STRIP_PX if compact else STRIP_PX
         self._side.setMinimumWidth(side)
         self._columns.suggest((max(400, self.width() - side), side))
         self._rows.suggest((max(300, self.height() - strip), strip))
+
+    @Slot()
+    def _on_theme_changed(self) -> None:
+        """Controls for fingers need more room."""
+        self.on_compact(self.is_compact)
 
     # Facts from the session
 

@@ -13,6 +13,7 @@ from PySide6.QtGui import QColor, QFontMetrics, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
 
 from calibstudio.domain.wording import NARROW, number, quantity, significant
+from calibstudio.gui.picture.rendering import overlay_tokens
 from calibstudio.gui.picture.view import PictureView, PixelValue
 from calibstudio.gui.theme import ThemeState
 from calibstudio.gui.widgets.buttons import Button, ButtonKind, ButtonSize
@@ -137,7 +138,7 @@ class ClipChip(QWidget):
         return self.sizeHint()
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        t = self._theme.tokens
+        t, marks = self._theme.tokens, overlay_tokens(self._theme.tokens)
         painter = QPainter(self)
         paint_chip(painter, self, self._theme)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
@@ -146,11 +147,11 @@ class ClipChip(QWidget):
         x, y = 9, (self.height() - 9) // 2
         for framed, text in enumerate(self._texts):
             if framed:
-                painter.setPen(QPen(QColor(t.accent), 2))
+                painter.setPen(QPen(QColor(marks.accent), 2))
                 painter.setBrush(Qt.BrushStyle.NoBrush)
                 painter.drawRect(QRectF(x + 1, y + 1, 7, 7))
             else:
-                painter.fillRect(QRect(x, y, 9, 9), QColor(t.bad))
+                painter.fillRect(QRect(x, y, 9, 9), QColor(marks.bad))
             x += 16
             painter.setPen(QColor(t.text2))
             width = metrics.horizontalAdvance(text)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PySide6.QtGui import QColor, QImage
 
 from calibstudio.gui.picture.geometry import Box, Viewport
-from calibstudio.gui.theme import Tokens, image_lut
+from calibstudio.gui.theme import DARK, LIGHT, Tokens, image_lut
 from calibstudio.imaging.display import (
     Colours,
     Pyramid,
@@ -91,17 +91,23 @@ def recoloured(shown: Shown, tokens: Tokens, *, show_clipped: bool) -> Shown:
     )
 
 
+def overlay_tokens(tokens: Tokens) -> Tokens:
+    """Return the tokens of what lies over a picture: pictures are dark in the light theme too."""
+    return DARK if tokens.name == LIGHT.name else tokens
+
+
 def colours(tokens: Tokens, mean: float, show_clipped: bool) -> Colours:
     """Return the colours of a theme. In night, zero is a pattern: colour alone cannot tell."""
+    over = overlay_tokens(tokens)
     lut = image_lut(tokens, mean).astype(np.uint32)
     grey = (0xFF << 24) | (lut[:, 0] << 16) | (lut[:, 1] << 8) | lut[:, 2]
-    zero = _rgb(tokens.accent)
+    zero = _rgb(over.accent)
     return Colours(
         grey=np.ascontiguousarray(grey, np.uint32),
-        saturated=_rgb(tokens.bad),
+        saturated=_rgb(over.bad),
         zero=zero,
         zero_between=_rgb(tokens.bg) if tokens.is_night else zero,
-        no_value=_rgb(tokens.line2),
+        no_value=_rgb(over.line2),
         show_clipped=show_clipped,
     )
 

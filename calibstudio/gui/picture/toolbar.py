@@ -139,6 +139,7 @@ class PictureToolbar(QFrame):
         super().__init__(parent)
         self._theme, self._view = theme, view
         self._has_line = has_line
+        self._compact = False
         self._popover: _LimitsPopover | None = None
         self.setProperty("ground", "panel")
         self.setProperty("border", "bottom")
@@ -172,7 +173,8 @@ class PictureToolbar(QFrame):
         self.expand = IconButton(
             theme, "full-screen", "Picture alone", kind=ButtonKind.FLAT, checkable=True
         )
-        self._row.addWidget(label("Stretch", "label"))
+        self._caption = label("Stretch", "label")
+        self._row.addWidget(self._caption)
         for part in (
             self.curve, self.black, self.white, self.adjust, self._separator(), self.zoom_out,
             self._zoom_text, self.zoom_in, self.zoom, self._separator(), self.crosshair,
@@ -215,7 +217,8 @@ class PictureToolbar(QFrame):
         self._theme.changed.connect(self._on_theme_changed)
 
     def set_compact(self, compact: bool) -> None:
-        """Less room: black and white move behind a button."""
+        """Less room: black and white move behind a button; fingers zoom by pinching."""
+        self._compact = compact
         self.black.setVisible(not compact)
         self.white.setVisible(not compact)
         self.adjust.setVisible(compact)
@@ -296,6 +299,9 @@ class PictureToolbar(QFrame):
     def _on_theme_changed(self) -> None:
         sizes = self._theme.sizes
         self.setFixedHeight(sizes.toolbar + 16)
+        tight = self._compact and sizes.touch
+        for part in (self._caption, self.zoom_in, self.zoom_out):
+            part.setVisible(not tight)
         widest = QFontMetrics(self._theme.font(13, 500)).horizontalAdvance(f"88.8{NARROW}%")
         self._zoom_text.setFixedWidth(widest + 8)
 

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QWheelEvent
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QGestureEvent, QPinchGesture, QWidget
 
 from calibstudio.domain.equipment import Region
 from calibstudio.gui.picture.canvas import PictureCanvas
 from calibstudio.gui.picture.geometry import ZOOM_STEP, Viewport
+from calibstudio.gui.picture.rendering import overlay_tokens
 from calibstudio.gui.picture.tools import (
     GRAB_PX,
     TOUCH_GRAB_PX,
@@ -81,6 +82,7 @@ class PictureView(PictureCanvas):
         self._drag: _Drag | None = None
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.grabGesture(Qt.GestureType.PinchGesture)
         self.setCursor(Qt.CursorShape.CrossCursor)
 
     # Tools
@@ -155,7 +157,7 @@ class PictureView(PictureCanvas):
         return None if value is None else PixelValue(*pixel, value)
 
     def paint_over(self, painter: QPainter, viewport: Viewport) -> None:
-        tokens = self._theme.tokens
+        tokens = overlay_tokens(self._theme.tokens)
         if self._show_crosshair:
             paint_crosshair(painter, viewport, tokens)
         if self._show_region and self._region is not None:
@@ -179,7 +181,16 @@ class PictureView(PictureCanvas):
         if self._show_line:
             self.line_changed.emit(self.line)
 
-    # Mouse and keys
+    # Mouse, fingers and keys
+
+    def event(self, event: QEvent) -> bool:
+        if isinstance(event, QGestureEvent) and event.type() == QEvent.Type.Gesture:
+            pinch = event.gesture(Qt.GestureType.PinchGesture)
+            if isinstance(pinch, QPinchGesture):
+                at = self.mapFromGlobal(pinch.centerPoint())
+                self.zoom_to(self.scale * pinch.scaleFactor(), (at.x(), at.y()))
+                return True
+        return super().event(event)
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         steps = event.angleDelta().y() / 120.0
