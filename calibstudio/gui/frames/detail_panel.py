@@ -68,7 +68,9 @@ class DetailPanel(QWidget):
             key="Ctrl+Enter",
             size=ButtonSize.LARGE,
         )
-        self.all_groups = Button(theme, "All groups", size=ButtonSize.LARGE)
+        self.all_groups = Button(
+            theme, "All groups", size=ButtonSize.LARGE, tip="Stack every group that can be"
+        )
         self._reader = NewestWorker("frame", self)
         self._build()
         self._reader.done.connect(self._on_read)

@@ -63,7 +63,13 @@ class FramesPanel(QWidget):
         self.leave_out = Button(theme, "Leave out", icon="leave-out", size=ButtonSize.SMALL)
         self.split = Button(theme, "Split", icon="split", size=ButtonSize.SMALL)
         self.merge = Button(theme, "Merge…", icon="merge", size=ButtonSize.SMALL)
-        self.correct = Button(theme, "Correct header…", icon="edit", size=ButtonSize.SMALL)
+        self.correct = Button(
+            theme,
+            "Correct header…",
+            icon="edit",
+            size=ButtonSize.SMALL,
+            tip="Correct a header value; the file stays as it is",
+        )
         self.across = AcrossPanel(theme, state)
         self.model = FrameTableModel(columns("dark"), key=lambda row: row.path)
         self.table = self._make_table()
@@ -91,8 +97,6 @@ class FramesPanel(QWidget):
         column.addWidget(head)
         self._splitter.addWidget(self.table)
         self._splitter.addWidget(self.across)
-        self._splitter.setStretchFactor(0, 2)
-        self._splitter.setStretchFactor(1, 1)
         self._pages.addWidget(self._splitter)
         self._pages.addWidget(self._nothing)
         column.addWidget(self._pages, 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtCore import QItemSelection, QItemSelectionModel, QModelIndex, Qt, Signal, Slot
-from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from calibstudio.gui.frames.dragging import GroupTree
 from calibstudio.gui.frames.state import FramesState
@@ -46,6 +46,9 @@ class GroupsPanel(QWidget):
         self.search = SearchField(theme, name="Find groups and frames", placeholder="Find")
         self.question = QuestionCard(theme)
         self.busy = BusyLine(theme)
+        keeps = self.busy.sizePolicy()
+        keeps.setRetainSizeWhenHidden(True)
+        self.busy.setSizePolicy(keeps)
         self._open: set[str] = set()
         self._known_branches: set[str] = set()
         self._chosen_key = ""
@@ -176,6 +179,7 @@ class QuestionCard(QWidget):
         self._theme = theme
         self._offer: object = None
         self.setProperty("border", "top")
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         column = QVBoxLayout(self)
         column.setContentsMargins(16, 12, 16, 12)

@@ -132,7 +132,7 @@ def columns(kind: str) -> list[Column[FrameRow]]:
             "File", lambda r: r.path.name, tooltip=lambda r: str(r.path), tone=_dimmed, width=150
         ),
         Column(
-            "Time [UTC]", _time, lambda t: "" if t is None else f"{t:%H:%M:%S}", width=84, goes=3
+            "Time [UTC]", _time, lambda t: "" if t is None else f"{t:%H:%M:%S}", width=92, goes=3
         ),
     ]
     if kind in ("flat", "light"):
@@ -172,7 +172,7 @@ def columns(kind: str) -> list[Column[FrameRow]]:
             tone=_quiet,
             tooltip=lambda r: r.reason,
             width=260,
-            least=150,
+            least=110,
         ),
     ]
     return shown

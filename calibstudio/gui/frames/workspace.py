@@ -34,7 +34,7 @@ from calibstudio.gui.widgets.panels import EmptyState
 from calibstudio.gui.widgets.splitter import Splitter
 from calibstudio.gui.widgets.workspace import Workspace
 
-WIDE, NARROW = (400, 1000, 424), (258, 728, 316)
+WIDE, NARROW = (392, 1014, 418), (296, 690, 316)
 """Widths of tree, table and picture: usual, and in a small window."""
 KEEP_AFTER_MS = 400
 """A change by hand is written so long after the last one."""
@@ -83,9 +83,8 @@ class FramesWorkspace(Workspace):
         for widget in (self.add_folder_button, self.undo_button, self.redo_button):
             self.add_header_action(widget)
         splitter = self._splitter = Splitter("frames", sizes=WIDE)
-        for panel, stretch in ((self.groups, 2), (self.frames, 5), (self.detail, 2)):
+        for panel in (self.groups, self.frames, self.detail):
             splitter.addWidget(panel)
-            splitter.setStretchFactor(splitter.indexOf(panel), stretch)
         self.groups.setMinimumWidth(250)
         self.detail.setMinimumWidth(316)
         self.empty = EmptyState(
@@ -498,6 +497,8 @@ class FramesWorkspace(Workspace):
 
     def on_compact(self, compact: bool) -> None:
         self.detail.picture.setFixedHeight(208 if compact else 288)
+        self.detail.all_groups.setText("All" if compact else "All groups")
+        self.frames.correct.setText("Header…" if compact else "Correct header…")
         self._splitter.suggest(NARROW if compact else WIDE)
 
     def close_down(self) -> None:

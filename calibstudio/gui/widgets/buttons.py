@@ -136,20 +136,22 @@ class Button(QPushButton):
             self.updateGeometry()
 
     def sizeHint(self) -> QSize:
+        return self._size_for(self._content_width())
+
+    def minimumSizeHint(self) -> QSize:
+        return self._size_for(self._content_width(with_key=False))
+
+    def _size_for(self, width: int) -> QSize:
         sizes = self._theme.sizes
         height = {
             ButtonSize.SMALL: sizes.toolbar,
             ButtonSize.NORMAL: sizes.control,
             ButtonSize.LARGE: sizes.primary,
         }[self._size]
-        width = self._content_width()
         if not self.text():
             return QSize(max(height, width), height)
         pad = 0 if self._kind is ButtonKind.LINK else 2 * _PADDING[self._size]
         return QSize(width + pad + 2, height)
-
-    def minimumSizeHint(self) -> QSize:
-        return self.sizeHint()
 
     def focusInEvent(self, event: QFocusEvent) -> None:
         self._ring = event.reason() in KEY_REASONS
@@ -213,7 +215,10 @@ class Button(QPushButton):
         return fill, t.line2, t.text, 1.0
 
     def _paint_content(self, painter: QPainter, ink: str) -> None:
-        x = round((self.width() - self._content_width()) / 2)
+        # Where there is no room the key goes; the words stay whole.
+        shows_key = bool(self._key) and self._content_width() + 8 <= self.width()
+        content = self._content_width() if shows_key else self._content_width(with_key=False)
+        x = round((self.width() - content) / 2)
         if self._kind is ButtonKind.LINK:
             x = 0
         height = self.height()
@@ -235,7 +240,7 @@ class Button(QPushButton):
             x += 8
             paint_icon(painter, QRect(x, (height - icon) // 2, icon, icon), self._icon_name, ink)
             x += icon
-        if self._key:
+        if shows_key:
             paint_key(painter, x + 8, height, self._key, ink, self._theme)
 
     def _font(self) -> QFont:
@@ -247,11 +252,11 @@ class Button(QPushButton):
             return 0
         return QFontMetrics(self._font()).horizontalAdvance(self.text())
 
-    def _content_width(self) -> int:
+    def _content_width(self, *, with_key: bool = True) -> int:
         width = self._text_width()
         if self._icon_name:
             width += _ICON[self._size] + (8 if self.text() else 0)
-        if self._key:
+        if self._key and with_key:
             width += 8 + key_width(self._key, self._theme)
         return width
 

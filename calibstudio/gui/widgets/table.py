@@ -179,6 +179,7 @@ class TableView(QTableView):
         self._held: list[Any] = []
         self._fitting = True
         self._widths: dict[int, int] = {}
+        self._title_px: list[int] = []
         self.setAccessibleName(name)
         self.setHorizontalHeader(TableHeader(theme, self))
         self.verticalHeader().hide()
@@ -271,8 +272,11 @@ class TableView(QTableView):
         for i, column in enumerate(self._model.columns):
             if column.goes:
                 self.setColumnHidden(i, i not in kept)
+        for i in kept[:-1]:
+            if self.columnWidth(i) < self._wide(i):
+                self.setColumnWidth(i, self._wide(i))
         if kept:
-            others = sum(self._widths.get(i, self.columnWidth(i)) for i in kept[:-1])
+            others = sum(self._wide(i) for i in kept[:-1])
             self.setColumnWidth(kept[-1], max(self._least(kept[-1]), room - others))
         self._fitting = False
 
@@ -280,8 +284,12 @@ class TableView(QTableView):
         return bool(self._model.columns[column].goes) or not self.isColumnHidden(column)
 
     def _width_of(self, kept: list[int]) -> int:
-        others = sum(self._widths.get(i, self.columnWidth(i)) for i in kept[:-1])
+        others = sum(self._wide(i) for i in kept[:-1])
         return others + (self._least(kept[-1]) if kept else 0)
+
+    def _wide(self, column: int) -> int:
+        """The width asked for, or what the title needs in the theme that is shown."""
+        return max(self._widths.get(column, self.columnWidth(column)), self._title_px[column])
 
     def _least(self, column: int) -> int:
         asked = self._model.columns[column]
@@ -333,4 +341,8 @@ class TableView(QTableView):
         height = self._row_height or self._theme.sizes.table_row
         self.verticalHeader().setDefaultSectionSize(max(height, self._theme.sizes.table_row))
         self.horizontalHeader().setFixedHeight(self._theme.sizes.table_header)
+        metrics = QFontMetrics(self._theme.font(12, 500))
+        padding = 2 * RowDelegate.PADDING + 1
+        self._title_px = [metrics.horizontalAdvance(c.title) + padding for c in self._model.columns]
+        self._fit_width()
         self.viewport().update()

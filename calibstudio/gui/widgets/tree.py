@@ -98,7 +98,9 @@ class TreeDelegate(QStyledItemDelegate):
         painter.setPen(self._theme.color(index.data(TREE_TONE_ROLE) or "text"))
         box = QRect(x, rect.top(), max(right - x - 8, 0), rect.height())
         text = str(index.data(Qt.ItemDataRole.DisplayRole) or "")
-        shown = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, box.width())
+        # What tells two branches apart is at the end of their names.
+        mode = Qt.TextElideMode.ElideMiddle if weight == 500 else Qt.TextElideMode.ElideRight
+        shown = painter.fontMetrics().elidedText(text, mode, box.width())
         painter.drawText(box, int(Qt.AlignmentFlag.AlignVCenter), shown)
         painter.restore()
 
