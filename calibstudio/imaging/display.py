@@ -12,8 +12,11 @@ same work more slowly, and nothing waits for a compiler.
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -40,6 +43,7 @@ N_LEVELS = 5
 """1, 1/2, 1/4, 1/8, 1/16."""
 _STRIP_ROWS = 512
 """numpy works in strips of rows, so that it gives way to the other threads now and then."""
+_COMPILE_LIMIT_S = 120.0
 _NO_FLAGS: NDArray[np.uint8] = np.zeros((0, 0), np.uint8)
 _NO_FLAGS.flags.writeable = False
 
@@ -48,30 +52,64 @@ _warming = threading.Lock()
 
 
 def warm_up() -> None:
-    """Import and compile the fast loops; the first time ever some seconds, then about one.
+    """Load the compiled loops, about a second; the first time ever they are compiled, some more.
 
-    Call it in a worker. Views asked for meanwhile are made by numpy.
+    Call it in a worker. Views asked for meanwhile are made by numpy. Compiling is left to a
+    process of its own: numba holds the interpreter while it compiles, and the window would wait.
     """
     global _warm
     with _warming:
         if _warm is not None:
             return
-        from calibstudio.imaging import display_kernels as kernels
-
-        for dtype in (np.uint16, np.float32):
-            pyramid = build_pyramid(np.ones((4, 4), dtype), kernels=kernels)
-            for step in (0.5, 1.0, 2.0):
-                view = View(0.0, 0.0, step, 2, 2)
-                picture = render_view(pyramid, view, _ANY_STRETCH, kernels=kernels)
-                colour_view(picture, _ANY_COLOURS, kernels=kernels)
-            one = pyramid.full
-            if one.dtype == np.uint16:
-                kernels.count_raw(one, 0, 4, 1, 0, 4, 1)
-            else:
-                counts = np.zeros(2, np.int64)
-                kernels.count_float(one, 0, 4, 1, 0, 4, 1, 0.0, 1.0, counts)
-        _warm = kernels
+        if not _compiled_before():
+            _compile_apart()
+        _warm = _load()
         log.debug("display loops are compiled")
+
+
+def _load() -> ModuleType:
+    """Call every loop once with each type of pixel: compiled now, or taken from the cache."""
+    from calibstudio.imaging import display_kernels as kernels
+
+    for dtype in (np.uint16, np.float32):
+        pyramid = build_pyramid(np.ones((4, 4), dtype), kernels=kernels)
+        for step in (0.5, 1.0, 2.0):
+            view = View(0.0, 0.0, step, 2, 2)
+            picture = render_view(pyramid, view, _ANY_STRETCH, kernels=kernels)
+            colour_view(picture, _ANY_COLOURS, kernels=kernels)
+        one = pyramid.full
+        if one.dtype == np.uint16:
+            kernels.count_raw(one, 0, 4, 1, 0, 4, 1)
+        else:
+            kernels.count_float(one, 0, 4, 1, 0, 4, 1, 0.0, 1.0, np.zeros(2, np.int64))
+    return kernels
+
+
+def _compiled_before() -> bool:
+    """Whether numba kept the loops, beside the package or where it goes when it may not there."""
+    if getattr(sys, "frozen", False):
+        return True  # no interpreter to start: compiled here when it must be
+    from platformdirs import user_cache_path
+
+    places = (Path(__file__).parent / "__pycache__", user_cache_path("numba", appauthor=False))
+    return any(next(place.rglob("display_kernels.*.nbi"), None) for place in places)
+
+
+def _compile_apart() -> None:
+    """Let another process compile; without one it is done here."""
+    program = "from calibstudio.imaging.display import _load; _load()"
+    try:
+        subprocess.run(
+            [sys.executable, "-c", program],
+            check=False,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=_COMPILE_LIMIT_S,
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        log.info("The display loops could not be compiled apart: %s", error)
 
 
 def fast_loops() -> ModuleType | None:

@@ -228,3 +228,17 @@ def test_an_all_nan_picture_renders_without_values(kernels):
 
     assert pyramid.measured is None
     assert (shown.flags == NO_VALUE).all()
+
+
+def test_loops_that_were_compiled_once_are_found_again(compiled):
+    assert compiled is not None
+    assert display._compiled_before()
+
+
+def test_without_another_process_nothing_is_lost(monkeypatch, caplog):
+    def refuse(*args, **options):
+        raise OSError("no processes today")
+
+    monkeypatch.setattr(display.subprocess, "run", refuse)
+
+    display._compile_apart()
