@@ -376,6 +376,24 @@ def test_other_equipment_brings_other_controls(live: Live) -> None:
     assert live.it.picture.view.pyramid.shape == (1040, 1392)
 
 
+def test_only_the_drawn_region_is_read_out_when_asked(live: Live) -> None:
+    live.take()
+    live.it.picture.view.show_region(True, Region(100, 60, 200, 120))
+    combo = live.it.frame_panel.region
+    assert combo.itemText(combo.count() - 1) == "As drawn"
+
+    live.activate()
+    combo.setFocus()
+    live.qtbot.keyClick(combo, Qt.Key.Key_End)
+    for _ in range(2):
+        live.take()
+
+        newest = live.it.session.newest
+        assert newest is not None
+        assert newest.frame.request.region == Region(100, 60, 200, 120)
+        assert newest.frame.data.shape == (120, 200)
+
+
 def test_in_night_all_of_live_is_red_only(
     live: Live, is_red_only: Callable[[QWidget], bool]
 ) -> None:

@@ -112,11 +112,16 @@ class FramePanel(SidePart):
         self._on_edited()
 
     def set_drawn_region(self, region: Region | None) -> None:
-        """Offer the region that is drawn over the picture."""
-        if (region is None) != (self._drawn is None):
-            self._drawn = region
-            self._offer_regions()
+        """Offer the region that is drawn over the picture; one that is in use stays."""
+        if self.region.value == DRAWN:
+            if region is not None and region != self._drawn:
+                self._drawn = region
+                self._on_edited()
+            return
+        offered = self._drawn is not None
         self._drawn = region
+        if offered != (region is not None):
+            self._offer_regions()
 
     def show_snapshot(self, snapshot: EquipmentSnapshot) -> None:
         """Show where the wheel is."""
