@@ -286,7 +286,7 @@ def _combine(
     threads: int | None,
 ) -> CombineReport:
     measuring, combining = ctx.split(1.0 if settings.normalize != "none" else 0.0, 3.0)
-    scales, offsets = _normalisation(measuring, inputs, inputs.names[index], settings)
+    scales, offsets = _normalisation(measuring, inputs, inputs.names[index], rows, settings)
     return combine(
         combining,
         rows,
@@ -300,25 +300,28 @@ def _combine(
 
 
 def _normalisation(
-    ctx: JobContext, inputs: _Inputs, name: str, settings: StackSettings
+    ctx: JobContext,
+    inputs: _Inputs,
+    name: str,
+    rows: Sequence[RowSource],
+    settings: StackSettings,
 ) -> tuple[list[Scale] | None, list[float] | None]:
     """Return the scales or offsets that bring the frames to one level (RULES 5)."""
     if settings.normalize is Normalization.NONE:
         return None, None
-    from calibstudio.imaging.quality_levels import central_level
+    from calibstudio.imaging.combine_level import robust_levels
 
-    bayer = _bayer(inputs.paths[0], name)
-    levels = np.zeros((len(inputs.opened), 4))
-    for i, file in enumerate(inputs.opened):
-        ctx.progress(i / len(inputs.opened), "Measuring levels")
-        pixels = file.read(inputs.image_of(i, name))
-        level = central_level(pixels, bayer)
-        # Additive: the level moves as a whole, and the colours keep their distances.
-        by_colour = bayer is not None and settings.normalize is Normalization.MULTIPLICATIVE
-        levels[i] = list(level.per_channel.values()) if by_colour else level.value_adu
+    # Additive: the level moves as a whole, and the colours keep their distances.
+    by_colour = settings.normalize is Normalization.MULTIPLICATIVE and _is_colour(
+        inputs.paths[0], name
+    )
+    levels = np.zeros((len(rows), 4))
+    for i, source in enumerate(rows):
+        ctx.progress(i / len(rows), "Measuring levels")
+        levels[i] = robust_levels(source, by_colour=by_colour)
         if not np.all(np.isfinite(levels[i])):
             raise CalibrationError(
-                f"{inputs.paths[i]} has no level: its centre holds no numbers.",
+                f"{source.name} has no level: its centre holds no numbers.",
                 hint="Leave it out, or combine without normalisation.",
             )
     common = np.median(levels, axis=0)
@@ -338,12 +341,12 @@ def _as_scale(by_colour: NDArray[np.float64]) -> Scale:
     return a if a == b == c == d else (a, b, c, d)
 
 
-def _bayer(path: Path, image: str) -> str | None:
-    """Return the 2x2 pattern of a colour sensor; only where its colours lie matters here."""
-    for keyword, value, _ in kept_cards(path, image):
-        if keyword == "BAYERPAT" and isinstance(value, str) and len(value.strip()) == 4:
-            return value.strip()
-    return None
+def _is_colour(path: Path, image: str) -> bool:
+    """Whether the sensor has a 2x2 cell of colours; which is which does not matter here."""
+    return any(
+        keyword == "BAYERPAT" and isinstance(value, str) and len(value.strip()) == 4
+        for keyword, value, _ in kept_cards(path, image)
+    )
 
 
 def _common_shape(paths: Sequence[Path], rows: Sequence[RowSource]) -> tuple[int, int]:

@@ -100,14 +100,15 @@ def automatic_clip(values: Values, floor: float, min_keep: int = 3) -> Mask:
 
 
 def winsorized_sigma(v: Values, cutoff: float) -> float:
-    m = np.median(v)
-    s = float(np.std(v, ddof=1))
-    first = s
-    w = v.copy()
+    m = float(np.median(v))
+    first = s = float(np.std(v, ddof=1))
+    w = [float(x) for x in v]
     while s > 1e-12 * first:
-        w = np.where(np.abs(w - m) > cutoff * s, m, w)
-        w = np.clip(w, m - 1.5 * s, m + 1.5 * s)
-        before, s = s, 1.134 * float(np.std(w, ddof=1))
+        w = [m if abs(x - m) > cutoff * s else x for x in w]
+        w = [min(max(x, m - 1.5 * s), m + 1.5 * s) for x in w]
+        mean = math.fsum(w) / len(w)
+        spread = math.sqrt(math.fsum((x - mean) ** 2 for x in w) / (len(w) - 1))
+        before, s = s, 1.134 * spread
         if abs(s - before) <= 0.0005 * before:
             break
     return s
