@@ -19,6 +19,8 @@ _STRIP_ROWS = 256
 _FLOAT_BINS = 16384
 _FLOAT_MARGIN = 0.5
 _SAMPLE_SIZE = 250_000
+_QUANTUM_SAMPLE = 40_000
+_MOST_OF = 0.8
 BAYER_CHANNELS = {"R": "red", "G": "green", "B": "blue"}
 
 
@@ -34,6 +36,8 @@ class Histogram:
     """Left edge of the first bin."""
     width: float
     """Width of a bin; 1 for raw frames, whose bins are centred on whole ADU."""
+    quantum: float = 0.0
+    """Step between values that occur (see `mean_quantum`); 0 when they lie anywhere."""
 
     @property
     def total(self) -> int:
@@ -288,9 +292,12 @@ def value_step(histogram: Histogram) -> int:
 def bars(histogram: Histogram, low: float, high: float, n_bars: int) -> Bars:
     """Gather a histogram into about ``n_bars`` bins between two values.
 
-    Bins of raw frames are a whole number of converter steps wide, so that no comb of empty or
-    double bins appears that is not in the data.
+    Bins of raw frames are a whole number of converter steps wide, those of a mean of whole
+    numbers a whole number of its quanta, so that no comb of empty or double bins appears that is
+    not in the data.
     """
+    if histogram.quantum > 4 * histogram.width:
+        return _bars_of_quanta(histogram, low, high, n_bars)
     step = value_step(histogram) if histogram.width == 1.0 else 1
     fine = max(1, int(np.ceil((high - low) / histogram.width / max(1, n_bars) / step))) * step
     first = int(np.floor((low - histogram.low) / histogram.width / fine)) * fine
@@ -302,6 +309,49 @@ def bars(histogram: Histogram, low: float, high: float, n_bars: int) -> Bars:
         padded[begin - first : end - first] = histogram.counts[begin:end]
     edges = histogram.low + (first + np.arange(n + 1) * fine) * histogram.width
     return Bars(np.asarray(edges, np.float64), padded.reshape(n, fine).sum(axis=1))
+
+
+def _bars_of_quanta(histogram: Histogram, low: float, high: float, n_bars: int) -> Bars:
+    """Bins of whole quanta, whose edges lie half a quantum beside the values that occur."""
+    quantum = histogram.quantum
+    width = max(1.0, np.ceil((high - low) / max(1, n_bars) / quantum - 1e-9)) * quantum
+    first = np.floor(low / width) * width - quantum / 2
+    n = max(1, int(np.ceil((high - first) / width)))
+    occupied = np.flatnonzero(histogram.counts)
+    centres = histogram.low + (occupied + 0.5) * histogram.width
+    place = np.floor((centres - first) / width).astype(np.int64)
+    inside = (place >= 0) & (place < n)
+    counts = np.bincount(place[inside], histogram.counts[occupied][inside], minlength=n)
+    edges = first + np.arange(n + 1) * width
+    return Bars(np.asarray(edges, np.float64), np.asarray(counts, np.float64))
+
+
+def mean_quantum(data: NDArray[Any], n_values: int) -> float:
+    """Return the step between the values of a mean of ``n_values`` whole numbers, else 0.
+
+    A mean of n frames in ADU is a multiple of 1/n ADU, of 16/n where a converter of 12 bits is
+    moved up. Pixels of which values were rejected are means of fewer; they may be up to a fifth.
+
+    Parameters
+    ----------
+    data
+        Picture of shape (ny, nx), in ADU, neither scaled nor subtracted.
+    """
+    step = max(1, int(np.sqrt(data.size / _QUANTUM_SAMPLE)))
+    sample = np.asarray(data[::step, ::step], np.float64).ravel()
+    sample = sample[np.isfinite(sample)]
+    if n_values < 1 or sample.size == 0:
+        return 0.0
+    scaled = sample * n_values
+    whole = np.rint(scaled)
+    is_whole = np.abs(scaled - whole) <= 0.02 + 2.0**-23 * np.abs(scaled)
+    if is_whole.mean() < _MOST_OF:
+        return 0.0
+    for factor in (256, 64, 16, 8, 4, 2):
+        left = np.bincount((whole[is_whole] % factor).astype(np.int64))
+        if left[0] >= _MOST_OF * sample.size and np.ptp(whole[is_whole]) > 4 * factor:
+            return factor / n_values
+    return 1.0 / n_values
 
 
 def data_range(histogram: Histogram) -> tuple[float, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from calibstudio.gui.context import GuiContext
 from calibstudio.gui.widgets.buttons import Button, ButtonKind, ButtonSize
@@ -35,16 +35,20 @@ class CalibrateWorkspace(Workspace):
                 "program that reads FITS can use them.",
             )
         )
-        splitter.addWidget(
-            self._panel(
-                "Why these masters", "library", "Which masters fit, and why the others do not.", ""
-            )
+        why = self._panel(
+            "Why these masters",
+            "library",
+            "Which masters fit, and why the others do not.",
+            "",
+            foot=self._make_foot(),
         )
-        splitter.setStretchFactor(1, 1)
+        splitter.addWidget(why)
         self.body.addWidget(splitter, 1)
+
+    def _make_foot(self) -> QWidget:
         foot = ground("panel", border="top")
-        column = QVBoxLayout(foot)
-        column.setContentsMargins(16, 12, 16, 12)
+        row = QHBoxLayout(foot)
+        row.setContentsMargins(16, 12, 16, 14)
         self.calibrate = Button(
             self.theme,
             "Calibrate lights",
@@ -53,12 +57,14 @@ class CalibrateWorkspace(Workspace):
             size=ButtonSize.LARGE,
             tip=LATER,
         )
+        self.calibrate.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.calibrate.setEnabled(False)
-        column.addWidget(self.calibrate)
-        foot.setMaximumHeight(72)
-        self.body.addWidget(foot)
+        row.addWidget(self.calibrate)
+        return foot
 
-    def _panel(self, title: str, icon: str, sentence: str, hint: str) -> QWidget:
+    def _panel(
+        self, title: str, icon: str, sentence: str, hint: str, foot: QWidget | None = None
+    ) -> QWidget:
         panel = QWidget()
         head = ground("panel", border="bottom")
         head.setFixedHeight(44)
@@ -73,5 +79,7 @@ class CalibrateWorkspace(Workspace):
         column.setSpacing(0)
         column.addWidget(head)
         column.addWidget(body, 1)
+        if foot is not None:
+            column.addWidget(foot)
         panel.setMinimumWidth(240)
         return panel

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,12 @@ from calibstudio.gui.widgets.table import Column, RecordTableModel, TableView
 from calibstudio.gui.widgets.text import label
 from calibstudio.gui.widgets.verdict import VerdictCard, VerdictTag, kind_of
 from calibstudio.imaging.display import Pyramid, build_pyramid
-from calibstudio.imaging.display_numbers import Histogram, channel_histograms, region_histogram
+from calibstudio.imaging.display_numbers import (
+    Histogram,
+    channel_histograms,
+    mean_quantum,
+    region_histogram,
+)
 
 PLANES = (("", "Master"), ("UNC", "UNC"), ("CNT", "CNT"))
 TABS = (
@@ -38,8 +43,30 @@ TABS = (
     ("inputs", "Inputs"),
     ("history", "History"),
 )
-_SHOWN_FACTS = 6
-_SAID_ELSEWHERE = ("n_frames", "frames_of_wanted", "minimum", "maximum")
+FACTS = {
+    "flat": (
+        ("master_snr", "S/N per pixel"),
+        ("vignetting", "Vignetting"),
+        ("gradient", "Gradient"),
+        ("dust", "Dust shadows"),
+        ("rejected", "Rejected"),
+    ),
+    "bias": (
+        ("level", "Level"),
+        ("noise", "Noise"),
+        ("read_noise", "Read noise"),
+        ("row_structure", "Row banding"),
+        ("rejected", "Rejected"),
+    ),
+}
+"""The numbers that tell most about a kind, the others are in Metrics."""
+_FACTS_OF_DARKS = (
+    ("level", "Level"),
+    ("noise", "Noise"),
+    ("dark_current", "Dark current"),
+    ("hot_pixel_count", "Hot pixels"),
+    ("rejected", "Rejected"),
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -247,8 +274,11 @@ class MasterPanel(QWidget):
         """The master that is looked at."""
         return self._record
 
-    def show_master(self, record: MasterRecord | None) -> None:
-        """Look at a master; picture and papers are read in the background."""
+    def show_master(self, record: MasterRecord | None, *, n_chosen: int = 1) -> None:
+        """Look at a master; picture and papers are read in the background.
+
+        ``n_chosen`` masters are meant by the buttons.
+        """
         before, self._record = self._record, record
         self._stack.setCurrentIndex(0 if record is None else 1)
         if record is None:
@@ -258,9 +288,10 @@ class MasterPanel(QWidget):
         self._show_verdict(record)
         self._models["metrics"].set_records(record.assessment.metrics)
         self._show_facts(record)
-        self.approve.setEnabled(record.state is not ReviewState.APPROVED)
-        self.reject.setEnabled(record.state is not ReviewState.REJECTED)
+        self.approve.setEnabled(n_chosen > 1 or record.state is not ReviewState.APPROVED)
+        self.reject.setEnabled(n_chosen > 1 or record.state is not ReviewState.REJECTED)
         self.retire.setText("Restore" if _is_gone(record) else "Retire…")
+        self.approve.setText(f"Approve {number(n_chosen)}" if n_chosen > 1 else "Approve")
         if before is None or before.sha256 != record.sha256:
             self.planes.set_value("")
             self._read_plane()
@@ -288,16 +319,16 @@ class MasterPanel(QWidget):
         rows: list[tuple[str, str]] = [
             ("Frames", f"{number(record.n_combined)} of {number(record.n_frames)}")
         ]
-        rows += [
-            (m.label, _metric_text(m))
-            for m in record.assessment.metrics
-            if m.value is not None and m.name not in _SAID_ELSEWHERE
-        ]
-        used = ", ".join(f"{kind_title(u.kind)} {u.file}" for u in record.used)
-        rows = rows[:_SHOWN_FACTS]
-        rows.append(("Taken out", used or ("the bias" if record.bias_subtracted else "nothing")))
-        rows.append(("Recipe", record.recipe))
+        for name, word in FACTS.get(record.kind, _FACTS_OF_DARKS):
+            metric = record.assessment.metric(name)
+            if metric is not None and metric.value is not None:
+                rows.append((word, _metric_text(metric)))
+        used = ", ".join(kind_title(u.kind).lower() for u in record.used)
+        out = used or ("the bias" if record.bias_subtracted else "nothing")
+        rows += [("Taken out", out), ("Recipe", record.recipe)]
         self.facts.set_rows(rows)
+        files = "\n".join(f"{kind_title(u.kind)} {u.file}" for u in record.used)
+        self.facts.set_value("Taken out", out, tip=files)
 
     @Slot()
     def _read_plane(self) -> None:
@@ -316,7 +347,13 @@ class MasterPanel(QWidget):
             pyramid = build_pyramid(data)
             bayer = record.values.get("bayer") or record.key.get("bayer")
             pattern = bayer if isinstance(bayer, str) and not plane else None
-            return _Plane(record.sha256, plane, pyramid, _histograms(data, pattern))
+            # Means of whole numbers are multiples of a quantum, which bins must not beat with.
+            quantum = 1.0 if plane == "CNT" else mean_quantum(data, record.n_combined)
+            counted = {
+                colour: replace(histogram, quantum=quantum)
+                for colour, histogram in _histograms(data, pattern).items()
+            }
+            return _Plane(record.sha256, plane, pyramid, counted)
 
         self._plane_reader.ask(work)
 

@@ -20,9 +20,14 @@ from calibstudio.gui.theme import ThemeState
 from calibstudio.gui.widgets.fields import SearchField
 from calibstudio.gui.widgets.panels import ground, scrolled
 from calibstudio.gui.widgets.text import label
+from calibstudio.gui.widgets.verdict import StatusDot
 
 MOST_VALUES = 8
 """Values of a facet that are listed; the search finds the others."""
+
+
+def _no_status(value: str) -> str:
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +39,12 @@ class FacetRow:
     field: str
     words: Callable[[str], str] = str
     parse: Callable[[str], Any] = str
+    always: bool = False
+    """Shown even where all masters have one value: it says what there is."""
+    newest_first: bool = False
+    """Listed by value, the latest first; else the most frequent first."""
+    status: Callable[[str], str] = _no_status
+    """Shape of a value: a status kind, or nothing."""
 
 
 def _review(value: str) -> str:
@@ -41,12 +52,12 @@ def _review(value: str) -> str:
 
 
 FACETS = (
-    FacetRow("camera", "Camera", "cameras"),
-    FacetRow("kind", "Kind", "kinds", kind_title),
+    FacetRow("camera", "Camera", "cameras", always=True),
+    FacetRow("kind", "Kind", "kinds", kind_title, always=True),
     FacetRow("filter", "Filter", "filters"),
-    FacetRow("verdict", "Verdict", "verdicts", str, Verdict),
-    FacetRow("state", "Review", "states", _review, ReviewState),
-    FacetRow("night", "Night", "nights", str, date.fromisoformat),
+    FacetRow("verdict", "Verdict", "verdicts", str, Verdict, always=True, status=str.lower),
+    FacetRow("state", "Review", "states", _review, ReviewState, always=True),
+    FacetRow("night", "Night", "nights", str, date.fromisoformat, newest_first=True),
 )
 
 
@@ -72,7 +83,7 @@ class FacetsPanel(QWidget):
         column.setSpacing(16)
         column.addWidget(self.search)
         for row in FACETS:
-            group = _FacetGroup(row)
+            group = _FacetGroup(theme, row)
             group.chosen.connect(self.wanted)
             self._groups[row.id] = group
             column.addWidget(group)
@@ -94,9 +105,9 @@ class _FacetGroup(QWidget):
 
     chosen = Signal(object)
 
-    def __init__(self, row: FacetRow, parent: QWidget | None = None) -> None:
+    def __init__(self, theme: ThemeState, row: FacetRow, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._row = row
+        self._theme, self._row = theme, row
         self._lines: dict[str, tuple[QWidget, QCheckBox, Any]] = {}
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(0, 0, 0, 0)
@@ -106,14 +117,18 @@ class _FacetGroup(QWidget):
     def show_counts(self, counts: Mapping[str, int], chosen: Sequence[str]) -> None:
         """List the most frequent values, those that are chosen first of all."""
         named = {v: n for v, n in counts.items() if v}
-        order = sorted(named, key=lambda v: (-named[v], v))[:MOST_VALUES]
+        if self._row.newest_first:
+            order = sorted(named, reverse=True)[:MOST_VALUES]
+        else:
+            order = sorted(named, key=lambda v: (-named[v], v))[:MOST_VALUES]
         listed = [*order, *(v for v in chosen if v not in order)]
         if set(listed) != set(self._lines):
             self._remake(sorted(listed, key=lambda v: listed.index(v)))
         for value, (_line, box, shown) in self._lines.items():
             box.setChecked(value in chosen)
             shown.setText(number(counts.get(value, 0)))
-        self.setVisible(len(self._lines) > 1 or bool(chosen))
+        least = 1 if self._row.always else 2
+        self.setVisible(len(self._lines) >= least or bool(chosen))
 
     def _remake(self, values: Sequence[str]) -> None:
         for line, _box, _shown in self._lines.values():
@@ -129,7 +144,14 @@ class _FacetGroup(QWidget):
             box.setAccessibleName(f"{self._row.title}: {self._row.words(value)}")
             box.clicked.connect(self._on_clicked)
             shown = label("", "small", tone="text3")
-            row.addWidget(box, 1)
+            row.setSpacing(8)
+            row.addWidget(box)
+            status = self._row.status(value)
+            if status:
+                box.setText("")
+                row.addWidget(StatusDot(self._theme, status))
+                row.addWidget(label(self._row.words(value), "body"))
+            row.addStretch(1)
             row.addWidget(shown)
             self._column.addWidget(line)
             self._lines[value] = (line, box, shown)

@@ -41,7 +41,8 @@ def _noise_text(found: tuple[float, str, int] | None) -> str:
     if found is None:
         return ""
     value, unit, decimals = found
-    text = number(value, decimals) if unit == "" else significant(value, 3)
+    # Below a tenth of an ADU two decimals say nothing.
+    text = number(value, decimals) if unit == "" or value >= 0.1 else significant(value, 3)
     return f"{text}\u202f{unit}" if unit else text
 
 
@@ -81,7 +82,7 @@ def _review_tag(record: MasterRecord) -> tuple[str, str] | None:
 
 
 COLUMNS: tuple[Column[MasterRecord], ...] = (
-    Column("Kind", lambda r: kind_title(r.kind), tone=_dim, width=88),
+    Column("Kind", lambda r: kind_title(r.kind), tone=_dim, width=88, strong=True),
     Column("Filter", _filter, tone=_dim, width=72),
     Column(
         "Exposure [s]",
@@ -91,8 +92,10 @@ COLUMNS: tuple[Column[MasterRecord], ...] = (
         tone=_dim,
         width=98,
     ),
-    Column("Set [°C]", _temperature, _one_decimal, align="right", tone=_dim, width=74),
-    Column("Gain", lambda r: value_of(r, "gain"), _plain, align="right", tone=_dim, width=58),
+    Column("Set [°C]", _temperature, _one_decimal, align="right", tone=_dim, width=74, goes=3),
+    Column(
+        "Gain", lambda r: value_of(r, "gain"), _plain, align="right", tone=_dim, width=58, goes=2
+    ),
     Column(
         "Frames",
         lambda r: r.n_combined,
@@ -120,7 +123,7 @@ COLUMNS: tuple[Column[MasterRecord], ...] = (
         tooltip=lambda r: r.state_reason,
         width=98,
     ),
-    Column("Camera", lambda r: value_of(r, "camera"), tone=_dim, width=170),
+    Column("Camera", lambda r: value_of(r, "camera"), tone=_dim, width=170, least=120, goes=1),
 )
 
 

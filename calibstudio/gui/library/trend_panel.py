@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 from PySide6.QtCore import Signal, Slot
-from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QStackedWidget, QVBoxLayout, QWidget
 
+from calibstudio.domain.kinds import kind_title
 from calibstudio.domain.master import MasterRecord, ReviewState
 from calibstudio.domain.quality import Verdict
-from calibstudio.domain.wording import count
+from calibstudio.domain.wording import count, exposure
 from calibstudio.gui.library.table import value_of
 from calibstudio.gui.picture.plot_base import AxisKind
 from calibstudio.gui.picture.plots import SeriesData, SeriesPlot
@@ -48,6 +49,8 @@ class TrendPanel(QWidget):
         self.choice = SegmentedControl(theme, _OTHER, name="What the trend shows")
         self.plot = SeriesPlot(theme, name="Trend", x=AxisKind.TIME, has_second=False)
         self._about = ElidedLabel("", "small", tone="text2")
+        self._about.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
+        self._span = label("", "small", tone="text3")
         self._empty = EmptyState(theme, "trend", "A trend needs two masters of one kind.")
         head = ground("panel", border="bottom")
         head.setFixedHeight(44)
@@ -55,8 +58,10 @@ class TrendPanel(QWidget):
         row.setContentsMargins(12, 0, 12, 0)
         row.setSpacing(12)
         row.addWidget(label("Trend", "heading"))
-        row.addWidget(self._about, 1)
+        row.addWidget(self._about)
         row.addWidget(self.choice)
+        row.addStretch(1)
+        row.addWidget(self._span)
         self._pages = QStackedWidget()
         self._pages.addWidget(self.plot)
         self._pages.addWidget(self._empty)
@@ -82,7 +87,8 @@ class TrendPanel(QWidget):
         self._alike = [] if chosen is None else _alike(chosen, self._all)
         if chosen is None or len(self._alike) < 2:
             self._pages.setCurrentIndex(1)
-            self._about.setText("")
+            self._about.setText("" if chosen is None else _about(chosen))
+            self._span.setText("")
             return
         self._pages.setCurrentIndex(0)
         times = [r.observed_mid_utc for r in self._alike]
@@ -99,12 +105,34 @@ class TrendPanel(QWidget):
         self.plot.set_selected(
             next((i for i, r in enumerate(self._alike) if r.sha256 == chosen.sha256), None)
         )
-        self._about.setText(f"{count(len(self._alike), 'master')} of this kind")
+        self._about.setText(_about(chosen))
+        self._span.setText(f"{count(len(self._alike), 'master')}, {_span(self._alike)}")
 
     @Slot(int)
     def _on_clicked(self, index: int) -> None:
         if 0 <= index < len(self._alike):
             self.master_clicked.emit(self._alike[index].sha256)
+
+
+def _about(chosen: MasterRecord) -> str:
+    """Say what the masters of a trend share: ``flats, Ha, this camera``."""
+    parts = [f"{kind_title(chosen.kind).lower()}{'es' if chosen.kind == 'bias' else 's'}"]
+    named = value_of(chosen, "filter") if chosen.kind == "flat" else None
+    exposure_s = value_of(chosen, "exposure_s") if "dark" in chosen.kind else None
+    if named is not None:
+        parts.append(str(named))
+    if isinstance(exposure_s, int | float):
+        parts.append(exposure(float(exposure_s)))
+    return ", ".join([*parts, "this camera"])
+
+
+def _span(masters: Sequence[MasterRecord]) -> str:
+    """How long a trend is, in the largest unit that fits twice."""
+    times = [r.observed_mid_utc for r in masters if r.observed_mid_utc is not None]
+    days = (max(times) - min(times)).total_seconds() / 86400
+    if days >= 60:
+        return f"{round(days / 30.44)} months"
+    return f"{round(days)} days" if days >= 2 else "one night"
 
 
 def _alike(chosen: MasterRecord, masters: Sequence[MasterRecord]) -> list[MasterRecord]:

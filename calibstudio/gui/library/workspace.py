@@ -27,8 +27,8 @@ from calibstudio.gui.widgets.table import RecordTableModel, TableView
 from calibstudio.gui.widgets.text import label
 from calibstudio.gui.widgets.workspace import Workspace
 
-HIDDEN_WHEN_COMPACT = ("Camera", "Gain", "Review")
-"""Columns that are said elsewhere: in the facets, the verdict card, the header."""
+WIDE, NARROW = (232, 1064, 548), (196, 726, 380)
+"""Widths of facets, table and master: usual, and in a small window."""
 
 
 class LibraryWorkspace(Workspace):
@@ -44,6 +44,7 @@ class LibraryWorkspace(Workspace):
         self.table = TableView(self.theme, self.model, name="Masters", multiple=True)
         self.detail = MasterPanel(context)
         self.trend = TrendPanel(self.theme)
+        self.trend.setMinimumHeight(190)
         self._banner: Banner | None = None
         self._want: str = ""
         self._build()
@@ -73,12 +74,10 @@ class LibraryWorkspace(Workspace):
         split = Splitter("library-centre", Qt.Orientation.Vertical, sizes=(660, 270))
         split.addWidget(self._middle)
         split.addWidget(self.trend)
-        split.setStretchFactor(0, 1)
         column.addWidget(split, 1)
-        splitter = self._splitter = Splitter("library", sizes=(232, 1064, 548))
+        splitter = self._splitter = Splitter("library", sizes=WIDE)
         for panel in (self.facets, centre, self.detail):
             splitter.addWidget(panel)
-        splitter.setStretchFactor(1, 1)
         self.facets.setMinimumWidth(190)
         self.detail.setMinimumWidth(388)
         self.empty = EmptyState(
@@ -180,7 +179,7 @@ class LibraryWorkspace(Workspace):
         n = f"{number(len(self.model.records))} shown"
         self._shown.setText(f"{n}, {number(len(records))} selected" if records else n)
         chosen = records[0] if records else None
-        self.detail.show_master(chosen)
+        self.detail.show_master(chosen, n_chosen=len(records))
         self.trend.show_masters(chosen, self.model.records)
 
     # Decisions
@@ -254,11 +253,8 @@ class LibraryWorkspace(Workspace):
 
     def on_compact(self, compact: bool) -> None:
         self.detail.picture.setFixedHeight(196 if compact else 272)
-        for i, column in enumerate(self.model.columns):
-            if column.title in HIDDEN_WHEN_COMPACT:
-                self.table.setColumnHidden(i, compact)
         self.detail.setMinimumWidth(372 if compact else 388)
-        self._splitter.setSizes([190, 736, 376] if compact else [232, 1064, 548])
+        self._splitter.suggest(NARROW if compact else WIDE)
 
     def close_down(self) -> None:
         self.detail.close_down()

@@ -109,6 +109,11 @@ class Button(QPushButton):
         self.setAccessibleName(text or tip)
         theme.changed.connect(self._on_theme_changed)
 
+    @property
+    def is_large(self) -> bool:
+        """Whether it is one of the buttons at the foot of a panel."""
+        return self._size is ButtonSize.LARGE
+
     def set_icon(self, name: str) -> None:
         """Show another icon; empty for none."""
         if name != self._icon_name:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QObject, QRect, QRectF, Qt, QTimer, Slot
+from PySide6.QtCore import QEvent, QObject, QPoint, QRect, QRectF, Qt, QTimer, Slot
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
 from calibstudio.gui.icons import STATUS_ICONS, paint_icon
 from calibstudio.gui.theme import ThemeState
@@ -16,6 +16,7 @@ from calibstudio.gui.widgets.verdict import WORDS, status_color
 SHOWN_MS = 6_000
 WIDTH = 400
 MOST = 4
+GAP = 8
 
 
 class Toast(QWidget):
@@ -136,7 +137,22 @@ class ToastHost(QWidget):
         self._shown.append(toast)
         self._column.addWidget(toast)
         toast.show()
+        self._watch_pages()
         self._place()
+
+    def _large_buttons(self) -> list[Button]:
+        """The buttons at the foot of what is shown, the lowest first: no toast covers them."""
+        shown = [b for b in self._window.findChildren(Button) if b.is_large and b.isVisible()]
+        return sorted(shown, key=lambda b: -b.mapTo(self._window, QPoint(0, 0)).y())
+
+    def _watch_pages(self) -> None:
+        """Another workspace has its buttons elsewhere."""
+        for pages in self._window.findChildren(QStackedWidget):
+            pages.currentChanged.connect(self._on_page, type=Qt.ConnectionType.UniqueConnection)
+
+    @Slot(int)
+    def _on_page(self, _index: int) -> None:
+        QTimer.singleShot(0, self, self._place)
 
     def _place(self) -> None:
         if not self._shown:
@@ -148,6 +164,11 @@ class ToastHost(QWidget):
         if height < 0:
             height = self._column.sizeHint().height()
         left, top = parent.width() - WIDTH - 16, parent.height() - height - self.bottom_margin
-        self.setGeometry(left, top, WIDTH, height)
+        box = QRect(left, top, WIDTH, height)
+        for button in self._large_buttons():
+            place = QRect(button.mapTo(parent, QPoint(0, 0)), button.size())
+            if box.intersects(place.adjusted(-GAP, -GAP, GAP, GAP)):
+                box.moveBottom(place.top() - 2 * GAP)
+        self.setGeometry(box)
         self.show()
         self.raise_()
