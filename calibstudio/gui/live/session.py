@@ -26,10 +26,12 @@ from calibstudio.gui.context import GuiContext
 from calibstudio.gui.jobs.runner import Job, JobState
 from calibstudio.gui.picture.newest import NewestWorker
 from calibstudio.imaging.display import Pyramid, build_pyramid, warm_up
+from calibstudio.imaging.display_numbers import clip_region
 from calibstudio.services.latest import Latest
 from calibstudio.services.live import live, take_one
 from calibstudio.services.live_measure import (
     BiasMemory,
+    LiveNumbers,
     live_kind,
     measure_live,
     measure_region,
@@ -150,7 +152,7 @@ class LiveSession(QObject):
         self._numbers = NewestWorker("live numbers", self)
         self._regions = NewestWorker("live region", self)
         self._pictures.done.connect(self._on_picture)
-        self._numbers.done.connect(self.numbers_ready)
+        self._numbers.done.connect(self._on_numbers)
         self._regions.done.connect(self.region_ready)
         self._timer = QTimer(self)
         self._timer.setInterval(REFRESH_MS)
@@ -214,7 +216,10 @@ class LiveSession(QObject):
         if region == self._region:
             return
         self._region = region
-        taken = self._newest
+        self._measure_region()
+
+    def _measure_region(self) -> None:
+        taken, region = self._newest, self._region
         if taken is None:
             return
         info = self._context.equipment.observatory.camera.info
@@ -348,6 +353,16 @@ class LiveSession(QObject):
                 taken.frame, taken.number, info, region=region, panel=taken.panel, biases=biases
             )
         )
+
+    @Slot(object)
+    def _on_numbers(self, numbers: LiveNumbers) -> None:
+        self.numbers_ready.emit(numbers)
+        now = self._region
+        if now is not None:
+            now = clip_region(now, numbers.frame.data.shape)
+        if now != numbers.part.region:
+            # The region was dragged while its frame was being measured.
+            self._measure_region()
 
     @Slot(object)
     def _on_failed(self, error: Exception) -> None:
