@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 
@@ -13,9 +14,10 @@ from calibstudio.domain.errors import CalibStudioError
 from calibstudio.domain.grouping import Group, LeftOut
 from calibstudio.domain.header import FrameHeader
 from calibstudio.domain.jobs import JobContext
+from calibstudio.domain.kinds import FrameKind
 from calibstudio.domain.quality import Assessment, Verdict
 from calibstudio.domain.recipe import Recipe
-from calibstudio.domain.wording import size
+from calibstudio.domain.wording import quantity, size
 from calibstudio.services.library import Library
 from calibstudio.services.master_parts import Chosen
 from calibstudio.store.pixels import image_names, read_image
@@ -25,6 +27,11 @@ NOT_DETECTORS = frozenset(
     | {"DQ", "MASK", "FLAG", "FLAGS", "BPM", "CNT", "COUNT", "WEIGHT", "EXP", "CON", "WHT"}
 )
 """Image extensions that say something about another image, and are no detectors."""
+
+
+COVERED = (FrameKind.BIAS, FrameKind.DARK, FrameKind.DARK_FLAT)
+FOREIGN_SIGMAS = 5.0
+"""In noises of a pixel: so far from the others a level is that of another kind of frame."""
 
 
 def choose_frames(
@@ -39,7 +46,8 @@ def choose_frames(
     """Sort the frames of a group into those that are used and those that are left out.
 
     Left out are frames that a person excluded, that cannot be read, that are BAD (where the
-    recipe says so), copies of another, and those with other detectors or another size.
+    recipe says so), covered frames with a level far from the others', copies of another, and
+    those with other detectors or another size.
     """
     hashes = library.sha256s(ctx, group.frames)
     reasons: dict[Path, str] = {}
@@ -47,8 +55,10 @@ def choose_frames(
     by_numbers: dict[tuple[float | None, ...], list[Path]] = {}
     images: tuple[str, ...] = ()
     used: list[FrameHeader] = []
+    foreign = _foreign(group, judged) if recipe.leave_out_bad else {}
     for path in group.frames:
         reason = _why_not(path, excluded, hashes, first_with, judged.get(path), recipe)
+        reason = reason or foreign.get(path, "")
         names: tuple[str, ...] = ()
         if not reason:
             try:
@@ -106,6 +116,31 @@ def _detectors(names: tuple[str, ...]) -> tuple[str, ...]:
     """Leave out variance, masks and counts; ``VAR``, ``VAR,2`` and ``VAR_2`` are all variance."""
     kept = tuple(n for n in names if re.split(r"[_,]", n.upper())[0] not in NOT_DETECTORS)
     return kept or names[:1]
+
+
+def _foreign(group: Group, judged: Mapping[Path, Assessment]) -> dict[Path, str]:
+    """Return the covered frames whose level says that they are something else, with the reason.
+
+    A level may drift by a part of the noise of a pixel; one that is `FOREIGN_SIGMAS` of it away
+    from the median of at least three frames is no frame of this kind.
+    """
+    if group.kind not in COVERED:
+        return {}
+    levels = {p: v for p in group.frames if (v := _value(judged, p, "level")) is not None}
+    noises = [v for p in levels if (v := _value(judged, p, "noise")) is not None]
+    if len(levels) < 3 or not noises:
+        return {}
+    middle, limit = median(levels.values()), FOREIGN_SIGMAS * max(median(noises), 1.0)
+    others = quantity(middle, "ADU")
+    return {
+        path: f"Level {quantity(level, 'ADU')}, the others {others}: it does not belong to them."
+        for path, level in levels.items()
+        if abs(level - middle) > limit
+    }
+
+
+def _value(judged: Mapping[Path, Assessment], path: Path, metric: str) -> float | None:
+    return judged[path].value(metric) if path in judged else None
 
 
 def _why_not(
