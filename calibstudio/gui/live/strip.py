@@ -16,6 +16,8 @@ from calibstudio.gui.widgets.text import ElidedLabel, label
 from calibstudio.services.live_measure import LiveNumbers, RegionNumbers
 
 STATISTICS_PX = 330
+BETWEEN_MS = 15
+"""Between the drawing of one plot and the next."""
 
 
 class LiveStrip(QFrame):
@@ -102,9 +104,13 @@ class LiveStrip(QFrame):
         """Show what was measured about a frame."""
         self._numbers, self._part = numbers, numbers.part
         self._show_statistics()
-        self.histogram.show_numbers(numbers, numbers.part)
-        # The plots one after the other, so that the window answers between them.
-        QTimer.singleShot(0, self, lambda: self.history.add(numbers))
+        # The plots one after the other: a hand on the mouse comes in between.
+        QTimer.singleShot(BETWEEN_MS, self, self._show_histogram)
+        QTimer.singleShot(2 * BETWEEN_MS, self, lambda: self.history.add(numbers))
+
+    def _show_histogram(self) -> None:
+        if self._numbers is not None and self._part is not None:
+            self.histogram.show_numbers(self._numbers, self._part)
 
     def show_part(self, part: RegionNumbers) -> None:
         """Show another region of the same frame."""
