@@ -9,6 +9,8 @@ the closer look decides, in float64, by the definition.
 
 from __future__ import annotations
 
+from typing import Any
+
 from calibstudio.imaging.kernels_columns import (
     keeps,
     least_sigma,
@@ -108,6 +110,7 @@ _FITS_UINT16, _FITS_INT16, _FITS_FLOAT32, _UINT16 = (
     int(Raw.FITS_FLOAT32),
     int(Raw.UINT16),
 )
+_TWO_BYTES = (_FITS_UINT16, _FITS_INT16, _UINT16)
 _J = {job.name: 8 * int(job) for job in Job if job is not Job.LENGTH}
 _J_FRAMES, _J_ROWS, _J_COLUMNS, _J_FIRST = (
     _J["N_FRAMES"],
@@ -352,8 +355,7 @@ def stack_f32(job: int) -> int:
         for x in range(0, columns, BLOCK):
             if get_i64(stop) != 0:
                 return row * columns + x
-            for column in range(0, BLOCK, LANES):
-                _load_f32(job, n, row, x + column, column)
+            _load_f32(job, n, row, x)
             for i in range(n // RUN):
                 _sort8_f32(block + i * (RUN * ROW_F32))
             network = get_i64(job + _J_NETWORK)
@@ -375,8 +377,8 @@ def stack_f32(job: int) -> int:
 
 
 @inlined
-def _load_f32(job: int, n: int, row: int, x: int, column: int) -> None:
-    """Convert sixteen pixels of every frame; what is not finite becomes infinity and counts not.
+def _load_f32(job: int, n: int, row: int, x: int) -> None:
+    """Convert a block of every frame; what is not finite becomes infinity and counts not.
 
     The number of finite values goes behind the last row of the block.
     """
@@ -387,36 +389,44 @@ def _load_f32(job: int, n: int, row: int, x: int, column: int) -> None:
     planes = get_i64(job + _J_SUBTRACT)
     offsets = get_i64(job + _J_OFFSETS)
     scales = get_i64(job + _J_SCALES) + 16 * ((get_i64(job + _J_FIRST) + row) % 2)
-    block = get_i64(job + _J_BLOCK) + 4 * column
-    unsorted = get_i64(job + _J_UNSORTED) + 4 * column
+    block = get_i64(job + _J_BLOCK)
+    unsorted = get_i64(job + _J_UNSORTED)
     place = row * columns + x
-    valid = zero_i32()
+    counts = block + n * ROW_F32
+    for column in range(0, ROW_F32, _COLUMN_F32):
+        store_i32(counts + column, zero_i32())
     for i in range(n):
         kind = get_i64(kinds + 8 * i)
-        source = raw + i * stride
-        if kind == _FITS_UINT16:
-            codes = swap_u16(load_u16(source + 2 * place))
-            value = f64_from_u16(xor_u16(codes, splat_u16(0x8000)))
-        elif kind == _FITS_INT16:
-            value = i16_as_f64(swap_u16(load_u16(source + 2 * place)))
-        elif kind == _FITS_FLOAT32:
-            value = f64_from_f32(load_big_f32(source + 4 * place))
-        elif kind == _UINT16:
-            value = f64_from_u16(load_u16(source + 2 * place))
-        else:
-            value = f64_from_f32(load_f32(source + 4 * place))
+        source = raw + i * stride + place * (2 if kind in _TWO_BYTES else 4)
         plane = get_i64(planes + 8 * i)
-        if plane != 0:
-            value = sub_f64(value, f64_from_f32(load_f32(plane + 4 * place)))
-        value = sub_f64(value, splat_f64(get_f64(offsets + 8 * i)))
+        offset = splat_f64(get_f64(offsets + 8 * i))
         scale = alternate_f64(get_f64(scales + 32 * i), get_f64(scales + 32 * i + 8))
-        final = f32_from_f64(mul_f64(value, scale))
-        finite = is_finite(final)
-        valid = add_i32(valid, ones_where(finite))
-        final = choose_f32(finite, final, infinity_f32())
-        store_f32(block + i * ROW_F32, final)
-        store_f32(unsorted + i * ROW_F32, final)
-    store_i32(block + n * ROW_F32, valid)
+        for column in range(0, BLOCK, LANES):
+            value = _pixels(kind, source, column)
+            if plane != 0:
+                value = sub_f64(value, f64_from_f32(load_f32(plane + 4 * (place + column))))
+            final = f32_from_f64(mul_f64(sub_f64(value, offset), scale))
+            finite = is_finite(final)
+            count = counts + 4 * column
+            store_i32(count, add_i32(load_i32(count), ones_where(finite)))
+            final = choose_f32(finite, final, infinity_f32())
+            store_f32(block + i * ROW_F32 + 4 * column, final)
+            store_f32(unsorted + i * ROW_F32 + 4 * column, final)
+
+
+@inlined
+def _pixels(kind: int, source: int, column: int) -> Any:
+    """Sixteen raw pixels of a frame as numbers."""
+    if kind == _FITS_UINT16:
+        codes = swap_u16(load_u16(source + 2 * column))
+        return f64_from_u16(xor_u16(codes, splat_u16(0x8000)))
+    if kind == _FITS_INT16:
+        return i16_as_f64(swap_u16(load_u16(source + 2 * column)))
+    if kind == _FITS_FLOAT32:
+        return f64_from_f32(load_big_f32(source + 4 * column))
+    if kind == _UINT16:
+        return f64_from_u16(load_u16(source + 2 * column))
+    return f64_from_f32(load_f32(source + 4 * column))
 
 
 @inlined
