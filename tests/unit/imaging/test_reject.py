@@ -121,8 +121,8 @@ def test_limits_far_out_cost_nothing() -> None:
     for reject in (Rejection.SIGMA, Rejection.MAD, Rejection.WINSORIZED, Rejection.LINEAR_FIT):
         result = cost(resolve(StackSettings(reject=reject, low=40, high=40), 30), 30)
 
-        np.testing.assert_allclose(result.factor[2:], 1.0, atol=0.02)
-        # The MAD of four or five values is next to nothing now and then.
+        np.testing.assert_allclose(result.factor[2:], 1.0, atol=0.03)
+        # The spread of four or five values is next to nothing now and then.
         np.testing.assert_allclose(result.share_low + result.share_high, 0.0, atol=6e-4)
         assert np.isnan(result.factor[:2]).all()
 
