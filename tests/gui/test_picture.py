@@ -283,6 +283,16 @@ def test_pixels_without_a_value_are_shown_as_such(
     assert found is not None and np.isnan(found.value)
 
 
+def test_a_picture_that_was_taken_back_does_not_come_late(qtbot: QtBot, view: PictureView) -> None:
+    view.set_data(ramp())
+    view.set_data(None)
+
+    qtbot.waitUntil(lambda: not view._maker.is_busy)
+    QApplication.sendPostedEvents()
+
+    assert view.pyramid is None
+
+
 # Zoom and pan
 
 

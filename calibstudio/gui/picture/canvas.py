@@ -55,6 +55,7 @@ class PictureCanvas(QWidget):
         self._show_clipped = True
         self._shown: Shown | None = None
         self._serial = 0
+        self._wanted = 0
         self._cursor: tuple[float, float] | None = None
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
@@ -90,10 +91,12 @@ class PictureCanvas(QWidget):
 
     def set_data(self, data: NDArray[Any] | None, *, saturation: float | None = None) -> None:
         """Show pixels of shape (ny, nx); the pyramid is made in a worker."""
+        self._wanted += 1
+        number = self._wanted
         if data is None:
             self.set_picture(None)
             return
-        self._maker.ask(lambda: build_pyramid(data, saturation=saturation))
+        self._maker.ask(lambda: (number, build_pyramid(data, saturation=saturation)))
 
     def set_picture(self, pyramid: Pyramid | None) -> None:
         """Show a picture. Zoom and place are kept where the size is the same."""
@@ -345,8 +348,10 @@ class PictureCanvas(QWidget):
             self.picture_shown.emit(request.pyramid)
 
     @Slot(object)
-    def _on_made(self, pyramid: Pyramid) -> None:
-        self.set_picture(pyramid)
+    def _on_made(self, made: tuple[int, Pyramid]) -> None:
+        number, pyramid = made
+        if number == self._wanted:
+            self.set_picture(pyramid)
 
     def _recolour(self) -> None:
         if self._shown is not None:
@@ -365,7 +370,7 @@ class PictureCanvas(QWidget):
         viewport, shown = self._viewport, self._shown
         if viewport is None:
             return
-        if shown is not None and shown.request.viewport.orientation == viewport.orientation:
+        if shown is not None and _fits(shown.request.viewport, viewport):
             if shown.request.viewport != viewport:
                 self._paint_patch(painter, shown.overview, viewport)
             self._paint_patch(painter, shown.sharp, viewport)
@@ -401,3 +406,8 @@ class PictureCanvas(QWidget):
         super().resizeEvent(event)
         self._refit()
         self._ask()
+
+
+def _fits(shown: Viewport, now: Viewport) -> bool:
+    """Whether what was rendered is of a picture of this size, turned this way."""
+    return shown.shape == now.shape and shown.orientation == now.orientation

@@ -113,7 +113,7 @@ def tick_text(value: float, step: float, kind: AxisKind) -> str:
     if abs(value) >= 1e6 or 0 < abs(step) < 1e-5:
         return f"{value:.3g}".replace("-", "\u2212")
     decimals = max(0, -floor(log10(abs(step)) + 1e-9)) if step else 0
-    if decimals and round(step * 10**decimals, 6) % 1:
+    if round(step * 10**decimals, 6) % 1:  # 2.5: its places are 500.0, 502.5, 505.0
         decimals += 1
     return number(value, decimals)
 
