@@ -38,7 +38,7 @@ from calibstudio.imaging.reject import MOST_FRAMES, TABLE_FILE, ResolvedRule, co
 SEED = 20261121
 SIGMAS = (1.0, 1.25, 1.5, 1.75, 2.0, 2.25, 2.5, 2.75, 3.0, 3.5, 4.0, 5.0, 7.0)
 MANY_SIGMAS = (*SIGMAS, 10.0, 20.0, 50.0)
-"""The MAD of few values is small now and then."""
+"""The MAD of few values, and what Winsorizing leaves of them, is small now and then."""
 SIZES = (*range(3, 17), 18, 20, 22, 25, 28, 32, 36, 40, 50, 60, 75, 100, 150, 250, 500)
 FEW_SIGMAS = (1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0)
 FEW_SIZES = (3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 25, 30, 40, 50, 75, 100, 200, 500)
@@ -55,7 +55,7 @@ def main(out: Path) -> None:
         "clip": (tuple(range(4, 10)), MANY_SIGMAS[4:], MANY_SIGMAS[4:], 40_000),
         "sigma": (SIZES, SIGMAS, SIGMAS, 20_000),
         "mad": (SIZES, MANY_SIGMAS, MANY_SIGMAS, 20_000),
-        "winsorized": (SIZES, SIGMAS, SIGMAS, 20_000),
+        "winsorized": (SIZES, MANY_SIGMAS, MANY_SIGMAS, 20_000),
         "minmax": (SIZES, COUNTS, COUNTS, 20_000),
         "esd": (SIZES, FRACTIONS, SIGNIFICANCES, 20_000),
         "linear-fit": (FEW_SIZES, FEW_SIGMAS, FEW_SIGMAS, 8_000),
