@@ -23,6 +23,7 @@ from calibstudio.domain.errors import CalibStudioError
 from calibstudio.domain.jobs import JobContext
 from calibstudio.gui.context import GuiContext, RigChoice
 from calibstudio.gui.equipment_state import EquipmentState
+from calibstudio.gui.garbage import GuiGarbage
 from calibstudio.gui.icons import icon
 from calibstudio.gui.jobs.runner import JobRunner
 from calibstudio.gui.main_window import MainWindow
@@ -72,6 +73,7 @@ class App:
         self._complaints = complaints
         self._folder = folder
         self._undo_hooks: Callable[[], None] | None = None
+        self._garbage = GuiGarbage()
         self._closed = False
         window.first_painted.connect(self._on_first_painted)
         window.closing.connect(self.qt.quit)
@@ -79,6 +81,7 @@ class App:
     def show(self) -> None:
         """Show the window; from now on nothing that goes wrong is lost."""
         self._undo_hooks = catch_everything(self.context.problems)
+        self._garbage.start()
         self.window.restore_layout()
         self.window.show()
 
@@ -116,6 +119,7 @@ class App:
             clean &= stopped and not runner.leaves_threads
         clean &= _within(1.0, context.equipment.observatory.close)
         self._library.close()
+        self._garbage.stop()
         if self._undo_hooks is not None:
             self._undo_hooks()
         self.window.deleteLater()

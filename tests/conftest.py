@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import faulthandler
+import gc
 import logging
 import os
 import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,21 @@ import pytest
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 LOCAL = ("127.0.0.1", "::1", "localhost", "")
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Compile what a fresh checkout has not compiled yet, so that no test waits for it."""
+    from calibstudio.devices.simulator.render import warm_up
+    from calibstudio.imaging.kernels import warm_kernels
+
+    warm_kernels()
+    warm_up()
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A test that ends the program's crash file also ends pytest's: a crash must name its test."""
+    if not faulthandler.is_enabled():
+        faulthandler.enable(sys.__stderr__)
 
 
 @pytest.fixture(autouse=True)
@@ -58,6 +76,9 @@ def _no_window_left(request: Any) -> Iterator[None]:
         return
     from PySide6.QtWidgets import QApplication
 
+    # Widgets in reference cycles must die here: a later collection may run in a worker's thread,
+    # and Qt does not survive that.
+    gc.collect()
     left = [w for w in QApplication.topLevelWidgets() if w.isVisible()]
     for widget in left:
         widget.close()
