@@ -7,12 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
-from PySide6.QtCore import QPoint, Qt
-from PySide6.QtGui import QDropEvent
+from PySide6.QtCore import QPoint, QRect, Qt
+from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDragMoveEvent, QDropEvent
+from PySide6.QtTest import QAbstractItemModelTester
 
 from calibstudio.domain.group_titles import group_title
+from calibstudio.domain.quality import Assessment, Finding, Verdict
+from calibstudio.gui.frames.dragging import badge
+from calibstudio.gui.frames.measuring import MOST_AT_ONCE
+from calibstudio.gui.frames.pace import Pace, cost_text
 from calibstudio.gui.frames.tree_model import frames_mime, frames_of_mime
 from calibstudio.gui.frames.workspace import FramesWorkspace
+from calibstudio.gui.widgets.buttons import Button
 
 SHAPE = (96, 128)
 
@@ -252,3 +258,131 @@ def test_the_night_theme_is_red_only(qtbot, workspace, night, theme, is_red_only
     theme.set_theme("night")
     qtbot.waitUntil(lambda: workspace.detail.picture.is_sharp, timeout=10000)
     assert is_red_only(workspace)
+
+
+def test_nothing_is_cut_or_covered_in_a_small_window(qtbot, workspace, night):
+    workspace.set_compact(True)
+    workspace.resize(1366 - 64, 768 - 32)
+    scan(qtbot, workspace, night)
+    qtbot.waitUntil(lambda: not workspace.measuring.is_busy, timeout=30000)
+
+    buttons = [b for b in workspace.findChildren(Button) if b.isVisible()]
+    assert {"Leave out", "Split", "Merge…"} <= {b.text() for b in buttons}
+    for button in buttons:
+        assert button.width() >= button.minimumSizeHint().width(), button.text()
+    assert workspace.frames.table.horizontalScrollBar().maximum() == 0
+    assert workspace.frames.across.height() >= 190
+    shown = [b for b in buttons if b.window() is workspace.window()]
+    places = [QRect(b.mapTo(workspace, QPoint(0, 0)), b.size()) for b in shown]
+    for i, place in enumerate(places):
+        assert workspace.rect().contains(place), shown[i].text()
+        assert not any(place.intersects(other) for other in places[i + 1 :]), shown[i].text()
+
+
+def test_measured_frames_change_their_rows_and_nothing_else(qtbot, workspace, night):
+    workspace.measuring.stop()
+    scan(qtbot, workspace, night)
+    model, tree = workspace.frames.model, workspace.groups.model
+    group = workspace.group
+    index = tree.index_of(f"group/{group.id}")
+    workspace.groups.tree.setExpanded(index, True)
+    used = tree.index(0, 0, index)
+    workspace.groups.tree.setExpanded(used, True)
+    resets, changed = [], []
+    model.modelReset.connect(lambda: resets.append("table"))
+    tree.modelReset.connect(lambda: resets.append("tree"))
+    tree.rowsRemoved.connect(lambda *_: resets.append("rows"))
+    model.dataChanged.connect(lambda a, b, *_: changed.append((a.row(), b.row())))
+
+    workspace.state.add_assessments({p: Assessment((), ()) for p in group.frames[1:3]})
+
+    assert resets == [] and changed == [(1, 2)]
+    assert workspace.groups.tree.isExpanded(used)
+    assert [r.verdict for r in workspace.frames.rows[:3]] == [None, Verdict.GOOD, Verdict.GOOD]
+    leaf = tree.node(tree.index(1, 0, used))
+    assert leaf.status == "good"
+
+
+def test_a_frame_that_turns_out_bad_goes_to_its_part_and_the_others_stay(qtbot, workspace, night):
+    workspace.measuring.stop()
+    scan(qtbot, workspace, night)
+    tree, group = workspace.groups.model, workspace.group
+    tester = QAbstractItemModelTester(tree, QAbstractItemModelTester.FailureReportingMode.Fatal)
+    index = tree.index_of(f"group/{group.id}")
+    assert [tree.index(r, 0, index).data() for r in range(tree.rowCount(index))] == ["Used"]
+    finding = Finding(Verdict.BAD, "light leak", "Gradient 9 ADU, limit 2 ADU.", "", "", "gradient")
+
+    workspace.state.add_assessments({group.frames[0]: Assessment((), (finding,))})
+
+    assert tester.model() is tree
+    parts = {tree.index(r, 0, index).data() for r in range(tree.rowCount(index))}
+    assert parts == {"Used", "Used, though bad"}
+    assert workspace.frames.rows[0].reason == "Light leak: gradient 9 ADU, limit 2 ADU."
+
+
+def test_a_branch_says_the_worst_of_its_groups_and_how_many_frames(qtbot, workspace, night):
+    workspace.measuring.stop()
+    scan(qtbot, workspace, night)
+    branch = workspace.groups.model.node(workspace.groups.model.index(0, 0))
+    finding = Finding(Verdict.BAD, "light leak", "Gradient 9 ADU.", "", "", "gradient")
+
+    workspace.state.add_assessments({workspace.group.frames[0]: Assessment((), (finding,))})
+
+    assert branch.status == "bad" and branch.count == "15"
+
+
+def test_batches_grow_until_they_take_a_second(qtbot, workspace, night):
+    scan(qtbot, workspace, night)
+    qtbot.waitUntil(lambda: not workspace.measuring.is_busy, timeout=30000)
+
+    assert 1 <= workspace.measuring._at_once <= MOST_AT_ONCE
+
+
+def test_what_a_stack_takes_is_said_once_it_is_known(qtbot, workspace, night):
+    workspace.measuring.stop()
+    scan(qtbot, workspace, night)
+    group, pace = workspace.group, Pace()
+    pixels = len(group.frames) * SHAPE[0] * SHAPE[1]
+
+    assert cost_text(workspace.state, group, pace).startswith("Runs in the background, 6 frames")
+    pace.learn(pixels, 42.0)
+    assert cost_text(workspace.state, group, pace).startswith("About 40\u202fs in the background")
+
+
+def test_the_histogram_of_the_frame_that_is_looked_at(qtbot, workspace, night):
+    scan(qtbot, workspace, night)
+    qtbot.waitUntil(lambda: workspace.detail.picture.pyramid is not None, timeout=10000)
+
+    workspace.frames.across.choice.set_value("histogram")
+    workspace.frames.across._renew()
+
+    shown = workspace.frames.across._histogram
+    assert shown is not None
+    assert sum(h.total for h in shown._histograms.values()) == SHAPE[0] * SHAPE[1]
+
+
+def test_files_that_are_not_understood_say_why(qtbot, workspace, night):
+    scan(qtbot, workspace, night)
+
+    workspace.groups.tree.setCurrentIndex(workspace.groups.model.index(1, 0))
+
+    said = workspace.frames._nothing
+    assert said.isVisible()
+    assert "broken.fits" in said._hint.text()
+
+
+def test_the_row_under_dragged_frames_is_marked_until_they_are_dropped(qtbot, workspace, night):
+    scan(qtbot, workspace, night)
+    tree, dark60 = workspace.groups.tree, group_of(workspace, "Dark · 60")
+    target = workspace.groups.model.index_of(f"group/{dark60.id}")
+    where, data = tree.visualRect(target).center(), frames_mime(workspace.group.frames[:1])
+    common = (Qt.DropAction.MoveAction, data, Qt.MouseButton.LeftButton)
+
+    plain = Qt.KeyboardModifier.NoModifier
+    tree.dragEnterEvent(QDragEnterEvent(where, *common, plain))
+    tree.dragMoveEvent(QDragMoveEvent(where, *common, plain))
+    assert tree.drop_row == target
+
+    tree.dragLeaveEvent(QDragLeaveEvent())
+    assert not tree.drop_row.isValid()
+    assert badge(workspace.theme, "3 frames").width() > 80

@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from PySide6.QtCore import QPoint, QRect, Qt
 
 from calibstudio.domain.master import ReviewState
 from calibstudio.domain.quality import Verdict
 from calibstudio.gui.library.workspace import LibraryWorkspace
+from calibstudio.gui.widgets.buttons import Button
+from calibstudio.gui.widgets.toast import ToastHost
 from tests.helpers.masters import make_master_file
 
 
@@ -161,3 +164,68 @@ def test_the_night_theme_is_red_only(qtbot, workspace, filled, theme, is_red_onl
     theme.set_theme("night")
     qtbot.waitUntil(lambda: workspace.detail.picture.is_sharp, timeout=10000)
     assert is_red_only(workspace)
+
+
+def test_the_last_decision_is_taken_back_by_ctrl_z(qtbot, workspace, filled):
+    read(qtbot, workspace)
+    chosen = workspace.detail.record.sha256
+    workspace.do("approve")
+    qtbot.waitUntil(lambda: filled.get(chosen).state is ReviewState.APPROVED, timeout=10000)
+    qtbot.waitUntil(lambda: workspace._last_review is not None, timeout=10000)
+
+    workspace.do("undo")
+
+    qtbot.waitUntil(lambda: filled.get(chosen).state is ReviewState.NEW, timeout=10000)
+    qtbot.waitUntil(lambda: not workspace.state.is_busy, timeout=10000)
+
+
+def test_several_masters_are_approved_at_once_and_the_button_says_how_many(
+    qtbot, workspace, filled
+):
+    read(qtbot, workspace)
+    workspace.table.selectAll()
+    assert workspace.detail.approve.text() == "Approve 3"
+
+    workspace.do("approve")
+
+    qtbot.waitUntil(
+        lambda: all(m.state is ReviewState.APPROVED for m in filled.masters()), timeout=10000
+    )
+    qtbot.waitUntil(lambda: not workspace.state.is_busy, timeout=10000)
+
+
+def test_the_arrow_keys_move_and_the_panel_follows(qtbot, workspace, filled):
+    read(qtbot, workspace)
+    first = workspace.detail.record.sha256
+    workspace.table.setFocus()
+
+    qtbot.keyClick(workspace.table, Qt.Key.Key_Down)
+
+    assert workspace.detail.record.sha256 == workspace.model.record(1).sha256 != first
+
+
+def test_nothing_is_cut_in_a_small_window(qtbot, workspace, filled):
+    workspace.set_compact(True)
+    workspace.resize(1366 - 64, 768 - 32)
+    read(qtbot, workspace)
+    qtbot.waitUntil(lambda: workspace.detail.picture.pyramid is not None, timeout=10000)
+
+    assert workspace.table.horizontalScrollBar().maximum() == 0
+    for button in workspace.findChildren(Button):
+        if button.isVisible():
+            assert button.width() >= button.minimumSizeHint().width(), button.text()
+            place = QRect(button.mapTo(workspace, QPoint(0, 0)), button.size())
+            assert workspace.rect().contains(place), button.text()
+
+
+def test_a_toast_leaves_the_buttons_at_the_foot_free(qtbot, workspace, filled, context):
+    read(qtbot, workspace)
+    host = ToastHost(context.theme, context.toasts, workspace)
+
+    context.toasts.say("One master approved.", "good", action="Undo")
+
+    place = host.geometry()
+    detail = workspace.detail
+    for button in (detail.approve, detail.reject, detail.retire):
+        assert not place.intersects(QRect(button.mapTo(workspace, QPoint(0, 0)), button.size()))
+    assert workspace.rect().contains(place)

@@ -35,6 +35,8 @@ from calibstudio.imaging.display_numbers import (
     region_histogram,
 )
 
+LEAST_FOR_BOTH = 440
+"""Width of the picture at which its words and the choice of the plane fit side by side."""
 PLANES = (("", "Master"), ("UNC", "UNC"), ("CNT", "CNT"))
 TABS = (
     ("histogram", "Histogram"),
@@ -430,10 +432,12 @@ class MasterPanel(QWidget):
         self._pages.setCurrentIndex([name for name, _ in TABS].index(str(tab)))
 
     def _place_planes(self) -> None:
-        size = self.planes.sizeHint()
-        self.planes.setGeometry(
-            self.picture.width() - size.width() - 12, 10, size.width(), size.height()
-        )
+        size, picture = self.planes.sizeHint(), self.picture
+        # Beside the words at the upper left, or below them where both have no room.
+        is_narrow = picture.width() < LEAST_FOR_BOTH
+        top = picture.height() - size.height() - 10 if is_narrow else 10
+        left = picture.width() - size.width() - 12
+        self.planes.setGeometry(left, top, size.width(), size.height())
         self.planes.show()
 
     def resizeEvent(self, event: object) -> None:

@@ -149,6 +149,7 @@ class _FacetGroup(QWidget):
             status = self._row.status(value)
             if status:
                 box.setText("")
+                box.setMaximumWidth(20)
                 row.addWidget(StatusDot(self._theme, status))
                 row.addWidget(label(self._row.words(value), "body"))
             row.addStretch(1)

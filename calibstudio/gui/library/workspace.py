@@ -47,6 +47,7 @@ class LibraryWorkspace(Workspace):
         self.trend.setMinimumHeight(190)
         self._banner: Banner | None = None
         self._want: str = ""
+        self._last_review: Any = None
         self._build()
         self._connect()
 
@@ -107,6 +108,7 @@ class LibraryWorkspace(Workspace):
         self.on("approve", self.approve)
         self.on("reject", self.reject)
         self.on("primary", self.approve)
+        self.on("undo", self.undo)
         picture = self.detail.picture
         self.on("fit", picture.fit)
         self.on("one-to-one", picture.one_to_one)
@@ -197,6 +199,13 @@ class LibraryWorkspace(Workspace):
             self._decide("Approve", lambda library: library.approve(ids))
 
     @Slot()
+    def undo(self) -> None:
+        """Take the last decision back."""
+        review, self._last_review = self._last_review, None
+        if review is not None:
+            self._decide("Undo", lambda library: library.undo(review), can_undo=False)
+
+    @Slot()
     def reject(self) -> None:
         """Ask why, and say that the chosen masters must not be used."""
         self._ask_reason("Reject", "reject", loses=True)
@@ -238,16 +247,16 @@ class LibraryWorkspace(Workspace):
         sheet.open()
         reason.setFocus()
 
-    def _decide(self, word: str, act: Any) -> None:
+    def _decide(self, word: str, act: Any, *, can_undo: bool = True) -> None:
         def done(review: Any) -> None:
             n = count(len(review.changes), "master")
-            if review.changes:
+            if review.changes and can_undo:
+                self._last_review = review
                 self.context.toasts.say(
-                    f"{n} {review.what}.",
-                    "good",
-                    action="Undo",
-                    on_action=lambda: self._decide("Undo", lambda library: library.undo(review)),
+                    f"{n} {review.what}.", "good", action="Undo", on_action=self.undo
                 )
+            elif review.changes:
+                self.context.toasts.say(f"{n} as before.", "info")
 
         self.state.run(word, act, done)
 

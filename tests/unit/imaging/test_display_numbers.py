@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -16,6 +18,7 @@ from calibstudio.imaging.display_numbers import (
     clip_region,
     data_range,
     line_profile,
+    mean_quantum,
     region_histogram,
     region_statistics,
     value_step,
@@ -164,3 +167,43 @@ def test_a_profile_outside_the_frame_has_no_value():
     assert np.isnan(profile.value[0])
     assert np.isnan(profile.value[-1])
     assert profile.value[10] == 1.0
+
+
+@pytest.mark.parametrize("step", [1, 16])
+def test_the_quantum_of_a_mean_is_found_though_some_pixels_lost_values(step: int) -> None:
+    rng = np.random.default_rng(3)
+    frames = step * rng.normal(500, 6, (20, 200, 300)).round()
+    mean = frames.mean(axis=0)
+    lost = rng.random(mean.shape) < 0.08
+    mean[lost] = frames[1:].mean(axis=0)[lost]
+
+    assert mean_quantum(mean.astype(np.float32), 20) == pytest.approx(step / 20)
+
+
+def test_values_that_lie_anywhere_have_no_quantum() -> None:
+    flat = np.random.default_rng(3).normal(1.0, 0.01, (200, 300)).astype(np.float32)
+
+    assert mean_quantum(flat, 20) == 0.0
+
+
+def test_bars_of_a_mean_of_whole_numbers_have_no_comb() -> None:
+    """Each bar holds as many quanta as its neighbour, so the counts follow the curve.
+
+    The truth is a normal distribution; a count of N scatters by sqrt(N).
+    """
+    rng = np.random.default_rng(4)
+    n, sigma = 20, 1.4
+    mean = np.rint(rng.normal(505.0, sigma, (600, 800)) * n) / n
+    histogram = replace(region_histogram(mean.astype(np.float32)), quantum=1 / n)
+
+    made = bars(histogram, 501.0, 509.0, 110)
+
+    centres = (made.edges[:-1] + made.edges[1:]) / 2
+    width = made.edges[1] - made.edges[0]
+    expected = mean.size * width / (sigma * np.sqrt(2 * np.pi))
+    expected = expected * np.exp(-0.5 * ((centres - 505.0) / sigma) ** 2)
+    many = expected > 100
+    assert many.sum() > 30
+    pulls = (made.counts[many] - expected[many]) / np.sqrt(expected[many])
+    assert np.abs(pulls).max() < 6.0
+    assert width / (1 / n) == pytest.approx(round(width * n))
