@@ -163,3 +163,41 @@ def test_a_hundred_thousand_rows_sort_without_a_proxy(qtbot: QtBot, theme: Theme
 
     assert model.record(0).level == max(r.level or 0 for r in rows)
     assert isinstance(model, QAbstractItemModel)
+
+
+def test_columns_that_may_go_leave_room_for_the_others_and_come_back(
+    qtbot: QtBot, theme: ThemeState
+) -> None:
+    columns = (
+        Column[Row]("File", lambda r: r.name, width=150),
+        Column[Row]("Level [ADU]", lambda r: r.level, align="right", width=100, goes=1),
+        Column[Row]("Reason", lambda r: r.name, width=120, least=80),
+        Column[Row]("Camera", lambda r: r.name, width=160, goes=2),
+    )
+    view = TableView(theme, RecordTableModel(columns, ROWS, key=lambda r: r.name), name="frames")
+    qtbot.addWidget(view)
+    view.show()
+
+    def widths(width: int) -> list[int]:
+        view.resize(width, 200)
+        qtbot.waitUntil(lambda: view.horizontalScrollBar().maximum() == 0, timeout=1000)
+        return [0 if view.isColumnHidden(i) else view.columnWidth(i) for i in range(4)]
+
+    room = view.width() - view.viewport().width()
+    assert widths(600 + room) == [150, 100, 120, 230]
+    assert widths(460 + room) == [150, 0, 120, 190]
+    assert widths(300 + room) == [150, 0, 150, 0]
+    assert widths(600 + room) == [150, 100, 120, 230]
+
+
+def test_records_are_renewed_in_place_and_the_order_stays(model: RecordTableModel[Row]) -> None:
+    model.sort(1)
+    changed: list[tuple[int, int]] = []
+    model.dataChanged.connect(lambda a, b: changed.append((a.row(), b.row())))
+
+    model.update_records([Row("b", 500.0), Row("unknown", 1.0)])
+
+    assert names(model) == "cbaA"
+    assert model.record(1).level == 500.0 and changed == [(1, 1)]
+    model.sort(1)
+    assert names(model) == "cabA"

@@ -141,7 +141,7 @@ def _metric_text(metric: Metric) -> str:
     if metric.value is None:
         return "not measured"
     text = (
-        significant(metric.value)
+        significant(metric.value, 3)
         if metric.decimals is None
         else number(metric.value, metric.decimals)
     )

@@ -83,7 +83,7 @@ def _review_tag(record: MasterRecord) -> tuple[str, str] | None:
 
 COLUMNS: tuple[Column[MasterRecord], ...] = (
     Column("Kind", lambda r: kind_title(r.kind), tone=_dim, width=88, strong=True),
-    Column("Filter", _filter, tone=_dim, width=64),
+    Column("Filter", _filter, tone=_dim, width=60),
     Column(
         "Exposure [s]",
         lambda r: value_of(r, "exposure_s"),
@@ -105,7 +105,7 @@ COLUMNS: tuple[Column[MasterRecord], ...] = (
         tooltip=lambda r: f"{r.n_combined} of {r.n_frames} offered frames are in it",
         width=70,
     ),
-    Column("Night", lambda r: value_of(r, "night"), _plain, tone=_dim, width=98),
+    Column("Night", lambda r: value_of(r, "night"), _plain, tone=_dim, width=106),
     Column(
         "Noise or S/N",
         _noise,

@@ -273,7 +273,8 @@ class TableView(QTableView):
             if column.goes:
                 self.setColumnHidden(i, i not in kept)
         for i in kept[:-1]:
-            if self.columnWidth(i) < self._wide(i):
+            # Also narrower again: it may have been the last one that is shown before.
+            if self.columnWidth(i) != self._wide(i):
                 self.setColumnWidth(i, self._wide(i))
         if kept:
             others = sum(self._wide(i) for i in kept[:-1])
