@@ -39,3 +39,18 @@ def test_a_worker_does_not_collect_and_the_gui_thread_does(qtbot) -> None:
     finally:
         garbage.stop()
     assert gc.isenabled()
+
+
+def test_what_makes_a_collection_long_is_looked_at_once(qtbot, monkeypatch) -> None:
+    garbage = GuiGarbage()
+    garbage.start()
+    try:
+        monkeypatch.setattr("calibstudio.gui.garbage.TOO_LONG_S", 0.0)
+        kept = [[] for _ in range(1_000)]
+
+        garbage._collect(2)
+
+        assert gc.get_freeze_count() > len(kept)
+    finally:
+        garbage.stop()
+    assert gc.get_freeze_count() == 0

@@ -37,6 +37,7 @@ from calibstudio.domain.equipment import (
 from calibstudio.domain.jobs import CancelToken
 from calibstudio.gui.context import GuiContext
 from calibstudio.gui.equipment_state import EquipmentState
+from calibstudio.gui.garbage import GuiGarbage
 from calibstudio.gui.jobs.runner import JobRunner
 from calibstudio.gui.live.workspace import LiveWorkspace
 from calibstudio.gui.main_window import MainWindow
@@ -124,6 +125,8 @@ def build(
     window.show_workspace("live")
     window.show()
     context.equipment.start()
+    garbage = GuiGarbage(window)
+    garbage.start()
     return window, context
 
 
