@@ -133,7 +133,8 @@ def test_l_loops_until_pressed_again(live: Live) -> None:
 
     assert live.it.foot.loop.text() == "Loop"
     assert live.it.foot.take.isEnabled()
-    assert live.it.strip.history.count >= 4
+    # Plots are drawn a moment after the numbers, one after the other.
+    live.qtbot.waitUntil(lambda: live.it.strip.history.count >= 4)
 
 
 def test_a_loop_follows_the_settings(live: Live) -> None:
