@@ -15,6 +15,11 @@ _EMPTY: Mapping[str, str] = MappingProxyType({})
 HeaderValue = str | int | float | tuple[int, ...] | date | datetime
 """Types a normalised value may have."""
 
+LONGEST_EXPOSURE_S = 1e7
+"""Four months: a longer exposure is a damaged number."""
+FIRST_YEAR, LAST_YEAR = 1900, 2199
+"""Frames of other years are damaged dates (and dates near the ends of the calendar overflow)."""
+
 
 @dataclass(frozen=True, slots=True)
 class FrameHeader:

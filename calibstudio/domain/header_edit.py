@@ -12,7 +12,15 @@ from typing import Any
 
 from calibstudio.domain.equipment import Site
 from calibstudio.domain.errors import UsageError
-from calibstudio.domain.header import JSON_WORDS, FrameHeader, HeaderValue, json_value
+from calibstudio.domain.header import (
+    FIRST_YEAR,
+    JSON_WORDS,
+    LAST_YEAR,
+    LONGEST_EXPOSURE_S,
+    FrameHeader,
+    HeaderValue,
+    json_value,
+)
 from calibstudio.domain.kinds import MASTER_PREFIX
 from calibstudio.domain.night import night_basis, night_of
 
@@ -129,11 +137,21 @@ def _parsed(word: str, given: str) -> HeaderValue:
             raise ValueError(given)
         return parts
     if word == "night":
-        return date.fromisoformat(given)
+        night = date.fromisoformat(given)
+        _check_year(night)
+        return night
     if word == "observed_utc":
         moment = datetime.fromisoformat(given.replace("Z", "+00:00"))
+        _check_year(moment)
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     value = float(given.replace(",", ".").replace("−", "-"))
     if value != value or abs(value) == float("inf"):
         raise ValueError(given)
+    if word == "exposure_s" and not 0 <= value <= LONGEST_EXPOSURE_S:
+        raise ValueError(given)
     return value
+
+
+def _check_year(day: date) -> None:
+    if not FIRST_YEAR < day.year < LAST_YEAR:
+        raise ValueError(f"year {day.year}")

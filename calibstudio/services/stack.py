@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -99,7 +100,8 @@ def stack_files(
     Raises
     ------
     CalibrationError
-        If frames differ in size or in their images, or the memory does not suffice.
+        If no more than half of the frames have one size and the same images (others than most
+        are left out and said), or the memory does not suffice.
     FileProblemError
         If no file can be read.
     WriteProblemError
@@ -139,7 +141,8 @@ def _without_repeats(files: Sequence[Path]) -> tuple[list[Path], list[Skipped]]:
     seen: dict[Path, Path] = {}
     skipped = []
     for path in files:
-        same = path.resolve()
+        # Not `Path.resolve`, which raises where links go round in a circle.
+        same = Path(os.path.realpath(path))
         if same in seen:
             message = f"{path} was given twice; it is used once."
             skipped.append(Skipped(path, message, "Name every frame only once."))
@@ -158,6 +161,8 @@ class _Inputs:
     """Images that every file has."""
     skipped: list[Skipped]
     memory_bytes: int
+    broken: list[Skipped] = field(default_factory=list)
+    """Files whose pixels turned out to be no good after they were opened."""
     _stack: ExitStack = field(default_factory=ExitStack)
 
     @classmethod
@@ -169,7 +174,7 @@ class _Inputs:
         FileProblemError
             If none can.
         CalibrationError
-            If some hold other images than the rest.
+            If no more than half of them are alike in size and images.
         """
         budget = UnpackBudget(folder, memory_bytes // 2)
         self = cls([], [], (), [], memory_bytes)
@@ -178,7 +183,7 @@ class _Inputs:
                 self._add(path, budget)
             if not self.paths:
                 raise _none_left(paths, self.skipped)
-            self.names = _common_names(self.paths, self.opened)
+            self._keep_alike()
         except BaseException:
             self._stack.close()
             raise
@@ -198,14 +203,51 @@ class _Inputs:
         self.paths.append(path)
         self.opened.append(file)
 
+    def _keep_alike(self) -> None:
+        """Leave out what has another size or other images than most."""
+        looks = [_look(file) for file in self.opened]
+        usual, many = Counter(looks).most_common(1)[0]
+        odd = [i for i, look in enumerate(looks) if look != usual]
+        if odd and 2 * many <= len(looks):
+            raise _not_alike(self.paths, looks, usual)
+        for i in odd:
+            message = f"{self.paths[i]} {_difference(looks[i], usual, many)}"
+            self.skipped.append(Skipped(self.paths[i], message, "It was left out."))
+        self.paths = [path for i, path in enumerate(self.paths) if i not in odd]
+        self.opened = [file for i, file in enumerate(self.opened) if i not in odd]
+        self.names = tuple(name for name, _ in usual)
+
+    def rows(self, name: str) -> list[RowSource]:
+        """Open an image of every file.
+
+        Raises
+        ------
+        FileProblemError
+            If some cannot be unpacked; `broken_now` names them all.
+        """
+        found = []
+        first: FileProblemError | None = None
+        for i, file in enumerate(self.opened):
+            try:
+                found.append(file.rows(self.image_of(i, name)))
+            except FileProblemError as error:
+                self.broken.append(Skipped(self.paths[i], str(error), error.hint))
+                first = first or error
+        if first is not None:
+            raise first
+        return found
+
     def image_of(self, index: int, name: str) -> str:
         """The name of an image in one file; a single image may be called differently."""
         return name if len(self.names) > 1 else self.opened[index].names[0]
 
     def broken_now(self) -> list[Skipped]:
         """Look again at every file after one could not be read to its end."""
-        lost = []
+        lost = list(self.broken)
+        known = {one.path for one in lost}
         for path in self.paths:
+            if path in known:
+                continue
             try:
                 with FitsPixels(path) as file:
                     for name in file.names:
@@ -232,18 +274,34 @@ def _none_left(paths: Sequence[Path], skipped: Sequence[Skipped]) -> FileProblem
     )
 
 
-def _common_names(paths: Sequence[Path], opened: Sequence[FitsPixels]) -> tuple[str, ...]:
-    """Return the images that all files have; a single image may have any name."""
-    found = [file.names for file in opened]
-    keys = [names if len(names) > 1 else ("",) for names in found]
-    usual = Counter(keys).most_common(1)[0][0]
-    odd = [path for path, key in zip(paths, keys, strict=True) if key != usual]
-    if odd:
-        raise CalibrationError(
-            f"{_listed(odd)} {'holds' if len(odd) == 1 else 'hold'} other images than the rest.",
-            hint="Combine only frames of one camera.",
-        )
-    return usual
+_Look = tuple[tuple[str, tuple[int, int]], ...]
+"""Names and sizes of the images of a file."""
+
+
+def _look(file: FitsPixels) -> _Look:
+    """What must be the same in all files; a single image may have any name."""
+    names = file.names
+    if len(names) == 1:
+        return (("", file.shape(names[0])),)
+    return tuple((name, file.shape(name)) for name in names)
+
+
+def _difference(look: _Look, usual: _Look, many: int) -> str:
+    """Say how a file differs from most: ``is 40 × 9 pixels, the other 3 frames 40 × 30.``"""
+    if [name for name, _ in look] != [name for name, _ in usual]:
+        return "holds other images than the rest."
+    pairs = [(size(a), size(b)) for (_, a), (_, b) in zip(look, usual, strict=True) if a != b]
+    sizes, others = (" and ".join(dict.fromkeys(side)) for side in zip(*pairs, strict=True))
+    return f"is {sizes} pixels, the other {count(many, 'frame')} {others}."
+
+
+def _not_alike(paths: Sequence[Path], looks: Sequence[_Look], usual: _Look) -> CalibrationError:
+    odd = [i for i, look in enumerate(looks) if look != usual]
+    first = f"{paths[odd[0]]} {_difference(looks[odd[0]], usual, len(looks) - len(odd))}"
+    return CalibrationError(
+        f"These frames are too unlike to say which of them belong together: {first}",
+        hint="Combine only frames of one camera and size.",
+    )
 
 
 def _publish(
@@ -258,12 +316,9 @@ def _publish(
 
     def fill(temporary: Path) -> None:
         with ExitStack() as stack:
-            rows = [
-                [file.rows(inputs.image_of(i, name)) for i, file in enumerate(inputs.opened)]
-                for name in inputs.names
-            ]
+            rows = [inputs.rows(name) for name in inputs.names]
             planned = [
-                PlannedImage(name, _common_shape(inputs.paths, r), _cards(inputs, name, settings))
+                PlannedImage(name, r[0].shape, _cards(inputs, name, settings))
                 for name, r in zip(inputs.names, rows, strict=True)
             ]
             file = stack.enter_context(StackFile(temporary, planned))
@@ -347,27 +402,6 @@ def _is_colour(path: Path, image: str) -> bool:
         keyword == "BAYERPAT" and isinstance(value, str) and len(value.strip()) == 4
         for keyword, value, _ in kept_cards(path, image)
     )
-
-
-def _common_shape(paths: Sequence[Path], rows: Sequence[RowSource]) -> tuple[int, int]:
-    """Return the size of all frames.
-
-    Raises
-    ------
-    CalibrationError
-        If some have another size than the rest.
-    """
-    shapes = [source.shape for source in rows]
-    usual = Counter(shapes).most_common(1)[0][0]
-    odd = [(p, s) for p, s in zip(paths, shapes, strict=True) if s != usual]
-    if odd:
-        sizes = " and ".join(sorted({size(s) for _, s in odd}))
-        raise CalibrationError(
-            f"{_listed([p for p, _ in odd])} {'is' if len(odd) == 1 else 'are'} {sizes} pixels, "
-            f"the other {count(len(rows) - len(odd), 'frame')} {size(usual)}.",
-            hint="Leave out what does not belong.",
-        )
-    return usual
 
 
 def _listed(paths: Sequence[Path]) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import io
+import lzma
 import os
 import stat
 import zlib
@@ -25,14 +26,17 @@ MAX_HEADER = 2000 * BLOCK
 """Beyond 5.8 MB it is no header of a frame."""
 MAX_HDUS = 1000
 MAX_PIXELS = 1 << 40
+MAX_UNPACKED = 4 << 30
+"""What claims to unpack to more is not unpacked to see whether it does."""
+BITPIX = frozenset((8, 16, 32, 64, -32, -64))
 MAX_AXES = 9
 """More axes than any frame has; the fingerprint of the structure covers so many."""
 
-PACKING_ERRORS = (EOFError, zlib.error, gzip.BadGzipFile)
+PACKING_ERRORS = (EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError)
 """What unpacking a file raises that is cut off or broken."""
 CUT_OFF = "It is cut off, or its packed form is broken: not all pixels can be read."
 
-GZIP, BZIP2, XISF, FITS = b"\x1f\x8b", b"BZh", b"XISF0100", b"SIMPLE  ="
+GZIP, BZIP2, XZ, XISF, FITS = b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00", b"XISF0100", b"SIMPLE  ="
 
 
 class NotAFrameError(FileProblemError):
@@ -67,13 +71,16 @@ class FitsFile:
 
 
 def first_bytes_kind(head: bytes) -> str:
-    """Say what a file is by its first bytes: ``fits``, ``gzip``, ``bzip2``, ``xisf`` or empty."""
+    """Say what a file is by its first bytes: ``fits``, ``gzip``, ``bzip2``, ``xz``, ``xisf``; or
+    nothing."""
     if head.startswith(FITS):
         return "fits"
     if head.startswith(GZIP):
         return "gzip"
     if head.startswith(BZIP2):
         return "bzip2"
+    if head.startswith(XZ):
+        return "xz"
     if head.startswith(XISF):
         return "xisf"
     return ""
@@ -107,6 +114,8 @@ def read_fits(path: Path, file: BinaryIO, size: int) -> FitsFile:
             full = _gzip_size(file, size)
         elif kind == "bzip2":
             stream, full = cast(BinaryIO, bz2.BZ2File(file, "rb")), None
+        elif kind == "xz":
+            stream, full = cast(BinaryIO, lzma.LZMAFile(file)), None  # noqa: SIM115
         else:
             raise _no_fits(path, head)
         inner = stream.read(FIRST_READ)
@@ -164,7 +173,7 @@ class _Walk:
         self._head = head
         self._size = size
         self._is_plain = isinstance(file, (io.BufferedIOBase, io.RawIOBase)) and not isinstance(
-            file, (gzip.GzipFile, bz2.BZ2File)
+            file, (gzip.GzipFile, bz2.BZ2File, lzma.LZMAFile)
         )
 
     def run(self) -> FitsFile:
@@ -223,12 +232,16 @@ class _Walk:
         if not ended:
             return "Its header has no END: it was not written to its end."
         if any(n < 0 for n in hdu.shape) or prod(hdu.shape) > MAX_PIXELS:
-            sizes = " × ".join(str(n) for n in reversed(hdu.shape))
+            sizes = " × ".join(_short(n) for n in reversed(hdu.shape))
             return f"Its header claims {sizes} pixels, which cannot be."
+        if hdu.is_image and hdu.bitpix not in BITPIX:
+            return f"Its header claims {_short(hdu.bitpix)} bits for each pixel, which cannot be."
+        if not self._is_plain and hdu.data_end > MAX_UNPACKED:
+            return f"It would unpack to {_short(hdu.data_end)} bytes, which is no picture."
         if self._size is None or hdu.data_end <= self._size:
             return ""
         if self._is_plain:
-            return f"It is cut off: {self._size} of {hdu.data_end} bytes are there."
+            return f"It is cut off: {self._size} of {_short(hdu.data_end)} bytes are there."
         # The size at the end of a gzip file is that of its last part alone: unpack to be sure.
         self._size = None
         try:
@@ -250,6 +263,12 @@ class _Walk:
             return b""
         self._file.seek(start)
         return self._file.read(FIRST_READ)
+
+
+def _short(number: int) -> str:
+    """A number that may be absurd, in not many digits."""
+    digits = len(str(abs(number)))
+    return str(number) if digits <= 15 else f"10^{digits - 1}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from calibstudio.domain.header import LONGEST_EXPOSURE_S
 from calibstudio.domain.wording import MINUS, exposure, significant, temperature
 from calibstudio.store import header_words as words
 from calibstudio.store.header_values import (
@@ -28,14 +29,14 @@ def read_exposure(lookup: Lookup) -> float | None:
         keyword, value, unit = found
         if unit.lower().startswith("ms"):
             value /= 1000.0
-        if value < 0:
+        if not 0 <= value <= LONGEST_EXPOSURE_S:
             lookup.notes.append(f"{keyword} is {significant(value)}: the exposure is unknown.")
             return None
         lookup.came_from("exposure_s", keyword)
         note_other_exposures(lookup, keyword, value, ("EXPTIME", "EXPOSURE", "EXP"))
         return value
     found = lookup.first_number(words.EXPOSURE_US)
-    if found is not None and found[1] >= 0:
+    if found is not None and 0 <= found[1] <= 1e6 * LONGEST_EXPOSURE_S:
         lookup.came_from("exposure_s", found[0])
         return found[1] / 1e6
     return None

@@ -295,4 +295,4 @@ def _stem(name: str) -> str:
         name = stem
 
 
-_ENDINGS = frozenset(["fit", "fits", "fts", "fz", "gz", "bz2", "xisf"])
+_ENDINGS = frozenset(["fit", "fits", "fts", "fz", "gz", "bz2", "xz", "xisf"])

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta, timezone
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
+from calibstudio.domain.header import FIRST_YEAR, LAST_YEAR
 from calibstudio.store.fits_cards import CardValue
 from calibstudio.store.header_values import Lookup, number
 from calibstudio.store.header_words import (
@@ -26,7 +27,7 @@ _ISO = re.compile(
 )
 _OLD = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4}|\d{2})(?!\d)")
 _CLOCK = re.compile(r"(\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:[.,](\d*))?)?")
-_EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
+_EARLIEST = datetime(FIRST_YEAR, 1, 1, tzinfo=UTC)
 _MJD_ZERO = datetime(1858, 11, 17, tzinfo=UTC)
 
 
@@ -59,6 +60,8 @@ def _from_start(lookup: Lookup) -> tuple[str, datetime] | None:
             continue
         parsed = parse_moment(value)
         if parsed is None:
+            if value and keyword in ("DATE-OBS", "DATE_OBS", "DATE-BEG"):
+                lookup.notes.append(f"{keyword} says {value[:40]}, which is no date of a frame.")
             continue
         moment, has_time = parsed
         if has_time and keyword not in OLD_DATE:
@@ -180,6 +183,8 @@ def _zone(words: str | None) -> timezone:
 
 
 def _date(year: int, month: int, day: int) -> date | None:
+    if not FIRST_YEAR <= year <= LAST_YEAR:
+        return None
     try:
         return date(year, month, day)
     except ValueError:

@@ -30,7 +30,7 @@ from calibstudio.store.header_record import Source, header_record
 from calibstudio.store.header_values import Both, CardSource, Lookup
 from calibstudio.store.xisf_header import XisfHeader, read_xisf
 
-FRAME_ENDINGS = frozenset({".fit", ".fits", ".fts", ".fz", ".gz", ".bz2", ".xisf"})
+FRAME_ENDINGS = frozenset({".fit", ".fits", ".fts", ".fz", ".gz", ".bz2", ".xz", ".xisf"})
 """Lower case; what a file is, is told by its first bytes."""
 
 

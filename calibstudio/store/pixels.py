@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from calibstudio.domain.errors import FileProblemError
 from calibstudio.domain.pixels import ArrayRows, RowSource, Stored
+from calibstudio.domain.wording import file_size
+from calibstudio.store.pixels_extent import most_in_memory
 from calibstudio.store.pixels_file import PixelFile, UnpackBudget
 from calibstudio.store.pixels_layout import (
     BITPIX_BYTES,
@@ -22,6 +24,7 @@ from calibstudio.store.pixels_layout import (
     find_image,
     walk_images,
 )
+from calibstudio.store.pixels_tiles import unpack_tiles
 
 __all__ = ["FitsPixels", "FitsRows", "UnpackBudget", "image_names", "open_rows", "read_image"]
 
@@ -120,6 +123,10 @@ class FitsPixels:
         layout = find_image(self._images, image, self._file.label)
         layout.plane(self._file.label)
         check_complete(layout, self._file.size, self._file.label)
+
+    def shape(self, image: str = "") -> tuple[int, int]:
+        """Return (ny, nx) of one image."""
+        return find_image(self._images, image, self._file.label).plane(self._file.label)
 
     def read(self, image: str = "") -> NDArray[Any]:
         """Return one image whole (see `read_image`)."""
@@ -246,13 +253,23 @@ def _on_disk(pixels: NDArray[Any], label: str, budget: UnpackBudget) -> RowSourc
 
 def _read_whole(file: PixelFile, layout: ImageLayout) -> NDArray[Any]:
     ny, nx = layout.plane(file.label)
+    _check_memory(file.label, ny * nx * max(BITPIX_BYTES[layout.bitpix], 4))
     if layout.compressed:
-        raw = _unpack_tiles(file, layout).reshape(ny, nx)
+        raw = unpack_tiles(file, layout).reshape(ny, nx)
     else:
         check_complete(layout, file.size, file.label)
         raw = np.empty((ny, nx), _DTYPES[layout.bitpix])
         file.read_into(_bytes_of(raw), layout.data_offset)
     return _scaled(raw, layout)
+
+
+def _check_memory(label: str, wanted: int) -> None:
+    if wanted > most_in_memory():
+        raise FileProblemError(
+            f"{label} is too large for this computer: its pixels take {file_size(wanted)} of "
+            "memory.",
+            hint="Leave it out, or use a computer with four times as much.",
+        )
 
 
 def _scaled(raw: NDArray[Any], layout: ImageLayout) -> NDArray[Any]:
@@ -290,17 +307,3 @@ def _bytes_of(array: NDArray[Any]) -> memoryview:
 def _fits(value: int, dtype: np.dtype[Any]) -> bool:
     info = np.iinfo(dtype)
     return int(info.min) <= value <= int(info.max)
-
-
-def _unpack_tiles(file: PixelFile, layout: ImageLayout) -> NDArray[Any]:
-    """Unpack an fpack image with astropy, without BSCALE and BZERO: they are ours to apply."""
-    from astropy.io import fits
-
-    try:
-        with fits.open(file.stream(), memmap=False, do_not_scale_image_data=True) as hdus:
-            return np.array(hdus[layout.index].data)
-    except (OSError, ValueError, TypeError, KeyError, IndexError, RuntimeError) as error:
-        raise FileProblemError(
-            f"{file.label} is broken: its compressed picture cannot be unpacked.",
-            hint="Copy it again.",
-        ) from error

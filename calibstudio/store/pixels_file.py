@@ -13,6 +13,7 @@ import tempfile
 import threading
 import weakref
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Self
@@ -20,7 +21,7 @@ from typing import Any, BinaryIO, Self
 from numpy.typing import NDArray
 
 from calibstudio.domain.errors import FileProblemError
-from calibstudio.domain.wording import file_size
+from calibstudio.store.pixels_extent import MOST_UNPACKED, Extent, most_in_memory
 
 _PACKERS: dict[bytes, Any] = {
     b"\x1f\x8b": gzip.open,
@@ -28,8 +29,6 @@ _PACKERS: dict[bytes, Any] = {
     b"\xfd7zXZ\x00": lzma.open,
 }
 _CHUNK = 1 << 20
-_MOST_UNPACKED = 16 << 30
-"""More is no picture but a trap."""
 
 
 @dataclass(slots=True)
@@ -66,7 +65,7 @@ class PixelFile:
         self.size = 0
         """Bytes, after unpacking."""
         self._path: Path | None = path
-        self._memory: bytes | None = None
+        self._memory: bytearray | None = None
         self._lock = threading.Lock()
         self._release: weakref.finalize[Any, Any] | None = None
         self._own(_open(path, self.label))
@@ -103,7 +102,7 @@ class PixelFile:
     def read_at(self, offset: int, size: int) -> bytes:
         """Return bytes from a place, fewer at the end of the file."""
         if self._memory is not None:
-            return self._memory[offset : offset + size]
+            return bytes(self._memory[offset : offset + size])
         buffer = bytearray(max(0, min(size, self.size - offset)))
         self.read_into(memoryview(buffer), offset)
         return bytes(buffer)
@@ -181,46 +180,39 @@ class PixelFile:
         opener = next((o for m, o in _PACKERS.items() if self.read_at(0, 6).startswith(m)), None)
         if opener is None:
             return
-        parts: list[bytes] = []
+        memory = bytearray()
         file: BinaryIO | None = None
-        total = 0
         try:
-            for part in self._unpacked(opener):
-                total += len(part)
+            for part in self._unpacked(opener, budget):
                 if file is None and budget is not None and not budget.take(len(part)):
                     file = _nameless(budget.folder, self.label)
-                    budget.bytes_left += total - len(part)
-                    file.writelines(parts)
-                    parts.clear()
+                    budget.bytes_left += len(memory)
+                    _write_part(file, memory, self.label, budget)
+                    memory = bytearray()
                 if file is None:
-                    parts.append(part)
+                    memory += part
                 else:
                     _write_part(file, part, self.label, budget)
             self.close()
-            self.size = total
             if file is None:
-                self._memory = b"".join(parts)
+                self._memory, self.size = memory, len(memory)
             else:
                 file.flush()
-                self._path = None
+                self._path, self.size = None, file.tell()
                 self._own(os.dup(file.fileno()))
         finally:
             if file is not None:
                 file.close()
 
-    def _unpacked(self, opener: Any) -> Any:
-        """Yield the unpacked content part by part."""
-        total = 0
+    def _unpacked(self, opener: Any, budget: UnpackBudget | None) -> Iterator[bytes]:
+        """Yield the unpacked content part by part, and end what is no picture."""
+        most = MOST_UNPACKED if budget is not None else min(MOST_UNPACKED, most_in_memory())
+        extent = Extent(self.label, most)
         with open(self.label, "rb") as raw:  # noqa: PTH123 - the label is the path
             try:
                 with opener(raw) as stream:
                     while part := stream.read(_CHUNK):
-                        total += len(part)
-                        if total > _MOST_UNPACKED:
-                            raise FileProblemError(
-                                f"{self.label} unpacks to more than {file_size(_MOST_UNPACKED)}.",
-                                hint="That is no picture; it is left out.",
-                            )
+                        extent.add(part)
                         yield part
             except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
                 raise FileProblemError(
@@ -229,7 +221,9 @@ class PixelFile:
                 ) from error
 
 
-def _write_part(file: BinaryIO, part: bytes, label: str, budget: UnpackBudget | None) -> None:
+def _write_part(
+    file: BinaryIO, part: bytes | bytearray, label: str, budget: UnpackBudget | None
+) -> None:
     try:
         file.write(part)
     except OSError as error:

@@ -15,9 +15,10 @@ from calibstudio.domain.wording import file_size
 
 BLOCK = 2880
 CARD = 80
-_MOST_HEADER_BLOCKS = 20_000
+MOST_HEADER_BLOCKS = 20_000
 """57 MB of header: more is not a header."""
 _MOST_PIXELS = 1 << 36
+_MOST_HDUS = 1000
 BITPIX_BYTES = {8: 1, 16: 2, 32: 4, 64: 8, -32: 4, -64: 8}
 
 ReadAt = Callable[[int, int], bytes]
@@ -91,10 +92,7 @@ def walk_images(read_at: ReadAt, size: int, file: str) -> list[ImageLayout]:
         )
     start = read_at(0, 16)
     if not start.startswith(b"SIMPLE  ="):
-        hint = "It is left out; look at what it really is."
-        if start.startswith(b"XISF0100"):
-            hint = "It is an XISF file; export it as FITS."
-        raise FileProblemError(f"{file} is not a FITS file.", hint=hint)
+        raise not_fits(start, file)
     found = list(_hdus(read_at, size, file))
     # Spectra and other rows beside a picture are passed over; alone they are refused by name.
     images = [image for image in found if len(image.axes) >= 2] or found
@@ -103,6 +101,28 @@ def walk_images(read_at: ReadAt, size: int, file: str) -> list[ImageLayout]:
             f"{file} holds a header but no image.", hint="Choose files that hold pictures."
         )
     return _without_duplicates(images)
+
+
+def not_fits(start: bytes, file: str) -> FileProblemError:
+    """Say that a file whose first bytes are these is no FITS file."""
+    hint = "It is left out; look at what it really is."
+    if start.startswith(b"XISF0100"):
+        hint = "It is an XISF file; export it as FITS."
+    return FileProblemError(f"{file} is not a FITS file.", hint=hint)
+
+
+def hdu_end(read_at: ReadAt, offset: int, file: str) -> int:
+    """Return where the HDU at this offset ends, padding included.
+
+    Raises
+    ------
+    FileProblemError
+        If its header is broken or has no END.
+    """
+    cards, data_offset = _read_header(read_at, offset, file, first=True)
+    assert cards is not None
+    length = _data_bytes(cards, _bitpix(cards, file), _axes(cards, "NAXIS", file), file)
+    return data_offset + -(-length // BLOCK) * BLOCK
 
 
 def find_image(images: list[ImageLayout], image: str, file: str) -> ImageLayout:
@@ -128,14 +148,12 @@ def find_image(images: list[ImageLayout], image: str, file: str) -> ImageLayout:
 def _hdus(read_at: ReadAt, size: int, file: str) -> Iterator[ImageLayout]:
     """Walk over all HDUs; what follows a cut is not there, so it is not listed."""
     offset, index = 0, 0
-    while offset < size:
+    while offset < size and index < _MOST_HDUS:
         cards, data_offset = _read_header(read_at, offset, file, first=index == 0)
         if cards is None:
             return
         axes = _axes(cards, "NAXIS", file)
-        bitpix = _integer(cards, "BITPIX", file)
-        if bitpix not in BITPIX_BYTES:
-            raise FileProblemError(f"{file} is broken: BITPIX is {bitpix}.", hint="Copy it again.")
+        bitpix = _bitpix(cards, file)
         is_image = index == 0 or _text(cards, "XTENSION").startswith("IMAGE")
         if cards.get("ZIMAGE") == "T":
             yield _compressed(cards, index, offset, data_offset, file)
@@ -175,7 +193,7 @@ def _compressed(
     cards: dict[str, str], index: int, offset: int, data_offset: int, file: str
 ) -> ImageLayout:
     name = _text(cards, "EXTNAME")
-    bitpix = _integer(cards, "ZBITPIX", file)
+    bitpix = _bitpix(cards, file, "ZBITPIX")
     blank = next((k for k in ("ZBLANK", "BLANK") if k in cards and bitpix > 0), None)
     return ImageLayout(
         index=index,
@@ -216,7 +234,7 @@ def _read_header(
 ) -> tuple[dict[str, str] | None, int]:
     """Return the cards that matter, and where the data begins; no cards for junk at the end."""
     cards: dict[str, str] = {}
-    for number in range(_MOST_HEADER_BLOCKS):
+    for number in range(MOST_HEADER_BLOCKS):
         block = read_at(offset + number * BLOCK, BLOCK)
         if number == 0 and not first and not block.startswith(b"XTENSION"):
             return None, 0
@@ -276,6 +294,13 @@ def _number(cards: dict[str, str], key: str, default: float, file: str) -> float
     return value if math.isfinite(value) else default
 
 
+def _bitpix(cards: dict[str, str], file: str, key: str = "BITPIX") -> int:
+    bitpix = _integer(cards, key, file)
+    if bitpix not in BITPIX_BYTES:
+        raise FileProblemError(f"{file} is broken: {key} is {bitpix:.6g}.", hint="Copy it again.")
+    return bitpix
+
+
 def _axes(cards: dict[str, str], key: str, file: str) -> tuple[int, ...]:
     count = _integer(cards, key, file)
     if not 0 <= count <= 999:
@@ -284,7 +309,7 @@ def _axes(cards: dict[str, str], key: str, file: str) -> tuple[int, ...]:
         )
     axes = tuple(_integer(cards, f"{key}{i + 1}", file) for i in range(count))
     if any(n < 0 for n in axes) or math.prod(axes) > _MOST_PIXELS:
-        size = " × ".join(str(n) for n in axes)
+        size = " × ".join(f"{n:.10g}" for n in axes)
         raise FileProblemError(
             f"{file} is broken: its header claims a size of {size} pixels.", hint="Copy it again."
         )

@@ -245,6 +245,6 @@ def has_frame_ending(path: Path) -> bool:
     suffixes = [s.lower() for s in path.suffixes[-2:]]
     if not suffixes or suffixes[-1] not in FRAME_ENDINGS:
         return False
-    if suffixes[-1] in (".gz", ".bz2"):
+    if suffixes[-1] in (".gz", ".bz2", ".xz"):
         return len(suffixes) > 1 and suffixes[0] in FRAME_ENDINGS
     return True

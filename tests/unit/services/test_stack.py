@@ -167,25 +167,32 @@ def test_without_a_single_good_file_it_says_which_and_why(tmp_path: Path) -> Non
     assert not (tmp_path / "out.fits").exists()
 
 
-def test_frames_of_another_size_are_named_and_nothing_is_written(tmp_path: Path) -> None:
-    paths = write_frames(tmp_path / "a", realistic_stack(3, seed=8))
-    odd = write_frames(tmp_path / "b", realistic_stack(1, seed=8, shape=(9, 40)))
+def test_frames_of_another_size_or_other_images_are_left_out_and_named(tmp_path: Path) -> None:
+    stack = realistic_stack(3, seed=8)
+    paths = write_frames(tmp_path / "a", stack)
+    smaller = write_frames(tmp_path / "b", realistic_stack(1, seed=8, shape=(9, 40)))
+    two = tmp_path / "two.fits"
+    planes = [fits.ImageHDU(np.zeros((8, 40), np.uint16), name=n) for n in ("A", "B")]
+    fits.HDUList([fits.PrimaryHDU(), *planes]).writeto(two)
     out = tmp_path / "out.fits"
 
-    with pytest.raises(CalibrationError, match=r"b/dark_001\.fits is 40 × 9 pixels, the other 3"):
-        stack_files(JobContext(), [*odd, *paths], out, PLAIN)
+    report = stack_files(JobContext(), [*smaller, *paths, two], out, PLAIN)
+
+    assert report.used == tuple(paths)
+    messages = [one.message for one in report.skipped]
+    assert messages[0].startswith(f"{smaller[0]} is 40 × 9 pixels, the other 3 frames")
+    assert messages[1] == f"{two} holds other images than the rest."
+    np.testing.assert_array_equal(fits.getdata(out), combined(stack, PLAIN)[0].image)
+
+
+def test_where_no_size_has_most_frames_nothing_is_written(tmp_path: Path) -> None:
+    paths = write_frames(tmp_path / "a", realistic_stack(2, seed=8))
+    odd = write_frames(tmp_path / "b", realistic_stack(2, seed=8, shape=(9, 40)))
+
+    with pytest.raises(CalibrationError, match=r"dark_001\.fits is 40 × 9 pixels, the other 2"):
+        stack_files(JobContext(), [*paths, *odd], tmp_path / "out.fits", PLAIN)
 
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "b"]
-
-
-def test_files_with_other_images_are_named(tmp_path: Path) -> None:
-    paths = write_frames(tmp_path / "a", realistic_stack(2, seed=9))
-    odd = tmp_path / "b.fits"
-    planes = [fits.ImageHDU(np.zeros((8, 40), np.uint16), name=n) for n in ("A", "B")]
-    fits.HDUList([fits.PrimaryHDU(), *planes]).writeto(odd)
-
-    with pytest.raises(CalibrationError, match=r"b\.fits holds other images than the rest"):
-        stack_files(JobContext(), [*paths, odd], tmp_path / "out.fits", PLAIN)
 
 
 def test_an_existing_file_is_never_replaced(tmp_path: Path) -> None:

@@ -1,0 +1,91 @@
+"""How far a packed file is worth unpacking: to the end of its last picture, by its own headers.
+
+A few megabytes can unpack to as many gigabytes as somebody likes. What is unpacked is therefore
+followed header by header, and refused as soon as it claims, or turns out to be, no picture.
+"""
+
+from __future__ import annotations
+
+import os
+
+from calibstudio.domain.errors import FileProblemError
+from calibstudio.domain.wording import file_size
+from calibstudio.store.pixels_layout import (
+    BLOCK,
+    MOST_HEADER_BLOCKS,
+    hdu_end,
+    not_fits,
+)
+
+MOST_UNPACKED = 4 << 30
+"""A thousand megapixels in 32 bits: more is no picture but a trap."""
+_MOST_BEHIND = 64 << 20
+"""Bytes behind the last picture that are passed over in silence."""
+
+
+def most_in_memory() -> int:
+    """Return how many bytes one picture may take: a quarter of this computer's memory."""
+    if not hasattr(os, "sysconf"):
+        return MOST_UNPACKED
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4
+
+
+class Extent:
+    """Follows the headers of a FITS file while it is being unpacked."""
+
+    def __init__(self, file: str, most: int) -> None:
+        self._file, self._most = file, most
+        self._there = 0
+        self._offset = 0
+        """Where the next header begins."""
+        self._head = bytearray()
+        """What there is of it."""
+        self._enough = BLOCK
+        """How much of it must be there before it is looked at."""
+        self._ended = False
+
+    def add(self, part: bytes) -> None:
+        """Look at what was unpacked next.
+
+        Raises
+        ------
+        FileProblemError
+            If it is not FITS, its headers claim more than may be, or far more comes than they say.
+        """
+        of_data = max(0, self._offset - self._there)
+        self._there += len(part)
+        if not self._ended:
+            self._head += part[of_data:]
+            while len(self._head) >= self._enough and not self._ended:
+                self._look()
+        if self._ended and self._there > self._offset + _MOST_BEHIND:
+            raise FileProblemError(
+                f"{self._file} unpacks to far more than the picture that its header describes.",
+                hint="Leave it out, or copy it again.",
+            )
+
+    def _look(self) -> None:
+        """Go behind the header at hand and its data, where it is whole."""
+        head = self._head
+        if self._offset == 0 and not head.startswith(b"SIMPLE  ="):
+            raise not_fits(bytes(head[:BLOCK]), self._file)
+        if self._offset and not head.startswith(b"XTENSION"):
+            self._ended = True
+            head.clear()
+            return
+        try:
+            end = hdu_end(lambda at, size: bytes(head[at : at + size]), 0, self._file)
+        except FileProblemError:
+            # Without END so far: look again when there is twice as much.
+            if len(head) > MOST_HEADER_BLOCKS * BLOCK:
+                raise
+            self._enough = 2 * len(head)
+            return
+        self._offset += end
+        if self._offset > self._most:
+            raise FileProblemError(
+                f"{self._file} would unpack to {file_size(self._offset)}, which is no picture.",
+                hint="Leave it out, or copy it again.",
+            )
+        del head[:end]
+        self._enough = BLOCK
