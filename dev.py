@@ -5,6 +5,7 @@
     python3 dev.py test [ARGUMENTS]   the tests; ARGUMENTS as for pytest
     python3 dev.py check              ruff, mypy and the layers
     python3 dev.py wheel              build the wheel into dist/
+    python3 dev.py lock               resolve what pyproject.toml asks for into requirements.lock
     python3 dev.py setup              only set up
 
 Needs Python 3.11 to 3.13 with pip and, on Debian, nothing else: the virtual environment in
@@ -41,6 +42,7 @@ def main(arguments: list[str]) -> int:
         "test": test,
         "check": check,
         "wheel": wheel,
+        "lock": lock,
         "setup": lambda rest: 0,
     }
     if command not in steps:
@@ -81,6 +83,14 @@ def wheel(arguments: list[str]) -> int:
     """Build the wheel with the tools of the lock file, without a network."""
     words = ["-m", "build", "--wheel", "--no-isolation", "--outdir", str(ROOT / "dist"), str(ROOT)]
     return call([str(PYTHON), *words])
+
+
+def lock(arguments: list[str]) -> int:
+    """Pin every dependency with its hashes, for each Python and system, naming no address."""
+    words = ["pip", "compile", "pyproject.toml", "--group", "test", "--universal", "--quiet"]
+    words += ["--python-version", "3.11", "--generate-hashes", "--no-emit-index-url"]
+    words += ["--no-header", "--no-annotate", "--output-file", LOCK.name]
+    return call([str(BIN / "uv"), *words, *arguments])
 
 
 def check_python() -> None:
