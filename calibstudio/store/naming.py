@@ -20,6 +20,8 @@ RAW_PATTERN = (
 )
 """PRODUCT 5. ``part`` is the filter or the exposure; a field that is unknown goes with its word."""
 
+NAMELESS = "frame"
+"""What a file is called of which nothing is known."""
 PART_BYTES = 80
 """Longest part made of one word, in UTF-8 bytes; file systems take 255 for the whole name."""
 NAME_BYTES = 200
@@ -76,12 +78,13 @@ def fill_pattern(pattern: str, values: Mapping[str, str | None]) -> Path:
     """Return the relative path that a pattern gives with these values.
 
     A value that is None takes the word it stands in with it: ``_g{gain}`` disappears when the
-    gain is not known. A folder whose only field is unknown disappears.
+    gain is not known. A folder whose only field is unknown disappears; a file of which nothing
+    is known is called ``frame``, so that it is kept all the same.
 
     Raises
     ------
     UsageError
-        If the pattern names a field that does not exist, or gives no file name.
+        If the pattern names a field that does not exist, or no file.
     """
     for name in _FIELD.findall(pattern):
         if name not in values:
@@ -89,11 +92,12 @@ def fill_pattern(pattern: str, values: Mapping[str, str | None]) -> Path:
                 f"The name pattern has no field called {name}.",
                 hint=f"Fields are {', '.join(sorted(values))}.",
             )
-    parts = [_fill_part(part, values) for part in pattern.replace("\\", "/").split("/")]
-    kept = [part for part in parts if part]
-    if not kept or not parts[-1]:
+    *folders, file = pattern.replace("\\", "/").split("/")
+    if not file.strip("_"):
         raise UsageError("The name pattern gives no file name.", hint="Use the default pattern.")
-    return Path(*kept)
+    name = _fill_part(file, values) or _fill_part(f"{NAMELESS}{_ending(file)}", values)
+    parts = [_fill_part(folder, values) for folder in folders]
+    return Path(*(part for part in parts if part), name)
 
 
 def free_name(path: Path) -> Path:
@@ -107,15 +111,19 @@ def free_name(path: Path) -> Path:
 
 def _fill_part(part: str, values: Mapping[str, str | None]) -> str:
     """Fill one folder or file name; its words are what underscores separate."""
-    stem, dot, ending = part.rpartition(".")
-    if not dot or "{" in ending:
-        stem, ending = part, ""
+    tail = _ending(part)
+    stem = part.removesuffix(tail)
     words = [_fill_word(word, values) for word in stem.split("_")]
     name = "_".join(word for word in words if word)
     if not name:
         return ""
-    tail = f".{ending}" if ending else ""
     return safe_part(name, max_bytes=NAME_BYTES - len(tail)) + tail
+
+
+def _ending(part: str) -> str:
+    """Return the ending of a name with its dot; nothing where it is a field or not there."""
+    _, dot, ending = part.rpartition(".")
+    return f".{ending}" if dot and ending and "{" not in ending else ""
 
 
 def _fill_word(word: str, values: Mapping[str, str | None]) -> str:

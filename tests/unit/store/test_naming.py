@@ -95,6 +95,18 @@ def test_an_unknown_value_takes_its_word_with_it() -> None:
     assert path == Path("2026-04-17/flat/4.12s/flat_4.12s_20260417T045208_003.fits")
 
 
+def test_a_frame_of_which_nothing_is_known_is_kept_all_the_same() -> None:
+    path = fill_pattern(RAW_PATTERN, dict.fromkeys(VALUES))
+
+    assert path == Path("frame.fits")
+
+
+@pytest.mark.parametrize("pattern", ["", "{night}/", "_"])
+def test_a_pattern_without_a_file_is_refused(pattern: str) -> None:
+    with pytest.raises(UsageError, match="no file name"):
+        fill_pattern(pattern, VALUES)
+
+
 def test_a_pattern_with_a_field_that_does_not_exist_is_refused_by_name() -> None:
     with pytest.raises(UsageError, match="no field called moon"):
         fill_pattern("{moon}.fits", VALUES)
