@@ -13,8 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+# No deadline: how long an example takes says how busy the machine is. Where a change is judged
+# the examples are always the same; new ones are looked for where somebody can mend what they find.
+settings.register_profile("calibstudio", deadline=None, derandomize="CI" in os.environ)
+settings.load_profile("calibstudio")
 
 LOCAL = ("127.0.0.1", "::1", "localhost", "")
 
