@@ -201,3 +201,19 @@ def test_records_are_renewed_in_place_and_the_order_stays(model: RecordTableMode
     assert model.record(1).level == 500.0 and changed == [(1, 1)]
     model.sort(1)
     assert names(model) == "cabA"
+
+
+def test_names_of_files_without_room_are_cut_where_they_are_alike(
+    qtbot: QtBot, theme: ThemeState
+) -> None:
+    column = Column[Row]("File", lambda r: r.name, width=120, cut=Qt.TextElideMode.ElideMiddle)
+    names = [f"dark_60s_g100_-10C_20260417T23{n:04d}_{n:03d}" for n in (1, 2)]
+    model = RecordTableModel((column,), [Row(name, 1.0) for name in names], key=lambda r: r.name)
+    view = TableView(theme, model, name="frames")
+    qtbot.addWidget(view)
+    view.resize(130, 200)
+    view.show()
+
+    first, second = (view.viewport().grab(view.visualRect(model.index(r, 0))) for r in (0, 1))
+
+    assert first.toImage() != second.toImage()

@@ -129,7 +129,12 @@ def columns(kind: str) -> list[Column[FrameRow]]:
     shown: list[Column[FrameRow]] = [
         Column("#", lambda r: number(r.number), align="right", width=46),
         Column(
-            "File", lambda r: r.path.name, tooltip=lambda r: str(r.path), tone=_dimmed, width=150
+            "File",
+            lambda r: r.path.name,
+            tooltip=lambda r: str(r.path),
+            tone=_dimmed,
+            width=170,
+            cut=Qt.TextElideMode.ElideMiddle,
         ),
         Column(
             "Time [UTC]", _time, lambda t: "" if t is None else f"{t:%H:%M:%S}", width=92, goes=3

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import Signal, Slot
+from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
 from calibstudio.domain.kinds import kind_title
@@ -112,6 +112,7 @@ INPUT_COLUMNS: tuple[Column[InputRecord], ...] = (
         tooltip=lambda i: f"{i.file}\nSHA-256 {i.sha256}",
         tone=lambda i: None if i.used else "text3",
         width=190,
+        cut=Qt.TextElideMode.ElideMiddle,
     ),
     Column(
         "Level [ADU]",

@@ -98,7 +98,7 @@ class RowDelegate(QStyledItemDelegate):
         box = rect.adjusted(self.PADDING, 0, -self.PADDING, -1)
         metrics = painter.fontMetrics()
         if metrics.horizontalAdvance(text) > box.width():
-            text = metrics.elidedText(text, Qt.TextElideMode.ElideRight, box.width())
+            text = metrics.elidedText(text, column.cut, box.width())
         painter.drawText(box, alignment(column), text)
 
     def _is_first(self, column: int) -> bool:

@@ -61,6 +61,9 @@ class Column(Generic[T]):
     """Shown a little heavier: the column that names the row."""
     least: int = 0
     """Pixels that the last column keeps when it takes what the others leave; 0: its width."""
+    cut: Qt.TextElideMode = Qt.TextElideMode.ElideRight
+    """Where a text without room loses letters: names of files in the middle, they differ at the
+    end."""
     goes: int = 0
     """Where there is no room for all, columns go in this order (1 first); 0 stays."""
 
