@@ -32,6 +32,7 @@ COMMANDS = {
     "masters": "build, judge and file every master that a folder allows",
     "qc": "measure and judge frames, sets and masters",
     "library": "list, show, approve and reject masters",
+    "serve-simulator": "offer the simulated observatory as Alpaca devices to other programs",
     "doctor": "what is installed, what is missing, and the command that mends it",
 }
 
@@ -137,7 +138,8 @@ def _parse(argv: list[str]) -> tuple[argparse.Namespace, CommandModule]:
             help="also write the log to standard error, from this level on",
         )
         if name == wanted:
-            module = cast(CommandModule, importlib.import_module(f"calibstudio.cli.{name}"))
+            file = name.replace("-", "_")
+            module = cast(CommandModule, importlib.import_module(f"calibstudio.cli.{file}"))
             module.add_arguments(sub)
     args = parser.parse_args(argv)
     if module is None:

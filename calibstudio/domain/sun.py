@@ -69,6 +69,17 @@ def horizontal_deg(
     return degrees(asin(max(-1.0, min(1.0, up)))), degrees(atan2(east, north)) % 360.0
 
 
+def equatorial_deg(
+    altitude_deg: float, azimuth_deg: float, sidereal: float, site: Site
+) -> tuple[float, float]:
+    """Return right ascension and declination of a direction, in degrees."""
+    alt, az, lat = radians(altitude_deg), radians(azimuth_deg), radians(site.latitude_deg)
+    sin_dec = sin(lat) * sin(alt) + cos(lat) * cos(alt) * cos(az)
+    east, north = cos(alt) * sin(az), cos(alt) * cos(az)
+    hour_angle = atan2(-east, cos(lat) * sin(alt) - sin(lat) * north)
+    return (sidereal - degrees(hour_angle)) % 360.0, degrees(asin(max(-1.0, min(1.0, sin_dec))))
+
+
 def sun_horizontal_deg(moment: datetime, site: Site) -> tuple[float, float]:
     """Return altitude and azimuth (from north through east) of the Sun's centre, in degrees."""
     return horizontal_deg(*sun_equatorial_deg(moment), moment, site)

@@ -28,3 +28,5 @@ class Faults:
     """Relative scatter of the lamp from frame to frame (1 sigma), for example 0.04."""
     repeat_frame: bool = False
     """The buffer is stale: each frame has the pixels of the one before."""
+    unsafe: bool = False
+    """The safety monitor says that it is not safe to observe."""

@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 import threading
-from math import acos, asin, atan2, cos, degrees, radians, sin
+from math import acos, cos, degrees, radians, sin
 
 from calibstudio.devices.simulator.clock import SimulatedClock
 from calibstudio.domain.equipment import MountStatus, Site
 from calibstudio.domain.errors import DeviceBusyError, UnsupportedRequestError
 from calibstudio.domain.jobs import CancelToken
-from calibstudio.domain.sun import horizontal_deg, sidereal_deg
+from calibstudio.domain.sun import equatorial_deg, horizontal_deg, sidereal_deg
 from calibstudio.domain.wording import number
-
-
-def equatorial_deg(
-    altitude_deg: float, azimuth_deg: float, sidereal: float, site: Site
-) -> tuple[float, float]:
-    """Return right ascension and declination of a direction, in degrees."""
-    alt, az, lat = radians(altitude_deg), radians(azimuth_deg), radians(site.latitude_deg)
-    sin_dec = sin(lat) * sin(alt) + cos(lat) * cos(alt) * cos(az)
-    east, north = cos(alt) * sin(az), cos(alt) * cos(az)
-    hour_angle = atan2(-east, cos(lat) * sin(alt) - sin(lat) * north)
-    return (sidereal - degrees(hour_angle)) % 360.0, degrees(asin(max(-1.0, min(1.0, sin_dec))))
 
 
 def separation_deg(a: tuple[float, float], b: tuple[float, float]) -> float:

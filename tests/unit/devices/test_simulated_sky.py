@@ -250,8 +250,7 @@ def test_the_telescope_looks_high_when_the_observatory_opens() -> None:
 
 
 def test_directions_go_to_the_sky_and_back(build: Build) -> None:
-    from calibstudio.devices.simulator.mount import equatorial_deg
-    from calibstudio.domain.sun import sidereal_deg
+    from calibstudio.domain.sun import equatorial_deg, sidereal_deg
 
     sidereal = sidereal_deg(NIGHT, SITE.longitude_deg)
     for altitude, azimuth in ((30.0, 10.0), (75.0, 200.0), (88.0, 359.0)):

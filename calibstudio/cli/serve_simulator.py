@@ -1,0 +1,131 @@
+"""`calibstudio serve-simulator`: the simulated observatory as Alpaca devices."""
+
+from __future__ import annotations
+
+import argparse
+import threading
+from datetime import UTC, datetime
+from math import inf
+from typing import Any
+
+from calibstudio.cli.frame import Outcome, write_json
+from calibstudio.devices.alpaca_server.server import LOOPBACK, USUAL_PORT, AlpacaServer
+from calibstudio.devices.simulator.observatory import (
+    PRESETS,
+    SimulatedObservatory,
+    simulated_observatory,
+)
+from calibstudio.devices.simulator.serving import extras_of
+from calibstudio.domain.jobs import JobContext
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare its arguments."""
+    parser.add_argument(
+        "--port", type=int, default=USUAL_PORT, help=f"0 for any free one ({USUAL_PORT})"
+    )
+    parser.add_argument(
+        "--address", default=LOOPBACK, help=f"where to listen ({LOOPBACK}: this machine only)"
+    )
+    parser.add_argument("--seed", type=int, default=1, help="same seed, same pixels (1)")
+    parser.add_argument(
+        "--preset", choices=list(PRESETS), default=next(iter(PRESETS)), help="the camera"
+    )
+    parser.add_argument(
+        "--speed",
+        type=_speed,
+        default=1.0,
+        metavar="X",
+        help="seconds of the observatory in a real second, or max (1)",
+    )
+    parser.add_argument(
+        "--start", type=_moment, metavar="UTC", help="what its clock shows first (now)"
+    )
+    parser.add_argument("--cover-open", action="store_true", help="begin with an open cover")
+    parser.add_argument(
+        "--no-discovery", action="store_true", help="do not answer those who search the network"
+    )
+
+
+def run(args: argparse.Namespace, ctx: JobContext) -> Outcome:
+    """Serve until interrupted."""
+    observatory = simulated_observatory(
+        args.preset,
+        seed=args.seed,
+        speed=args.speed,
+        start=args.start,
+        cover_open=args.cover_open,
+    )
+    options: dict[str, Any] = {"discovery_port": None} if args.no_discovery else {}
+    try:
+        server = AlpacaServer(
+            observatory,
+            address=args.address,
+            port=args.port,
+            extras=extras_of(observatory),
+            **options,
+        )
+        with server:
+            _announce(server, observatory, args)
+            _prepare()
+            while True:
+                ctx.token.wait(3600.0)
+    finally:
+        observatory.close()
+
+
+def _announce(
+    server: AlpacaServer, observatory: SimulatedObservatory, args: argparse.Namespace
+) -> None:
+    """Say once what is served: one line, or one document."""
+    if args.json:
+        write_json(
+            {
+                "url": server.url,
+                "address": server.address,
+                "port": server.port,
+                "discovery": server.can_be_discovered,
+                "preset": args.preset,
+                "seed": args.seed,
+                "devices": [
+                    {"type": kind.lower(), "number": number, "name": name, "unique_id": unique_id}
+                    for kind, number, name, unique_id in server.devices
+                ],
+            }
+        )
+        return
+    kinds = ", ".join(kind.lower() for kind, _, _, _ in server.devices)
+    found = "" if server.can_be_discovered else " It cannot be discovered: type the address."
+    print(
+        f"{observatory.camera.info.name}, seed {args.seed}, at {server.url}: {kinds}. "
+        f"Ctrl+C ends it.{found}",
+        flush=True,
+    )
+
+
+def _prepare() -> None:
+    """Compile the pixel loops beside the serving, so that the first exposure does not wait."""
+
+    def warm() -> None:
+        from calibstudio.devices.simulator.render import warm_up
+
+        warm_up()
+
+    threading.Thread(target=warm, name="preparing", daemon=True).start()
+
+
+def _speed(text: str) -> float:
+    value = inf if text == "max" else float(text)
+    if not value > 0.0:
+        raise argparse.ArgumentTypeError("the speed must be above 0, or max")
+    return value
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a time such as 2026-04-17T22:00"
+        ) from error
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
