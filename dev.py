@@ -60,10 +60,14 @@ def run(arguments: list[str]) -> int:
 
 
 def test(arguments: list[str]) -> int:
-    """Run the tests without a screen."""
+    """Run the tests without a screen, as many at once as there are processors.
+
+    A file's tests stay together: they share what is slow to start.
+    """
     os.environ["QT_QPA_PLATFORM"] = "offscreen"
     os.chdir(ROOT)
-    return become([str(PYTHON), "-m", "pytest", *arguments])
+    at_once = ["-n", "auto", "--maxprocesses", "8", "--dist", "loadfile"]
+    return become([str(PYTHON), "-m", "pytest", *at_once, *arguments])
 
 
 def check(arguments: list[str]) -> int:

@@ -99,7 +99,7 @@ def test_packed_and_plain_files_go_together_within_little_memory(tmp_path: Path)
     stack = np.random.default_rng(5).integers(0, 60000, (4, 200, 300)).astype(np.uint16)
     paths = write_frames(tmp_path / "in", stack)
     packed = tmp_path / "in" / "dark_002.fits.gz"
-    packed.write_bytes(gzip.compress(paths[1].read_bytes(), 1))
+    packed.write_bytes(gzip.compress(paths[1].read_bytes(), 1, mtime=0))
     tiles = tmp_path / "in" / "dark_003.fits.fz"
     fits.CompImageHDU(stack[2]).writeto(tiles)
     out = tmp_path / "out.fits"

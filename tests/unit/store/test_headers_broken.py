@@ -44,8 +44,8 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
         (b"Dear reader,\nthis is no frame.\n" * 40, "is text"),
         (b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 4, "neither FITS nor XISF"),
         (b"SIMPLE  =", "ends inside its header"),
-        (gzip.compress(b"no frame inside" * 100), "neither FITS nor XISF"),
-        (gzip.compress(b"")[:12], "cannot be unpacked"),
+        (gzip.compress(b"no frame inside" * 100, mtime=0), "neither FITS nor XISF"),
+        (gzip.compress(b"", mtime=0)[:12], "cannot be unpacked"),
         (b"\x1f\x8b\x08\x00broken", "cannot be unpacked"),
         (bz2.compress(b"nothing")[:20], "neither|unpacked|empty"),
         (b"XISF0100", "ends inside its header"),
@@ -97,7 +97,9 @@ def test_missing_padding_behind_the_pixels_is_no_damage(tmp_path: Path) -> None:
 
 def test_a_gzipped_file_cut_inside_is_damaged(tmp_path: Path) -> None:
     path = tmp_path / "cut.fits.gz"
-    path.write_bytes(gzip.compress(frame_bytes(IMAGETYP="BIAS", shape=(100, 100))[:-18000]))
+    path.write_bytes(
+        gzip.compress(frame_bytes(IMAGETYP="BIAS", shape=(100, 100))[:-18000], mtime=0)
+    )
 
     header = read_header(path)
 
@@ -108,7 +110,7 @@ def test_a_gzipped_file_cut_inside_is_damaged(tmp_path: Path) -> None:
 def test_a_gzip_of_several_members_is_whole(tmp_path: Path) -> None:
     whole = frame_bytes(IMAGETYP="BIAS", shape=(100, 100))
     path = tmp_path / "parts.fits.gz"
-    path.write_bytes(gzip.compress(whole[:9000]) + gzip.compress(whole[9000:]))
+    path.write_bytes(gzip.compress(whole[:9000], mtime=0) + gzip.compress(whole[9000:], mtime=0))
 
     assert read_header(path).damage == ""
 

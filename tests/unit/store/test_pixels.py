@@ -136,7 +136,7 @@ def test_packed_files_are_unpacked_whatever_they_are_called(pack, tmp_path: Path
 def test_what_does_not_fit_the_memory_goes_to_a_nameless_file(tmp_path: Path) -> None:
     data = np.random.default_rng(1).integers(0, 65535, (700, 900)).astype(np.uint16)
     packed = tmp_path / "a.fits.gz"
-    packed.write_bytes(gzip.compress(write(tmp_path / "a.fits", data).read_bytes(), 1))
+    packed.write_bytes(gzip.compress(write(tmp_path / "a.fits", data).read_bytes(), 1, mtime=0))
     tiles = tmp_path / "b.fits.fz"
     fits.CompImageHDU(data).writeto(tiles)
     folder = tmp_path / "spool"
@@ -230,7 +230,7 @@ BROKEN = {
     "is not a FITS": lambda p: p.write_bytes(b"XISF0100" + bytes(3000)),
     "is not there": lambda p: None,
     "is not a file": lambda p: p.mkdir(),
-    "cannot be unpacked": lambda p: p.write_bytes(gzip.compress(bytes(9000))[:-9]),
+    "cannot be unpacked": lambda p: p.write_bytes(gzip.compress(bytes(9000), mtime=0)[:-9]),
 }
 
 
