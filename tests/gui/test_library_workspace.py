@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QPoint, QRect, Qt
+from PySide6.QtWidgets import QLabel
 
 from calibstudio.domain.master import ReviewState
 from calibstudio.domain.quality import Verdict
@@ -84,6 +85,38 @@ def test_ticking_a_facet_restricts_the_table(qtbot, workspace, filled):
 
     assert len(workspace.model.records) == 1
     assert workspace._clear.isVisible()
+
+
+@pytest.mark.parametrize(
+    "name", ["ZWO ASI2600MM Pro 1a2b3c4d", "SBIG_STL-1001_3_CCD_Camera", "N" * 70]
+)
+@pytest.mark.parametrize("width", [1302, 1600])
+def test_long_names_of_cameras_leave_the_counts_in_sight(
+    qtbot, workspace, context, tmp_path, name, width
+):
+    context.open_library().add(make_master_file(tmp_path / "m.fits", camera=name))
+    workspace.resize(width, 760)
+    workspace.set_compact(width < 1500)
+
+    read(qtbot, workspace)
+
+    _line, box, count = workspace.facets._groups["camera"]._lines[name]
+    facets = workspace.facets
+    texts = [w for w in facets.findChildren(QLabel) if w.text().replace("\u200b", "") == name]
+
+    def fits() -> bool:
+        ends = [w.mapTo(facets, QPoint(w.width(), 0)).x() for w in (count, *texts)]
+        whole = texts[0].height() >= texts[0].heightForWidth(texts[0].width())
+        return whole and max(ends) <= facets.width() - 12
+
+    qtbot.waitUntil(fits, timeout=3000)
+    assert count.text() == "1" and count.width() > 0
+    ten = texts[0].fontMetrics().horizontalAdvance("N" * 10)
+    assert ten <= texts[0].width(), "a word is cut at the edge of its line"
+
+    with qtbot.waitSignal(facets.wanted):
+        qtbot.mouseClick(texts[0], Qt.MouseButton.LeftButton)
+    assert box.isChecked()
 
 
 def test_searching_for_nothing_that_exists_says_so(qtbot, workspace, filled):

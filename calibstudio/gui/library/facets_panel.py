@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from PySide6.QtCore import Signal, Slot
-from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtGui import QMouseEvent
+from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from calibstudio.domain.kinds import kind_title
 from calibstudio.domain.master import ReviewState
@@ -19,7 +20,7 @@ from calibstudio.gui.library.table import REVIEW_WORDS
 from calibstudio.gui.theme import ThemeState
 from calibstudio.gui.widgets.fields import SearchField
 from calibstudio.gui.widgets.panels import ground, scrolled
-from calibstudio.gui.widgets.text import label
+from calibstudio.gui.widgets.text import breakable, label
 from calibstudio.gui.widgets.verdict import StatusDot
 
 MOST_VALUES = 8
@@ -100,6 +101,25 @@ class FacetsPanel(QWidget):
             self._groups[row.id].show_counts(counts, chosen)
 
 
+class _ValueText(QLabel):
+    """The words of a value beside its box: whole, on two lines where one is too short.
+
+    The text of a check box itself neither wraps nor shrinks: a long name of a camera would make
+    the whole panel wider than its place, and cut every count off.
+    """
+
+    def __init__(self, text: str, box: QCheckBox) -> None:
+        super().__init__(breakable(text))
+        self._box = box
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setWordWrap(True)
+        self.setProperty("role", "body")
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        if event.button() == Qt.MouseButton.LeftButton and self.rect().contains(event.position().toPoint()):
+            self._box.click()
+
+
 class _FacetGroup(QWidget):
     """A heading and its values, each with a tick box and a count."""
 
@@ -140,19 +160,18 @@ class _FacetGroup(QWidget):
             line = QWidget()
             row = QHBoxLayout(line)
             row.setContentsMargins(0, 3, 0, 3)
-            box = QCheckBox(self._row.words(value))
+            box = QCheckBox()
             box.setAccessibleName(f"{self._row.title}: {self._row.words(value)}")
+            box.setFixedWidth(20)
             box.clicked.connect(self._on_clicked)
             shown = label("", "small", tone="text3")
+            shown.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Preferred)
             row.setSpacing(8)
-            row.addWidget(box)
+            row.addWidget(box, 0, Qt.AlignmentFlag.AlignTop)
             status = self._row.status(value)
             if status:
-                box.setText("")
-                box.setMaximumWidth(20)
                 row.addWidget(StatusDot(self._theme, status))
-                row.addWidget(label(self._row.words(value), "body"))
-            row.addStretch(1)
+            row.addWidget(_ValueText(self._row.words(value), box), 1)
             row.addWidget(shown)
             self._column.addWidget(line)
             self._lines[value] = (line, box, shown)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 
 from PySide6 import QtGui
 from PySide6.QtCore import QEvent, QSize, Qt
@@ -33,6 +34,17 @@ title, value 18; question 20; count 28."""
 def plain(text: str) -> str:
     """Return text for places where Qt would read HTML: names of files may contain anything."""
     return html.escape(text) if QtGui.Qt.mightBeRichText(text) else text
+
+
+LONGEST_TOKEN = 10
+"""Characters of a word that may stand without a place to break it, in a narrow panel."""
+
+
+def breakable(text: str) -> str:
+    """Return a text that a narrow label may break after ``_`` or ``/``, and inside long words."""
+    marked = re.sub(r"([_/\\])(?=.)", "\\1\u200b", text)
+    long = re.compile(rf"[^\s\u200b-]{{{LONGEST_TOKEN}}}(?=[^\s\u200b])")
+    return long.sub(lambda found: found.group() + "\u200b", marked)
 
 
 def label(text: str = "", role: str = "body", *, tone: str = "", wrap: bool = False) -> QLabel:
