@@ -145,10 +145,12 @@ def _same(a: HeaderValue, b: HeaderValue) -> bool:
 
 
 def temperature_rule(frame: Values, master: Values, tolerances: Tolerances) -> Rule:
-    """Compare set temperatures; without them the measured ones."""
+    """Compare set temperatures; the measured ones without them, or where they are elsewhere."""
     word = "set_temp_c"
     width = tolerances.set_temp_c
-    if frame.get(word) is None or master.get(word) is None:
+    if _away_from_set(frame, tolerances) or _away_from_set(master, tolerances):
+        word, width = "sensor_temp_c", tolerances.sensor_temp_c
+    elif frame.get(word) is None or master.get(word) is None:
         word, width = "sensor_temp_c", tolerances.sensor_temp_c
         if frame.get("set_temp_c") is None and master.get("set_temp_c") is None:
             width = tolerances.uncooled_temp_c
@@ -156,6 +158,14 @@ def temperature_rule(frame: Values, master: Values, tolerances: Tolerances) -> R
     if not isinstance(a, (int, float)) or not isinstance(b, (int, float)):
         return _unknown("sensor_temp_c", "temperature", a, b)
     return _number_rule(word, float(a), float(b), width, temperature, "temperature")
+
+
+def _away_from_set(values: Values, tolerances: Tolerances) -> bool:
+    """Whether the sensor was not at its set point: then that says nothing of the dark current."""
+    set_c, sensor_c = values.get("set_temp_c"), values.get("sensor_temp_c")
+    if not isinstance(set_c, (int, float)) or not isinstance(sensor_c, (int, float)):
+        return False
+    return abs(sensor_c - set_c) > tolerances.sensor_temp_c
 
 
 def exposure_rule(frame: Values, master: Values, tolerances: Tolerances) -> Rule:

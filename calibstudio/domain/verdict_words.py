@@ -49,6 +49,7 @@ METRICS: dict[str, Words] = {
     "bad_rows": Words("Bad rows", "", 0),
     "bad_columns": Words("Bad columns", "", 0),
     "temperature_error": Words("Sensor from its set point", CELSIUS, 1),
+    "temperature_drift": Words("Sensor from where it was", CELSIUS, 1),
     "hot_pixels": Words("Hot pixels", PERCENT),
     "hot_pixel_count": Words("Number of hot pixels", "", 0),
     "cold_pixels": Words("Cold pixels", PERCENT),
@@ -181,6 +182,11 @@ ADVICE: dict[str, Advice] = {
         "not at its temperature",
         "the cooler had not settled, or cannot hold the set point tonight.",
         COOLER_CURE,
+    ),
+    "temperature_drift": Advice(
+        "temperature drifts",
+        "the cooler is still on its way.",
+        "Wait until the sensor is at its set point, or set a temperature it can hold.",
     ),
     "hot_pixels": Advice(
         "many hot pixels",

@@ -120,6 +120,8 @@ def region_histogram(
         (row, column) of one colour's pixel in each 2 x 2 cell of a colour sensor, counted from
         the frame's first pixel; None counts all pixels.
     """
+    if data.size == 0:
+        return Histogram(np.zeros(1, np.int64), 0.0, 1.0)
     pixels = display_pixels(data)
     part = clip_region(region, pixels.shape)
     if pixels.dtype == np.uint16:

@@ -1,4 +1,4 @@
-"""The public face of quality: measure frames, sets and masters; histograms; photon transfer."""
+"""The public face of quality: measure frames, sets and masters; profiles; photon transfer."""
 
 from __future__ import annotations
 
@@ -11,14 +11,6 @@ from calibstudio.imaging.quality_compare import (
 )
 from calibstudio.imaging.quality_context import FrameContext, MasterContext
 from calibstudio.imaging.quality_frame import measure_frame
-from calibstudio.imaging.quality_histogram import (
-    Histogram,
-    NoiseZones,
-    Profiles,
-    histogram,
-    noise_zones,
-    profiles,
-)
 from calibstudio.imaging.quality_levels import (
     Clipped,
     Level,
@@ -28,6 +20,7 @@ from calibstudio.imaging.quality_levels import (
 )
 from calibstudio.imaging.quality_master import measure_master
 from calibstudio.imaging.quality_outliers import find_outliers
+from calibstudio.imaging.quality_profiles import NoiseZones, Profiles, noise_zones, profiles
 from calibstudio.imaging.quality_sets import (
     FrameSource,
     SetAssessment,
@@ -39,7 +32,6 @@ __all__ = [
     "DarkPoint",
     "FrameContext",
     "FrameSource",
-    "Histogram",
     "Level",
     "MasterContext",
     "NoiseZones",
@@ -51,7 +43,6 @@ __all__ = [
     "compare_masters",
     "dark_proportion",
     "find_outliers",
-    "histogram",
     "judge_dark_proportion",
     "measure_frame",
     "measure_master",

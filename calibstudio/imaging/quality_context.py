@@ -23,6 +23,9 @@ class FrameContext:
     exposure_s: float | None = None
     sensor_temp_c: float | None = None
     set_temp_c: float | None = None
+    held_temp_c: float | None = None
+    """What the frames are judged by where the set point was not waited for: the temperature
+    that the sensor had when the first of them was taken, or that their group has."""
     cooled: bool | None = None
     """None: cooled when it has a set temperature."""
     egain_e_per_adu: float | None = None

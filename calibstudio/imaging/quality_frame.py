@@ -12,6 +12,7 @@ from calibstudio.domain.quality import Assessment, Verdict
 from calibstudio.domain.thresholds import DEFAULT_THRESHOLDS, Limit, Thresholds
 from calibstudio.domain.verdict_words import BIAS_UNKNOWN
 from calibstudio.domain.verdicts import Judge, quantity_text
+from calibstudio.domain.wording import temperature
 from calibstudio.imaging.quality_context import COVERED, DARK_LIKE, FrameContext
 from calibstudio.imaging.quality_defects import cold_pixels, hot_pixels
 from calibstudio.imaging.quality_levels import (
@@ -294,12 +295,33 @@ def _add_temperature(judge: Judge, context: FrameContext, limits: Thresholds) ->
         judge.missing("temperature_error", "no set temperature is written")
     elif context.sensor_temp_c is None:
         judge.missing("temperature_error", "no sensor temperature is written")
+    elif context.held_temp_c is not None:
+        _add_held_temperature(judge, context.sensor_temp_c, context.set_temp_c, context, limits)
     else:
         away = abs(context.sensor_temp_c - context.set_temp_c)
         note = f"Sensor {context.sensor_temp_c:.1f}, set {context.set_temp_c:.1f}."
         judge.add(
             "temperature_error", away, limits.temperature_error, note=note.replace("-", "\u2212")
         )
+
+
+def _add_held_temperature(
+    judge: Judge, sensor_c: float, set_c: float, context: FrameContext, limits: Thresholds
+) -> None:
+    """The set point was not waited for: a warning, and no more as long as the sensor is steady."""
+    held = context.held_temp_c if context.held_temp_c is not None else sensor_c
+    away = Limit(warn_above=limits.temperature_error.warn_above)
+    judge.add(
+        "temperature_error",
+        abs(sensor_c - set_c),
+        away,
+        what=f"Sensor at {temperature(sensor_c)}, set to {temperature(set_c)}: "
+        "the set point was not waited for.",
+        cause="the cooler was still on its way, or cannot hold the set point.",
+        cure=f"Use these frames for lights taken near {temperature(held)} only.",
+        note=f"Judged by {temperature(held)}.",
+    )
+    judge.add("temperature_drift", abs(sensor_c - held), limits.temperature_error)
 
 
 def _add_hot_pixels(

@@ -13,6 +13,7 @@ from calibstudio.domain.kinds import FrameKind
 from calibstudio.domain.quality import Verdict
 from calibstudio.domain.thresholds import Limit, Thresholds
 from calibstudio.domain.verdicts import Judge, more_flats
+from calibstudio.domain.wording import temperature
 from calibstudio.imaging.photon_transfer import PhotonTransfer, transfer_of_tiles
 from calibstudio.imaging.quality_context import COVERED, FrameContext
 from calibstudio.imaging.quality_levels import known_percentile
@@ -155,7 +156,16 @@ def _bias_level(data: SetData) -> float | None:
 
 
 def add_temperature(judge: Judge, data: SetData, limits: Thresholds) -> None:
-    """Warmest less coldest."""
+    """Warmest less coldest; and a warning where the set is not at its set point at all."""
+    held, set_c = data.context.held_temp_c, data.context.set_temp_c
+    if held is not None and set_c is not None:
+        judge.find(
+            Verdict.WARN,
+            "not at its set point",
+            f"The frames were taken at {temperature(held)}, set to {temperature(set_c)}.",
+            cause="the cooler was not waited for, or cannot hold the set point.",
+            cure=f"Use them for lights taken near {temperature(held)} only.",
+        )
     known = [c.sensor_temp_c for c in data.contexts if c.sensor_temp_c is not None]
     if len(known) < 2:
         judge.missing("temperature_spread", "fewer than 2 frames say their sensor temperature")

@@ -59,6 +59,8 @@ class Expected:
     target_adu: float | None = None
     tolerance: float = 0.10
     set_temp_c: float | None = None
+    held_temp_c: float | None = None
+    """Where the set point was not waited for: what the sensor had at the first frame."""
 
 
 class FrameTaker:
@@ -156,6 +158,7 @@ class FrameTaker:
             exposure_s=frame.exposure_s,
             sensor_temp_c=frame.sensor_c,
             set_temp_c=expected.set_temp_c if expected.set_temp_c is not None else frame.set_c,
+            held_temp_c=expected.held_temp_c,
             cooled=info.can_cool,
             egain_e_per_adu=conversion.e_per_adu if conversion else None,
             read_noise_e=conversion.read_noise_e if conversion else None,

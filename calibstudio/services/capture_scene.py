@@ -55,6 +55,7 @@ class Scene:
         self._set_temp_c: float | None = None
         self._accepted_temp: dict[float, float] = {}
         self._not_waited_for: set[float] = set()
+        self._held_temp: dict[str, float] = {}
         self.brightness: int | None = None
         """Panel brightness now, read back; None without a panel."""
         self.cover: CoverState | None = None
@@ -259,7 +260,8 @@ class Scene:
                 if result.phase is not CoolerPhase.STABLE:
                     self._not_waited_for.add(target_c)
                     self._run.note(
-                        f"Did not wait for {temperature(target_c)}; every frame is judged."
+                        f"Did not wait for {temperature(target_c)}: frames are judged by the "
+                        "temperature that the sensor has."
                     )
                 return
             holds = result.holds_c if result.holds_c is not None else target_c
@@ -285,6 +287,23 @@ class Scene:
         """Return the temperature the step is judged by: what was asked, or agreed on instead."""
         wanted = step.settings.set_temp_c
         return None if wanted is None else self._accepted_temp.get(wanted, wanted)
+
+    def held_temp_c(self, step: CaptureStep, sensor_c: float | None) -> float | None:
+        """Return what the frames of a step are judged by after "Do not wait"; None: the set point.
+
+        The first frame of the step sets it. When the sensor has come to its set point after all,
+        the decision has done its work: frames are judged by the set point again.
+        """
+        wanted = self.set_temp_c(step)
+        if wanted is None or sensor_c is None or wanted not in self._not_waited_for:
+            return None
+        limit = self._run.around.thresholds.temperature_error.warn_above
+        if abs(sensor_c - wanted) <= (0.5 if limit is None else limit):
+            self._not_waited_for.discard(wanted)
+            self._held_temp.clear()
+            self._run.note(f"The sensor has come to {temperature(wanted)}.")
+            return None
+        return self._held_temp.setdefault(step.id, sensor_c)
 
     def _cool(self, target_c: float) -> CoolingResult:
         around = self._run.around

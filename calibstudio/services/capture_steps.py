@@ -357,6 +357,7 @@ class StepRunner:
             target_adu=goal.target_adu if goal else None,
             tolerance=goal.tolerance if goal else 0.10,
             set_temp_c=self._scene.set_temp_c(step),
+            held_temp_c=self._scene.held_temp_c(step, frame.sensor_c),
         )
         assessment = self._taker.judge(step, frame, expected)
         return self._taker.keep(

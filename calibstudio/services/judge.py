@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from calibstudio.domain.header import FrameHeader
 from calibstudio.domain.jobs import JobContext
 from calibstudio.domain.kinds import FrameKind
 from calibstudio.domain.quality import Assessment, Finding, Metric, Verdict
+from calibstudio.domain.recipe import Tolerances
 from calibstudio.domain.thresholds import DEFAULT_THRESHOLDS, Thresholds
 from calibstudio.imaging.quality import (
     FrameContext,
@@ -39,7 +41,12 @@ UNLIKE = 10.0
 """Two biases whose levels are further apart than so many noises contradict each other."""
 
 
-def frame_context(header: FrameHeader, *, bias_level_adu: float | None = None) -> FrameContext:
+def frame_context(
+    header: FrameHeader,
+    *,
+    bias_level_adu: float | None = None,
+    held_temp_c: float | None = None,
+) -> FrameContext:
     """Return what a header says that judging needs; a rig's own knowledge is added by `replace`."""
     return FrameContext(
         kind=header.kind or "",
@@ -47,10 +54,36 @@ def frame_context(header: FrameHeader, *, bias_level_adu: float | None = None) -
         exposure_s=header.exposure_s,
         sensor_temp_c=header.sensor_temp_c,
         set_temp_c=header.set_temp_c,
+        held_temp_c=held_temp_c,
         egain_e_per_adu=header.egain_e_per_adu,
         saturation_adu=header.saturation_adu,
         bias_level_adu=bias_level_adu,
     )
+
+
+def held_temperatures(
+    groups: Iterable[Group], headers: Mapping[Path, FrameHeader]
+) -> dict[Path, float]:
+    """Return the temperature of frames whose whole group was taken away from its set point.
+
+    The cooler was still on its way, or could not get there. Together such frames are a set of
+    their own temperature (the median of what was measured), and are judged by that one.
+    """
+    limit = Tolerances().sensor_temp_c
+    found: dict[Path, float] = {}
+    for group in groups:
+        frames = [headers[path] for path in group.frames]
+        pairs = [
+            (h.sensor_temp_c, h.set_temp_c)
+            for h in frames
+            if h.sensor_temp_c is not None and h.set_temp_c is not None
+        ]
+        if not pairs:
+            continue
+        held = median(sensor for sensor, _ in pairs)
+        if abs(held - median(wanted for _, wanted in pairs)) > limit:
+            found |= dict.fromkeys(group.frames, held)
+    return found
 
 
 def same_settings(one: FrameHeader, other: FrameHeader) -> bool:
@@ -90,6 +123,7 @@ def judge_files(
     thresholds: Thresholds = DEFAULT_THRESHOLDS,
     cache: JudgeCache | None = None,
     known: Callable[[FrameContext], FrameContext] | None = None,
+    held: Mapping[Path, float] | None = None,
 ) -> dict[Path, Assessment]:
     """Measure and judge frames and masters, each by itself.
 
@@ -104,6 +138,8 @@ def judge_files(
     known
         Adds what a rig knows of its camera (largest value, gain, read noise) to a frame's
         context.
+    held
+        Of `held_temperatures`, where the frames are grouped already.
 
     Returns
     -------
@@ -120,7 +156,7 @@ def judge_files(
     files = list(files)
     results: dict[Path, Assessment] = {}
     headers = _read_headers(files, results)
-    run = _Run(thresholds, cache, known)
+    run = _Run(thresholds, cache, known, held or {})
     biases = [h for h in headers if h.kind == FrameKind.BIAS]
     others = [h for h in headers if h.kind != FrameKind.BIAS]
     first, second = ctx.split(max(len(biases), 0.01), max(len(others), 0.01))
@@ -191,6 +227,7 @@ class _Run:
     thresholds: Thresholds
     cache: JudgeCache | None
     known: Callable[[FrameContext], FrameContext] | None
+    held: Mapping[Path, float]
 
     def all(
         self,
@@ -224,7 +261,8 @@ class _Run:
 
     def one(self, header: FrameHeader, bias_level: float | None) -> Assessment:
         """Judge one file, or remember it."""
-        context = frame_context(header, bias_level_adu=bias_level)
+        held = self.held.get(header.path)
+        context = frame_context(header, bias_level_adu=bias_level, held_temp_c=held)
         if self.known is not None:
             context = self.known(context)
         if self.cache is not None:
@@ -328,7 +366,8 @@ def judge_set(
         When asked to stop.
     """
     frames = [headers[path] for path in group.frames]
-    contexts = [frame_context(h) for h in frames]
+    held = held_temperatures([group], headers)
+    contexts = [frame_context(h, held_temp_c=held.get(h.path)) for h in frames]
     if known is not None:
         contexts = [known(c) for c in contexts]
     images = names_of_images(frames[0]) if frames else ("",)

@@ -1,4 +1,4 @@
-"""Pictures and histograms of masters, made once and kept in a cache beside the library."""
+"""Small pictures of masters, made once and kept in a cache beside the library."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from calibstudio.domain.errors import CalibStudioError, FileProblemError
+from calibstudio.domain.errors import CalibStudioError
 from calibstudio.services.library import Library
 from calibstudio.services.library_care import CACHE
 
 if TYPE_CHECKING:
     from calibstudio.domain.master import MasterRecord
-    from calibstudio.imaging.quality_histogram import Histogram
 
 log = logging.getLogger(__name__)
 
@@ -97,23 +96,3 @@ def _shrunk(image: NDArray[Any], size: int) -> NDArray[np.float32]:
     means: NDArray[np.float32] = np.full(total.shape, np.nan, dtype=np.float32)
     np.divide(total, count, out=means, where=count > 0, casting="same_kind")
     return means
-
-
-def master_histogram(
-    library: Library, record: MasterRecord, *, plane: str = "", bins: int = 512
-) -> Histogram:
-    """Count the values of a master's image, or of its ``UNC`` or ``CNT``, by colour channel.
-
-    Raises
-    ------
-    FileProblemError
-        The file is gone or damaged, or has no such plane.
-    """
-    from calibstudio.imaging.quality_histogram import histogram
-
-    master = library.open_master(record.sha256)
-    data: NDArray[Any] | None = master.image() if not plane else master.plane(plane)
-    if data is None:
-        raise FileProblemError(f"{record.path} has no plane {plane}.", hint="Look at its image.")
-    bayer = record.values.get("bayer")
-    return histogram(data, bins=bins, bayer=bayer if isinstance(bayer, str) else None)

@@ -167,10 +167,11 @@ class _Run:
 
     def _judge(self, ctx: JobContext, groups: Sequence[Group]) -> None:
         """Judge all frames once, biases first, as capture does."""
-        from calibstudio.services.judge import judge_files
+        from calibstudio.services.judge import held_temperatures, judge_files
 
         frames = [self.headers[path] for g in groups for path in self.grouping.stacked(g)]
-        self.judged = judge_files(ctx, frames) if frames else {}
+        held = held_temperatures(groups, self.headers)
+        self.judged = judge_files(ctx, frames, held=held) if frames else {}
 
     def _one(self, ctx: JobContext, group: Group) -> None:
         """Build one group; a foreseen failure is its own and the rest goes on."""

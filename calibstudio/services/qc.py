@@ -19,6 +19,7 @@ from calibstudio.imaging.quality import DarkPoint, SetAssessment, judge_dark_pro
 from calibstudio.services.import_frames import scan
 from calibstudio.services.judge import (
     JudgeCache,
+    held_temperatures,
     judge_files,
     judge_set,
     same_settings,
@@ -120,8 +121,9 @@ def examine(
     scanning, single, comparing, together = ctx.split(1, 10, 1, 10)
     found = scan(scanning, paths)
     headers = {h.path: h for h in found.headers}
-    files = judge_files(single, found.headers, thresholds=thresholds, cache=cache)
     groups = group_frames(headers.values()).groups
+    held = held_temperatures(groups, headers)
+    files = judge_files(single, found.headers, thresholds=thresholds, cache=cache, held=held)
     files = files | find_copies_across(comparing, groups, headers, files)
     sets = _judge_sets(together, groups, headers, files, thresholds)
     across = _across_darks(headers, files, sets, thresholds)

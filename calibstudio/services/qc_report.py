@@ -19,13 +19,14 @@ from calibstudio.domain.kinds import kind_title
 from calibstudio.domain.quality import Assessment, Finding, Metric, Verdict, worst
 from calibstudio.domain.verdicts import metric_text
 from calibstudio.domain.wording import count, number, significant
-from calibstudio.imaging.quality import Histogram, histogram
+from calibstudio.imaging.display_numbers import Histogram, bars, data_range, region_histogram
 from calibstudio.services.judge import read_pixels
 from calibstudio.services.qc import QcReport
 from calibstudio.store.publish import publish_file
 
 MOST_HISTOGRAMS = 100
 _WIDTH, _HEIGHT = 640, 160
+N_BARS = 256
 
 
 def write_report(ctx: JobContext, report: QcReport, target: Path) -> None:
@@ -150,51 +151,34 @@ def _picture(report: QcReport, path: Path) -> str:
         pixels = read_pixels(header)
     except CalibStudioError:
         return ""
-    bias = None
-    found = histogram(
-        pixels,
-        bins=256,
-        value_range=_shown_range(pixels),
-        bayer=header.bayer,
-        bias_adu=bias,
-        saturation_adu=header.saturation_adu,
-    )
-    return histogram_svg(found)
+    return histogram_svg(region_histogram(pixels), saturation_adu=header.saturation_adu)
 
 
-def _shown_range(pixels: np.ndarray[tuple[int, int], np.dtype[np.float32]]) -> tuple[float, float]:
-    """Return the range that holds all but the outermost 0.02 %, with a margin."""
-    sample = pixels[:: max(1, pixels.shape[0] // 512)]
-    sample = sample[np.isfinite(sample)] if sample.dtype.kind == "f" else sample.ravel()
-    if sample.size == 0:
-        return 0.0, 1.0
-    low, high = (float(v) for v in np.percentile(sample, [0.01, 99.99]))
-    margin = 0.1 * (high - low) or 1.0
-    return low - margin, high + margin
+def histogram_svg(found: Histogram, *, saturation_adu: float | None = None) -> str:
+    """Return a histogram with logarithmic counts, its median and its ends, as inline SVG.
 
-
-def histogram_svg(found: Histogram) -> str:
-    """Return a histogram with logarithmic counts, its median and its ends, as inline SVG."""
-    counts = np.log10(np.maximum(found.counts, 0.0) + 1.0)
+    Nothing for a picture without a value.
+    """
+    if not found.total:
+        return ""
+    shown = bars(found, *data_range(found), N_BARS)
+    counts = np.log10(shown.counts + 1.0)
     top = float(counts.max()) or 1.0
-    low, high = float(found.edges[0]), float(found.edges[-1])
+    low, high = float(shown.edges[0]), float(shown.edges[-1])
     points = [f"0,{_HEIGHT}"]
     for i, value in enumerate(counts):
-        x0, x1 = (i * _WIDTH / found.n, (i + 1) * _WIDTH / found.n)
+        x0, x1 = (i * _WIDTH / len(counts), (i + 1) * _WIDTH / len(counts))
         y = _HEIGHT * (1.0 - 0.95 * float(value) / top)
         points += [f"{x0:.1f},{y:.1f}", f"{x1:.1f},{y:.1f}"]
     points.append(f"{_WIDTH},{_HEIGHT}")
+    median = found.quantile(0.5)
     marks = "".join(
         f"<line x1='{x:.1f}' x2='{x:.1f}' y1='0' y2='{_HEIGHT}' class='{name}'/>"
-        for name, level in (
-            ("median", found.median),
-            ("bias", found.bias_adu),
-            ("saturation", found.saturation_adu),
-        )
+        for name, level in (("median", median), ("saturation", saturation_adu))
         if level is not None and low <= level <= high
         for x in [(level - low) / (high - low) * _WIDTH]
     )
-    words = f"{_ends(low)} to {_ends(high)} ADU, median {significant(found.median)}; counts log"
+    words = f"{_ends(low)} to {_ends(high)} ADU, median {significant(median)}; counts log"
     return (
         f"<figure><svg viewBox='0 0 {_WIDTH} {_HEIGHT}' role='img' aria-label='Histogram'>"
         f"<polygon points='{' '.join(points)}'/>{marks}</svg>"
@@ -227,7 +211,7 @@ th{color:#929BA8;font-weight:500}.n{text-align:right;white-space:nowrap}
 .card{border-left:4px solid;border-radius:4px;padding:8px 12px;margin:8px 0}
 .card i{color:#E3E6EA}figure{margin:8px 0}svg{width:100%;background:#0B0D10}
 polygon{fill:#74B4F4;fill-opacity:.45;stroke:#74B4F4}
-line{stroke:#AEB6C1;stroke-dasharray:2 3}line.saturation{stroke:#FF8270}line.bias{stroke:#E3A0C8}
+line{stroke:#AEB6C1;stroke-dasharray:2 3}line.saturation{stroke:#FF8270}
 @media print{:root{color-scheme:light}body,section,svg{background:#fff;color:#15191E}}
 </style></head><body>
 @BODY@

@@ -21,6 +21,7 @@ from astropy.io import fits
 from calibstudio.devices.simulator.faults import Faults
 from calibstudio.devices.simulator.observatory import SimulatedObservatory, simulated_observatory
 from calibstudio.domain.capture import (
+    ActivityKind,
     Answer,
     CaptureReport,
     CaptureStatus,
@@ -31,11 +32,17 @@ from calibstudio.domain.drafts import BiasDraft, DarkDraft, FlatDraft
 from calibstudio.domain.equipment import CameraState, CoverState, Frame
 from calibstudio.domain.errors import Cancelled
 from calibstudio.domain.jobs import JobContext
+from calibstudio.domain.matching import temperature_rule
 from calibstudio.domain.plan import CapturePlan
 from calibstudio.domain.quality import Verdict
+from calibstudio.domain.recipe import Recipe, Tolerances
+from calibstudio.domain.wording import temperature
 from calibstudio.services.capture_state import resume_plan
+from calibstudio.services.cooling import CoolingRules
 from calibstudio.services.import_frames import scan_and_group
 from calibstudio.services.latest import Latest
+from calibstudio.services.library import Library
+from calibstudio.services.masters import build_masters
 from calibstudio.services.trained import TrainedStore
 from calibstudio.store import publish
 from tests.helpers.sequences import Operator
@@ -302,6 +309,67 @@ def test_a_stuck_cooler_is_a_question_and_skipping_it_keeps_the_rest(tmp_path: P
     assert "cannot hold −10.0\u202f°C" in operator.questions[0].text
     assert [s.phase for s in report.steps] == [StepPhase.SKIPPED, StepPhase.DONE]
     assert {header_of(p)["SET-TEMP"] for p in report.accepted} == {-5.0}
+
+
+AT_ONCE = CoolingRules(ramp_c_per_min=1000.0)
+"""The set point is sent as a whole, so that the sensor is on its way for minutes."""
+
+
+def test_frames_taken_without_waiting_for_the_cooler_are_kept_with_a_warning(
+    tmp_path: Path,
+) -> None:
+    night = observatory(faults=Faults(stuck_cooler=True))
+    operator = Operator()
+    operator.on_status = lambda s: (
+        operator.control.skip_wait() if s.activity.kind is ActivityKind.COOLING else None
+    )
+
+    report = operator.run(night, darks(night), tmp_path / "frames", cooling=AT_ONCE)
+
+    assert operator.questions == [] and report.steps[0].phase is StepPhase.DONE
+    assert len(report.accepted) == 4 and report.steps[0].replaced == 0
+    true_c = night.camera.status().sensor_c
+    assert true_c is not None and true_c > 0.0
+    for frame in report.frames:
+        assert frame.assessment.verdict is Verdict.WARN
+        said = frame.assessment.worst_finding.what
+        assert temperature(true_c) in said and temperature(-10.0) in said
+    headers = [header_of(p) for p in report.accepted]
+    assert {h["SET-TEMP"] for h in headers} == {-10.0}
+    assert all(h["CCD-TEMP"] == pytest.approx(true_c, abs=0.1) for h in headers)
+
+    grouping, _ = scan_and_group(JobContext(), [tmp_path / "frames"])
+    with Library.open(tmp_path / "library") as library:
+        built = build_masters(JobContext(), grouping, grouping.headers, library, Recipe())
+    assert [len(m.excluded) for m in built.masters] == [0]
+    record = built.masters[0].record
+    assert record.n_combined == 4 and record.verdict is Verdict.WARN
+    assert any(temperature(true_c) in f.what for f in record.assessment.findings)
+    lights = {**record.values, "sensor_temp_c": -10.0}
+    assert temperature_rule(lights, record.values, Tolerances()).blocks
+
+
+def test_a_sensor_that_drifts_after_the_wait_was_cut_short_is_still_judged(tmp_path: Path) -> None:
+    night = observatory()
+    operator = Operator({QuestionKind.FAILURE: [Answer.RETRY] * 20})
+    skipped: list[bool] = []
+
+    def skip_once(status: CaptureStatus) -> None:
+        if status.activity.kind is ActivityKind.COOLING and not skipped:
+            skipped.append(True)
+            operator.control.skip_wait()
+
+    operator.on_status = skip_once
+
+    report = operator.run(night, darks(night, count=12), tmp_path, cooling=AT_ONCE)
+
+    frames = report.frames
+    assert frames[0].assessment.verdict is Verdict.WARN
+    bad = [f for f in frames if f.assessment.verdict is Verdict.BAD]
+    assert bad and bad[0].assessment.worst_finding.metric == "temperature_drift"
+    # When the cooler has done its work after all, frames are judged by the set point again.
+    settled = [f for f in frames if f.sensor_c is not None and abs(f.sensor_c + 10.0) < 0.4]
+    assert settled and all(f.assessment.verdict is Verdict.GOOD for f in settled)
 
 
 def uncooled_darks(night: SimulatedObservatory, exposure_s: float, count: int) -> CapturePlan:

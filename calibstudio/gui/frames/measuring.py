@@ -64,9 +64,10 @@ class Measuring(QObject):
         files = [headers[p] for p in paths if p in headers]
 
         def work(ctx: JobContext) -> dict[Path, Assessment]:
-            from calibstudio.services.judge import judge_files
+            from calibstudio.services.judge import held_temperatures, judge_files
 
-            return judge_files(ctx, files)
+            held = held_temperatures([group], headers)
+            return judge_files(ctx, files, held=held)
 
         title = f"Measure {group_title(group)}"
         self._began = time.monotonic()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -13,6 +14,8 @@ import numpy as np
 import pytest
 
 from calibstudio.cli.main import run
+from calibstudio.imaging.display_numbers import region_histogram
+from calibstudio.services.qc_report import histogram_svg
 from tests.helpers.simple_camera import SimpleCamera, write_fits
 
 SMALL = (192, 256)
@@ -203,6 +206,32 @@ def test_the_report_is_one_page_without_script_and_with_everything_escaped(tmp_p
     assert {"svg", "table", "section"} <= set(page.tags)
     assert "<script>alert(1)" in page.text  # shown as text
     assert "Level" in page.text
+
+
+def test_the_picture_of_a_report_counts_as_the_window_does():
+    data = np.random.default_rng(8).poisson(900.0, (300, 400)).astype(np.uint16)
+    data[0, :4] = 60_000
+
+    found = histogram_svg(region_histogram(data), saturation_adu=1000.0)
+
+    low, high = (
+        int(v.replace("\u202f", ""))
+        for v in re.findall(r">([\d\u202f]+) to ([\d\u202f]+) ADU", found)[0]
+    )
+    # Nearly all of the pixels, and not the four bright ones: 900 and five times its root.
+    assert 700 < low < 800 and 990 < high < 1100
+    assert f"median {np.median(data):.0f}" in found
+    x = float(re.findall(r"x1='([\d.]+)'[^>]*class='saturation'", found)[0])
+    assert x / 640 == pytest.approx((1000 - low) / (high - low), abs=0.02)
+    heights = [
+        160 - float(p.split(",")[1]) for p in re.findall(r"points='([^']*)'", found)[0].split()
+    ]
+    assert max(heights) == pytest.approx(152.0, abs=0.2)  # the fullest bin fills 95 %
+
+
+def test_pictures_without_a_value_have_no_histogram_in_a_report():
+    assert histogram_svg(region_histogram(np.full((5, 5), np.nan, np.float32))) == ""
+    assert histogram_svg(region_histogram(np.empty((0, 3), np.uint16))) == ""
 
 
 def test_a_report_replaces_nothing(session, tmp_path, capsys):

@@ -113,6 +113,17 @@ def test_what_neither_side_says_is_no_obstacle_but_is_said() -> None:
         ({"set_temp_c": -10.0, "sensor_temp_c": -10.0}, {"sensor_temp_c": -11.4}, Result.WITHIN),
         ({"set_temp_c": -10.0, "sensor_temp_c": -10.0}, {"sensor_temp_c": -11.6}, Result.DIFFERENT),
         ({"set_temp_c": -10.0}, {}, Result.UNKNOWN),
+        # A sensor that was never at its set point: the set point says nothing of its darks.
+        (
+            {"set_temp_c": -10.0, "sensor_temp_c": -10.0},
+            {"set_temp_c": -10.0, "sensor_temp_c": 4.0},
+            Result.DIFFERENT,
+        ),
+        (
+            {"set_temp_c": 5.0, "sensor_temp_c": 5.1},
+            {"set_temp_c": -10.0, "sensor_temp_c": 4.0},
+            Result.WITHIN,
+        ),
         ({}, {}, Result.UNKNOWN),
     ],
 )

@@ -20,7 +20,7 @@ from calibstudio.domain.master_query import FACETS, MasterQuery, MasterSort
 from calibstudio.domain.quality import Verdict
 from calibstudio.services.library import Library
 from calibstudio.services.library_care import FileState, rebuild, verify
-from calibstudio.services.library_pictures import grey_picture, master_histogram, thumbnail
+from calibstudio.services.library_pictures import grey_picture, thumbnail
 from calibstudio.store.library_overlay import Regrouping
 from calibstudio.store.publish import sha256_of
 from tests.helpers.masters import make_master_file
@@ -442,17 +442,3 @@ def test_a_small_picture_keeps_the_shape_of_the_light() -> None:
     assert picture[37, 50] > picture[2, 2]
     assert grey_picture(np.full((4, 4), np.nan, np.float32), 2).max() == 0
     assert grey_picture(np.ones((3, 500), np.float32), 100).shape == (1, 100)
-
-
-def test_the_histogram_of_a_master_counts_its_pixels(library: Library) -> None:
-    record = library.get(fill(library)[1])
-
-    image, counts = (
-        master_histogram(library, record),
-        master_histogram(library, record, plane="CNT"),
-    )
-
-    assert image.counts.sum() > 0
-    assert counts.counts.sum() == 48
-    with pytest.raises(FileProblemError, match="has no plane BPM"):
-        master_histogram(library, record, plane="BPM")
