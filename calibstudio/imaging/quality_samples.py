@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from calibstudio.imaging.quality_levels import (
     Image,
     adu_quantum,
+    central_level,
     channels,
     clipped_statistics,
     noises_of_tiles,
@@ -33,7 +34,10 @@ class Sample:
     shape: tuple[int, int]
     tiles: Tiles
     level: float
-    """Mean of the clipped means of the tiles, ADU: good to a thousandth of the noise."""
+    """The frame's level as everywhere (`central_level`), ADU; of the brightest channel."""
+    mean: float
+    """Mean of the clipped means of tiles all over the frame, ADU: good to a thousandth of the
+    noise, where a median of whole numbers moves in steps. What drifts and jumps is seen in it."""
     noise: float
     """Median of the tiles' noise, fixed pattern included, rounding taken out, ADU."""
     gradient: float
@@ -70,6 +74,7 @@ def take_sample(data: Image, bayer: str | None, *, at_most: int) -> Sample:
     return Sample(
         (int(data.shape[0]), int(data.shape[1])),
         cut,
+        central_level(data, bayer).value_adu,
         float(known.mean()) if known.size else float("nan"),
         float(np.sqrt(max(noise**2 - step**2 / 12.0, 0.0))) if noise == noise else noise,
         float(np.max(gradients)),

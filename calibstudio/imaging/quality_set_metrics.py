@@ -60,7 +60,7 @@ class SetData:
 def add_noise(judge: Judge, data: SetData, limits: Thresholds) -> None:
     """Read noise from pairs (bias), noise of pairs (darks), temporal noise of pixels."""
     levels = [s.level for s in data.samples]
-    judge.add("level", float(np.median(levels)), note="Median of the frames.")
+    judge.add("level", float(np.median(levels)), note="Median of the frames' levels.")
     n = len(data.samples)
     if data.kind in COVERED:
         _add_pair_noise(judge, data, limits)
@@ -111,12 +111,15 @@ def _add_pair_noise(judge: Judge, data: SetData, limits: Thresholds) -> None:
 
 
 def add_drift(judge: Judge, data: SetData, limits: Thresholds) -> None:
-    """Slope and jumps of covered frames' levels in units of noise; percent for flats."""
-    levels = np.array([s.level for s in data.samples])
+    """Slope and jumps of covered frames in units of noise; change in percent for flats.
+
+    Of the mean of each frame (`Sample.mean`): it shows less than an ADU.
+    """
+    levels = np.array([s.mean for s in data.samples])
     if len(levels) < 2 or not np.isfinite(levels).all():
         judge.missing("level_spread", _needs(2, "frames", len(levels)))
         return
-    judge.add("level_spread", float(levels.std(ddof=1)), note="Standard deviation of the frames.")
+    judge.add("level_spread", float(levels.std(ddof=1)), note="Standard deviation of the frames' means.")
     if data.kind == FrameKind.FLAT:
         light = float(np.median(levels)) - (_bias_level(data) or 0.0)
         if light > 0:

@@ -183,7 +183,7 @@ def _unlike(
     contexts: Sequence[FrameContext],
     limits: Thresholds,
 ) -> dict[int, str]:
-    """Return frames whose level, noise or gradient is unlike the group's, with the reason."""
+    """Return frames whose mean, noise or gradient is unlike the group's, with the reason."""
     use = [None if i in known else s for i, s in enumerate(samples)]
     nan = float("nan")
 
@@ -197,14 +197,14 @@ def _unlike(
     sigmas = limits.outlier_sigma
     # The least scatter that counts: below it a frame differs from the rest without harm.
     if kind in COVERED:
-        least = {"level": 0.1 * noise, "noise": 0.02 * noise, "gradient": 0.1 * noise}
+        least = {"mean": 0.1 * noise, "noise": 0.02 * noise, "gradient": 0.1 * noise}
     else:
-        finite = [v for v in values("level") if np.isfinite(v)]
+        finite = [v for v in values("mean") if np.isfinite(v)]
         light = abs(float(np.median(finite))) if finite else 0.0
         bias = contexts[0].bias_level_adu if contexts else None
         light -= bias or 0.0
-        least = {"level": 0.02 * light, "noise": 0.03 * noise, "gradient": 0.003 * light}
-    for name, what in (("gradient", "Gradient"), ("noise", "Noise"), ("level", "Level")):
+        least = {"mean": 0.02 * light, "noise": 0.03 * noise, "gradient": 0.003 * light}
+    for name, what in (("gradient", "Gradient"), ("noise", "Noise"), ("mean", "Mean")):
         found.update(
             find_outliers(
                 values(name), what=what, unit="ADU", sigmas=sigmas, least_sigma=least[name],

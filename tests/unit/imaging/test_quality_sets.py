@@ -10,7 +10,14 @@ import pytest
 from calibstudio.domain.errors import Cancelled, FileProblemError
 from calibstudio.domain.jobs import CancelToken, JobContext
 from calibstudio.domain.quality import Assessment, Verdict
-from calibstudio.imaging.quality import FrameContext, find_outliers, measure_frame, measure_set
+from calibstudio.imaging.quality import (
+    FrameContext,
+    MasterContext,
+    find_outliers,
+    measure_frame,
+    measure_master,
+    measure_set,
+)
 from calibstudio.imaging.quality_outliers import robust_outliers
 from tests.helpers.simple_camera import SimpleCamera, ramp, vignette
 
@@ -20,6 +27,28 @@ SHAPE = (384, 448)
 
 def contexts(kind: str, count: int, **known: object) -> list[FrameContext]:
     return [FrameContext(kind=kind, max_adu=65535, **known)] * count  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("bayer", [None, "RGGB"])
+def test_a_frame_its_set_and_their_master_have_one_level(bayer: str | None):
+    camera = SimpleCamera(21)
+    light = 30_000.0 * vignette(SHAPE, 0.4)
+    if bayer:
+        light[0::2, 0::2] *= 0.5
+        light[1::2, 1::2] *= 0.7
+    frames = [camera.expose(light) for _ in range(4)]
+    known = contexts("flat", 4, bayer=bayer)
+
+    of_frames = [measure_frame(f, known[0]).value("level") for f in frames]
+    of_set = measure_set("flat", frames, known).value("level")
+    master = np.mean(frames, axis=0).astype(np.float32)
+    of_master = measure_master(
+        "flat", master, None, None, MasterContext(n_frames=4, bayer=bayer)
+    ).value("level")
+
+    assert of_set == np.median(of_frames)
+    # Shot noise of 125 ADU: the median of one tile of 4096 pixels is good to 2.4 ADU.
+    assert of_master == pytest.approx(of_set, abs=10.0)
 
 
 def test_read_noise_of_a_bias_set_is_the_cameras_without_its_pattern():
@@ -127,9 +156,9 @@ def test_the_spread_of_temperature_is_judged():
 @pytest.mark.parametrize(
     ("change", "word"),
     [
-        ({"extra_adu": 19.0}, "Level"),
+        ({"extra_adu": 19.0}, "Mean"),
         ({"extra_adu": ramp(SHAPE, x=23.5)}, "Gradient"),
-        ({"light_e": 400.0}, "Level"),
+        ({"light_e": 400.0}, "Mean"),
     ],
 )
 def test_one_frame_with_light_is_left_out_with_its_reason(change, word):
