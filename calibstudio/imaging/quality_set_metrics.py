@@ -119,7 +119,9 @@ def add_drift(judge: Judge, data: SetData, limits: Thresholds) -> None:
     if len(levels) < 2 or not np.isfinite(levels).all():
         judge.missing("level_spread", _needs(2, "frames", len(levels)))
         return
-    judge.add("level_spread", float(levels.std(ddof=1)), note="Standard deviation of the frames' means.")
+    judge.add(
+        "level_spread", float(levels.std(ddof=1)), note="Standard deviation of the frames' means."
+    )
     if data.kind == FrameKind.FLAT:
         light = float(np.median(levels)) - (_bias_level(data) or 0.0)
         if light > 0:
