@@ -20,7 +20,7 @@ from calibstudio.domain.recipe import Normalization, Rejection, StackSettings
 from calibstudio.domain.wording import count, duration, number, size
 from calibstudio.imaging.combine import CombineReport, Scale, combine, describe_rule
 from calibstudio.imaging.reject import resolve
-from calibstudio.store.pixels import FitsPixels, UnpackBudget
+from calibstudio.store.pixels import FramePixels, UnpackBudget, open_frame
 from calibstudio.store.publish import publish_file
 from calibstudio.store.stack_fits import HeaderCard, PlannedImage, StackFile, kept_cards
 
@@ -156,7 +156,7 @@ class _Inputs:
     """The files of a stack, all open, and those that had to be left out."""
 
     paths: list[Path]
-    opened: list[FitsPixels]
+    opened: list[FramePixels]
     names: tuple[str, ...]
     """Images that every file has."""
     skipped: list[Skipped]
@@ -193,7 +193,7 @@ class _Inputs:
 
     def _add(self, path: Path, budget: UnpackBudget) -> None:
         try:
-            file = self._stack.enter_context(FitsPixels(path, budget=budget))
+            file = self._stack.enter_context(open_frame(path, budget=budget))
             for name in file.names:
                 # A picture that is cut off or has no rows is found before anything is combined.
                 file.check(name)
@@ -249,7 +249,7 @@ class _Inputs:
             if path in known:
                 continue
             try:
-                with FitsPixels(path) as file:
+                with open_frame(path) as file:
                     for name in file.names:
                         file.check(name)
             except FileProblemError as error:
@@ -278,7 +278,7 @@ _Look = tuple[tuple[str, tuple[int, int]], ...]
 """Names and sizes of the images of a file."""
 
 
-def _look(file: FitsPixels) -> _Look:
+def _look(file: FramePixels) -> _Look:
     """What must be the same in all files; a single image may have any name."""
     names = file.names
     if len(names) == 1:

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from calibstudio.domain.errors import FileProblemError
+from calibstudio.store.any_header import read_hdus
 from calibstudio.store.fits_cards import CardValue
-from calibstudio.store.header_bytes import Hdu, open_for_headers, read_fits
+from calibstudio.store.header_bytes import Hdu
 from calibstudio.store.master_cards import Card
 
 FROM_FRAME = (
@@ -52,7 +53,7 @@ def agreeing_cards(paths: Sequence[Path], image: str = "") -> tuple[Card, ...]:
     Parameters
     ----------
     paths
-        FITS files; one that cannot be read is passed over (stacking says it).
+        Frames; one that cannot be read is passed over (stacking says it).
     image
         EXTNAME of one of several detectors: its own cards. Empty: the cards of the frame.
     """
@@ -77,9 +78,7 @@ def _cards_of(
     path: Path, image: str, wanted: Sequence[str]
 ) -> Mapping[str, tuple[CardValue, str]] | None:
     try:
-        file, status = open_for_headers(path)
-        with file:
-            hdus = read_fits(path, file, status.st_size).hdus
+        hdus = read_hdus(path)
     except (FileProblemError, OSError):
         return None
     return {

@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import PurePath
 
 from calibstudio.domain.kinds import FrameKind
+from calibstudio.store.camera_raw import CAMERA_RAW
 
 _BETWEEN = frozenset({"for", "of", "the"})
 
@@ -295,4 +296,6 @@ def _stem(name: str) -> str:
         name = stem
 
 
-_ENDINGS = frozenset(["fit", "fits", "fts", "fz", "gz", "bz2", "xz", "xisf"])
+_ENDINGS = frozenset(["fit", "fits", "fts", "fz", "gz", "bz2", "xz", "xisf", "ser"]) | {
+    ending.removeprefix(".") for ending in CAMERA_RAW
+}

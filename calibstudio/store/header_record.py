@@ -115,7 +115,8 @@ def _lasting(source: Source) -> _Lasting:
 
 
 def _read_lasting(source: Source) -> _Lasting:
-    lookup = Lookup(source.lookup.cards, (), properties=source.lookup.properties)
+    given = source.lookup
+    lookup = Lookup(given.cards, (), properties=given.properties, word=given.word)
     values: dict[str, Any] = {}
     kind, says_master = read_kind(lookup)
     software = fields.read_text(lookup, "software", words.SOFTWARE)

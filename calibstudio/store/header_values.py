@@ -51,6 +51,8 @@ class Lookup:
     """Filled by the readers: field name -> where its value came from."""
     properties: frozenset[str] = frozenset()
     """Keywords that stand for an XISF property."""
+    word: str = "card"
+    """What a source of a value is called: ``EXPTIME card``."""
 
     def value(self, keyword: str) -> CardValue:
         """A card's value; None when absent, undefined or blank."""
@@ -77,7 +79,7 @@ class Lookup:
 
     def came_from(self, name: str, keyword: str) -> None:
         """Note where a field's value came from."""
-        self.origin[name] = f"{keyword} {'property' if keyword in self.properties else 'card'}"
+        self.origin[name] = f"{keyword} {'property' if keyword in self.properties else self.word}"
 
 
 def number_and_unit(value: CardValue) -> tuple[float, str] | None:

@@ -11,13 +11,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from calibstudio.domain.equipment import Site
 from calibstudio.domain.errors import FileProblemError
 from calibstudio.domain.header import FrameHeader, HeaderValue
 from calibstudio.domain.header_edit import correct, with_night
+from calibstudio.domain.wording import significant
 from calibstudio.store import header_words as words
+from calibstudio.store.any_header import reader
+from calibstudio.store.camera_raw import CAMERA_RAW, describe_raw, is_camera_raw
 from calibstudio.store.fits_cards import Card
 from calibstudio.store.header_bytes import (
     FitsFile,
@@ -28,9 +31,13 @@ from calibstudio.store.header_bytes import (
 )
 from calibstudio.store.header_record import Source, header_record
 from calibstudio.store.header_values import Both, CardSource, Lookup
+from calibstudio.store.xisf_block import WHITE
 from calibstudio.store.xisf_header import XisfHeader, read_xisf
+from calibstudio.store.xisf_header import image_names as xisf_names
 
-FRAME_ENDINGS = frozenset({".fit", ".fits", ".fts", ".fz", ".gz", ".bz2", ".xz", ".xisf"})
+FRAME_ENDINGS = (
+    frozenset({".fit", ".fits", ".fts", ".fz", ".gz", ".bz2", ".xz", ".xisf"}) | CAMERA_RAW
+)
 """Lower case; what a file is, is told by its first bytes."""
 
 
@@ -53,7 +60,7 @@ def read_header(
     Parameters
     ----------
     path
-        FITS, compressed FITS or XISF, with any ending.
+        FITS, compressed FITS or XISF with any ending, or a raw file of a camera.
     site
         Where the telescope stands; decides the night. None: what the header says.
     corrections
@@ -99,11 +106,13 @@ def read_raw_header(path: Path, *, site_zone: str | None = None) -> ReadHeader:
     file, status = open_for_headers(path)
     try:
         with file:
-            head = file.read(8)
+            head = file.read(16)
             file.seek(0)
             if first_bytes_kind(head) == "xisf":
                 xisf = read_xisf(path, file, status.st_size)
                 source, first = _from_xisf(path, xisf, status), xisf.first_bytes
+            elif is_camera_raw(path, head):
+                source, first = _from_raw(path, file, status)
             else:
                 fits = read_fits(path, file, status.st_size)
                 source, first = _from_fits(path, fits, status), fits.first_bytes
@@ -140,6 +149,20 @@ def _from_fits(path: Path, fits: FitsFile, status: os.stat_result) -> Source:
         file_mtime_ns=status.st_mtime_ns,
         lasting=lasting,
     )
+
+
+def _from_raw(path: Path, file: BinaryIO, status: os.stat_result) -> tuple[Source, bytes]:
+    read_at = reader(file)
+    raw = describe_raw(path, read_at, status.st_size)
+    source = Source(
+        path,
+        Lookup(raw.cards(), notes=list(raw.notes()), word="EXIF"),
+        raw.shape,
+        ("",),
+        file_bytes=status.st_size,
+        file_mtime_ns=status.st_mtime_ns,
+    )
+    return source, read_at(0, 16384)
 
 
 def _image_names(hdus: Sequence[Hdu]) -> tuple[str, ...]:
@@ -184,5 +207,11 @@ def _from_xisf(path: Path, xisf: XisfHeader, status: os.stat_result) -> Source:
         if image.attachment is not None and sum(image.attachment) > status.st_size:
             damage = f"It is cut off: {status.st_size} of {sum(image.attachment)} bytes are there."
     lookup = Lookup(cards, first.history, properties=first.properties)
-    names = ("", *(image.name or f"image {n + 2}" for n, image in enumerate(images[1:])))
-    return Source(path, lookup, first.shape, names, prod(first.geometry[2:]), damage, **facts)
+    if first.bounds is not None and first.bounds != (0.0, WHITE):
+        low, high = (significant(v) for v in first.bounds)
+        lookup.notes.append(
+            f"Its pixels are fractions, {low} for black and {high} for white: they are read as 0 "
+            f"to {WHITE:.0f} ADU, as PixInsight means them."
+        )
+    names = xisf_names(images)
+    return Source(path, lookup, first.shape, names, first.colours, damage, **facts)

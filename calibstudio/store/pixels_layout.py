@@ -107,7 +107,7 @@ def not_fits(start: bytes, file: str) -> FileProblemError:
     """Say that a file whose first bytes are these is no FITS file."""
     hint = "It is left out; look at what it really is."
     if start.startswith(b"XISF0100"):
-        hint = "It is an XISF file; export it as FITS."
+        hint = "It is a packed XISF file; unpack it first."
     return FileProblemError(f"{file} is not a FITS file.", hint=hint)
 
 

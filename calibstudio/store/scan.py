@@ -88,24 +88,7 @@ NON_FRAMES = frozenset(
     ]
 )
 """Endings of files that are never opened in a scan."""
-CAMERA_RAW = frozenset(
-    [
-        ".cr2",
-        ".cr3",
-        ".crw",
-        ".nef",
-        ".nrw",
-        ".arw",
-        ".dng",
-        ".raf",
-        ".orf",
-        ".rw2",
-        ".pef",
-        ".srw",
-        ".x3f",
-        ".ser",
-    ]
-)
+NOT_READ = frozenset({".ser"})
 """Frames of a kind that is not read here: said, not passed over."""
 SYSTEM_NAMES = frozenset({"thumbs.db", "desktop.ini", "$recycle.bin", "system volume information"})
 
@@ -228,7 +211,7 @@ def _sort_out(candidates: list[_Candidate], listing: Listing) -> None:
         ending = path.suffix.lower()
         if not stat.S_ISREG(status.st_mode):
             listing.ignored.append(LeftOut(path, "No file, but a device or a pipe."))
-        elif ending in CAMERA_RAW:
+        elif ending in NOT_READ:
             listing.ungrouped.append(
                 LeftOut(path, f"A {ending} file is not read here: convert it to FITS.")
             )

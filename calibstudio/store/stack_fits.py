@@ -16,9 +16,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from calibstudio.store.any_header import read_hdus
 from calibstudio.store.card_writer import BLOCK, card, header_block
 from calibstudio.store.fits_cards import Cards
-from calibstudio.store.header_bytes import open_for_headers, read_fits
 
 KEPT = (
     *("IMAGETYP", "FRAME", "OBSTYPE", "OBJECT", "INSTRUME", "DETECTOR", "TELESCOP", "OBSERVAT"),
@@ -168,9 +168,7 @@ def kept_cards(path: Path, image: str = "") -> tuple[HeaderCard, ...]:
     FileProblemError
         If the file cannot be read.
     """
-    stream, status = open_for_headers(path)
-    with stream:
-        hdus = read_fits(path, stream, status.st_size).hdus
+    hdus = read_hdus(path)
     own = [hdu.cards for hdu in hdus[1:] if image and hdu.name.upper() == image.upper()]
     found: list[HeaderCard] = []
     for keyword in KEPT:

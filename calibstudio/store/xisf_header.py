@@ -6,8 +6,9 @@ because a header comes from anywhere.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isfinite, prod
 from pathlib import Path
 from typing import BinaryIO
 from xml.parsers import expat
@@ -38,6 +39,38 @@ class XisfImage:
     properties: frozenset[str]
     """Keywords in ``cards`` that stand for an XISF property."""
     color_filter_array: str
+    attributes: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Of the element: how its pixels are stored (see `store.xisf_block`)."""
+    data_attributes: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Of the Data element in it, where the pixels lie in the header."""
+    data: str = field(default="", repr=False)
+    """Their text, where `read_xisf` was asked for it."""
+
+    @property
+    def channels(self) -> int:
+        """All channels, also those that are no colour (alpha)."""
+        return prod(self.geometry[2:])
+
+    @property
+    def colours(self) -> int:
+        """Channels that are a picture: three of a colour image, one of a grey one."""
+        is_rgb = self.attributes.get("colorSpace", "Gray").strip().lower() == "rgb"
+        return min(3, self.channels) if is_rgb else 1
+
+    @property
+    def bounds(self) -> tuple[float, float] | None:
+        """The values that are black and white, for floating point; None for integers.
+
+        Without the attribute (which the standard demands) 0 and 1, as PixInsight writes.
+        """
+        if not self.sample_format.startswith("Float"):
+            return None
+        low, _, high = self.attributes.get("bounds", "0:1").partition(":")
+        try:
+            found = float(low), float(high)
+        except ValueError:
+            return 0.0, 1.0
+        return found if isfinite(found[0]) and isfinite(found[1]) else (0.0, 1.0)
 
     @property
     def shape(self) -> tuple[int, int] | None:
@@ -59,8 +92,29 @@ class _Refused(Exception):
     """The XML asks for something that no frame needs."""
 
 
-def read_xisf(path: Path, file: BinaryIO, size: int) -> XisfHeader:
+def image_names(images: Sequence[XisfImage]) -> tuple[str, ...]:
+    """Return the names of the pictures of a file, in order, as a user types them.
+
+    ``""`` is the first image; further ones have their own name or number. A colour image is three
+    pictures: ``R``, ``G``, ``B``, with its name before them where it is not the first.
+    """
+    names: list[str] = []
+    for number, image in enumerate(images):
+        base = "" if number == 0 else image.name or f"image {number + 1}"
+        if image.colours < 3:
+            names.append(base if base not in names else f"image {number + 1}")
+        else:
+            names += [f"{base} {c}".strip() for c in "RGB"]
+    return tuple(names)
+
+
+def read_xisf(path: Path, file: BinaryIO, size: int, *, with_data: bool = False) -> XisfHeader:
     """Read the header of an open XISF file.
+
+    Parameters
+    ----------
+    with_data
+        Also keep pixels that lie in the header itself.
 
     Raises
     ------
@@ -79,7 +133,7 @@ def read_xisf(path: Path, file: BinaryIO, size: int) -> XisfHeader:
             hint="Save it again without embedded data.",
         )
     xml = file.read(length)
-    reader = _Reader()
+    reader = _Reader(with_data=with_data)
     try:
         reader.parse(xml.rstrip(b"\0"))
     except (expat.ExpatError, _Refused, ValueError) as error:
@@ -98,13 +152,17 @@ class _Open:
         self.history: list[str] = []
         self.properties: set[str] = set()
         self.cfa = ""
+        self.data_attributes: dict[str, str] = {}
+        self.data: list[str] = []
 
 
 class _Reader:
     """Collects what is wanted from a stream of XML events."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, with_data: bool) -> None:
         self.images: list[XisfImage] = []
+        self._with_data = with_data
+        self._in_data = False
         self._image: _Open | None = None
         self._depth = 0
         self._keywords = 0
@@ -133,6 +191,9 @@ class _Reader:
             self._keyword(attributes)
         elif name == "ColorFilterArray" and self._image is not None:
             self._image.cfa = attributes.get("pattern", "")
+        elif name == "Data" and self._image is not None and not self._property:
+            self._image.data_attributes = attributes
+            self._in_data = True
         elif name == "Property":
             self._property = attributes.get("id", "")
             self._text = attributes.get("value", "")
@@ -142,13 +203,23 @@ class _Reader:
         name = name.rpartition(":")[2]
         if name == "Property":
             self._keep_property()
+        elif name == "Data":
+            self._in_data = False
         elif name == "Image" and self._image is not None:
             self.images.append(_finished(self._image))
             self._image = None
 
     def _characters(self, data: str) -> None:
-        if self._property and len(self._text) < MAX_TEXT:
-            self._text += data[:MAX_TEXT]
+        if self._property:
+            if len(self._text) < MAX_TEXT:
+                self._text += data[:MAX_TEXT]
+        elif self._with_data and self._image is not None and (self._in_data or self._is_inline()):
+            self._image.data.append(data)
+
+    def _is_inline(self) -> bool:
+        return self._image is not None and self._image.attributes.get("location", "").startswith(
+            "inline:"
+        )
 
     def _keyword(self, attributes: Mapping[str, str]) -> None:
         self._keywords += 1
@@ -200,6 +271,9 @@ def _finished(image: _Open) -> XisfImage:
         tuple(image.history),
         frozenset(image.properties),
         image.cfa,
+        attributes,
+        image.data_attributes,
+        "".join(image.data),
     )
 
 

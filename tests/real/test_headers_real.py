@@ -118,7 +118,7 @@ def test_a_scan_of_everything_accounts_for_every_file(shared_data: Path) -> None
     assert sorted(placed) == sorted(files)
     assert all(item.reason for item in (*grouping.ungrouped, *grouping.ignored))
     raw = next(i for i in grouping.ungrouped if i.path.name == "CRW.CRW")
-    assert raw.reason == "A .crw file is not read here: convert it to FITS."
+    assert raw.reason == "Its kind is unknown: neither header nor names say it."
 
 
 def test_arcsat_is_one_night_with_one_group_of_flats(shared_data: Path) -> None:
