@@ -91,7 +91,14 @@ class FrameResult:
     assessment: Assessment = field(default_factory=Assessment)
     filter: str | None = None
     level_adu: float | None = None
+    p999_adu: float | None = None
+    """99.9th percentile, of test frames: with it a search goes on where it was."""
+    brightness: int | None = None
+    """Panel brightness it was taken with, read back."""
     sensor_c: float | None = None
+    """At the end of the exposure."""
+    sensor_before_c: float | None = None
+    """Before the exposure; None where no temperature is set."""
     path: Path | None = None
     """None: a test frame, shown and thrown away."""
     kept_aside: bool = False
@@ -156,6 +163,11 @@ class QuestionKind(StrEnum):
     LIGHT = "light"
     COOLER = "cooler"
     FAILURE = "failure"
+    """A device failed and did not come back by itself."""
+    BAD_FRAMES = "bad frames"
+    """Too many bad frames in a row."""
+    DISK = "disk"
+    """There is no room for the next frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +260,13 @@ class FrameNotes:
     """Of its step; part of the name."""
     sequence: str = ""
     """Title of the plan."""
+    sequence_id: str = ""
+    """With step, number and index: what finds the frame again when its journal was torn."""
+    step_id: str = ""
+    index: int = 0
+    is_search: bool = False
+    level_adu: float | None = None
+    sensor_before_c: float | None = None
     saturation_adu: float | None = None
     verdict: Verdict | None = None
     reason: str = ""

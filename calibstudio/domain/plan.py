@@ -210,6 +210,8 @@ class CapturePlan:
     steps: tuple[CaptureStep, ...]
     build_masters: bool = True
     """Whether masters are built in the background when the steps are done."""
+    warm_up: bool = False
+    """Whether the sensor is warmed up slowly, and the cooler switched off, at the end."""
 
     @property
     def frames_wanted(self) -> int:
@@ -240,6 +242,7 @@ class CapturePlan:
             "version": PLAN_VERSION,
             "title": self.title,
             "build_masters": self.build_masters,
+            "warm_up": self.warm_up,
             "steps": [step_document(step) for step in self.steps],
         }
 
@@ -259,7 +262,12 @@ class CapturePlan:
                     hint="Update CalibStudio, or make the plan again.",
                 )
             steps = tuple(step_from_document(s) for s in document["steps"])
-            plan = cls(str(document["title"]), steps, bool(document.get("build_masters", True)))
+            plan = cls(
+                str(document["title"]),
+                steps,
+                bool(document.get("build_masters", True)),
+                bool(document.get("warm_up", False)),
+            )
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise UsageError(
                 f"The capture plan cannot be read: {error!r}.", hint="Make the plan again."

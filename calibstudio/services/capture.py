@@ -6,6 +6,9 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from calibstudio.domain.capture import (
     ActivityKind,
     CaptureReport,
@@ -23,9 +26,16 @@ from calibstudio.domain.plan import CapturePlan, CaptureStep, Search
 from calibstudio.domain.thresholds import DEFAULT_THRESHOLDS, Thresholds
 from calibstudio.domain.wording import number
 from calibstudio.services.capture_check import preflight, raise_if_impossible
-from calibstudio.services.capture_run import SequenceRun, SequenceStopped, Surroundings
+from calibstudio.services.capture_frames import FrameTaker
+from calibstudio.services.capture_journal import Origin, StateLog
+from calibstudio.services.capture_run import (
+    SequenceRun,
+    SequenceStopped,
+    StepEnded,
+    Surroundings,
+)
 from calibstudio.services.capture_scene import Scene
-from calibstudio.services.capture_state import Resumed, StateLog
+from calibstudio.services.capture_state import Resumed, resume_plan, settle
 from calibstudio.services.capture_steps import StepRunner
 from calibstudio.services.cooling import CoolingRules
 from calibstudio.services.latest import Latest
@@ -47,6 +57,7 @@ def run_sequence(
     preview: Latest[Frame] | None = None,
     cooling: CoolingRules | None = None,
     resumed: Resumed | None = None,
+    origin: Origin | None = None,
 ) -> CaptureReport:
     """Take the frames of a plan until each step has as many good ones as it wants.
 
@@ -67,7 +78,10 @@ def run_sequence(
     preview
         The newest frame, for looking.
     resumed
-        A sequence read by `resume_plan`, to go on with; ``plan`` must be its plan.
+        A sequence read by `resume_plan`, to go on with; ``plan`` must be its plan, and the sink
+        must write to its folder. It is read once more when its file is locked.
+    origin
+        What is written down about where a new sequence comes from; the camera is added.
 
     Returns
     -------
@@ -81,30 +95,87 @@ def run_sequence(
     UsageError, WriteProblemError, DeviceError
         The sequence cannot start at all; nothing moved.
     """
-    if resumed is not None and resumed.plan != plan:
-        raise UsageError(
-            "The sequence to go on with has another plan.", hint="Resume it with its own plan."
-        )
     around = Surroundings(
         ctx, observatory, sink, control, on_status, thresholds, trained, preview,
         cooling or CoolingRules(),
     )  # fmt: skip
-    run = _prepared(around, plan, resumed)
-    run.say(ActivityKind.STARTING, "Looking at the equipment")
-    left = _left_to_take(plan, run.steps)
-    if left.steps:
-        raise_if_impossible(preflight(observatory, left, sink.folder, rules=around.cooling))
-    scene = Scene(run)
-    scene.remember()
-    _open_log(run, resumed)
+    journal = None
+    if resumed is not None:
+        _check_same(resumed, plan, around)
+        journal = StateLog.again(resumed.path, resumed.root, resumed.id)
+    try:
+        if resumed is not None:
+            settle(resumed.path)
+            resumed = resume_plan(resumed.path)
+        run = _prepared(around, plan, resumed)
+        run.say(ActivityKind.STARTING, "Looking at the equipment")
+        left = _left_to_take(plan, run.steps)
+        if left.steps:
+            raise_if_impossible(preflight(observatory, left, sink.folder, rules=around.cooling))
+        scene = Scene(run)
+        was_cut_off = resumed.before if resumed is not None else None
+        before = scene.remember(was_cut_off, resumed.agreed_c if resumed is not None else None)
+        journal = _open_log(run, resumed, journal, origin or Origin())
+        journal.before(before)
+    except BaseException:
+        if journal is not None:
+            journal.close()
+        raise
+    return _carried_out(run, scene, resumed)
+
+
+def _check_same(resumed: Resumed, plan: CapturePlan, around: Surroundings) -> None:
+    """Refuse to go on with another plan, another camera, or into another folder."""
+    if resumed.plan != plan:
+        raise UsageError(
+            "The sequence to go on with has another plan.", hint="Resume it with its own plan."
+        )
+    if around.sink.folder.resolve() != resumed.root:
+        raise UsageError(
+            f"The sequence writes to {resumed.root}, not to {around.sink.folder}.",
+            hint="Resume it with its own folder.",
+        )
+    began, info = resumed.origin, around.info
+    other_name = began.camera and began.camera != info.name
+    other_serial = began.serial and info.serial and began.serial != info.serial
+    if other_name or other_serial:
+        serial = f" ({began.serial})" if other_serial else ""
+        raise UsageError(
+            f"The sequence was begun with {began.camera}{serial}; {info.name} is connected.",
+            hint="Connect that camera, or start a new sequence.",
+        )
+
+
+def _carried_out(run: SequenceRun, scene: Scene, resumed: Resumed | None) -> CaptureReport:
+    """Take what is left; put everything back whatever happens."""
     stopped, why = False, ""
     try:
-        StepRunner(run, scene).run_all()
+        taker = FrameTaker(run, scene)
+        if resumed is not None and (pixels := _last_pixels(resumed)) is not None:
+            taker.remember_pixels(pixels)
+        StepRunner(run, scene, taker).run_all()
+        if run.plan.warm_up:
+            scene.warm_up()
     except SequenceStopped as stop:
         stopped, why = True, str(stop)
+    except StepEnded as ended:  # warming up was left out after the camera was lost
+        run.note(str(ended))
     finally:
         _close(run, scene)
     return _report(run, stopped=stopped, why=why)
+
+
+def _last_pixels(resumed: Resumed) -> NDArray[np.uint16] | None:
+    """Return the pixels of the last frame on disk: a camera may deliver it once more."""
+    last = next((f for f in reversed(resumed.frames) if f.path is not None), None)
+    if last is None or last.path is None:
+        return None
+    from calibstudio.store.pixels import read_image
+
+    try:
+        return np.asarray(read_image(last.path))
+    except CalibStudioError:
+        return None
 
 
 def _prepared(around: Surroundings, plan: CapturePlan, resumed: Resumed | None) -> SequenceRun:
@@ -117,6 +188,7 @@ def _prepared(around: Surroundings, plan: CapturePlan, resumed: Resumed | None) 
     run = SequenceRun(around, plan, resumed.steps)
     run.frames = list(resumed.frames)
     run.notes = list(resumed.notes)
+    run.earlier_tries = dict(resumed.tries)
     return run
 
 
@@ -143,19 +215,25 @@ def _left_to_take(plan: CapturePlan, steps: list[StepState]) -> CapturePlan:
     return replace(plan, steps=tuple(left))
 
 
-def _open_log(run: SequenceRun, resumed: Resumed | None) -> None:
-    """Find the night's folder and begin, or go on, in the sequence's file."""
+def _open_log(
+    run: SequenceRun, resumed: Resumed | None, journal: StateLog | None, origin: Origin
+) -> StateLog:
+    """Begin, or go on, in the sequence's file; what was found out at the start is written down."""
     around = run.around
     now = around.now()
+    if resumed is not None and journal is not None:
+        run.folder, run.state_log = resumed.path.parent, journal
+        journal.resumed(now)
+        for frame in resumed.news:
+            journal.frame(frame)
+        return journal
     first = run.plan.steps[0]
     notes = FrameNotes(observatory=around.observatory, kind=first.kind, filter=first.filter)
-    folder = around.sink.night_folder(notes, now)
-    run.folder = folder
-    if resumed is not None:
-        run.folder = resumed.path.parent
-        run.state_log = StateLog.again(resumed, around.sink.folder, now)
-    else:
-        run.state_log = StateLog.begin(run.plan, folder, around.sink.folder, now)
+    run.folder = around.sink.night_folder(notes, now)
+    info = around.info
+    known = replace(origin, camera=info.name, serial=info.serial or "")
+    run.state_log = StateLog.begin(run.plan, run.folder, around.sink.folder, now, origin=known)
+    return run.state_log
 
 
 def _close(run: SequenceRun, scene: Scene) -> None:
@@ -168,7 +246,7 @@ def _close(run: SequenceRun, scene: Scene) -> None:
         try:
             run.state_log.end(finished=is_done, at=run.around.now())
         except CalibStudioError as error:
-            run.note(f"The state of the sequence was not kept: {error}")
+            run.note(f"The end of the sequence was not noted: {error}")
     run.finished = True
     run.question = None
     good = sum(s.good for s in run.steps)

@@ -8,13 +8,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from calibstudio.domain.capture import (
-    ActivityKind,
-    FrameNotes,
-    FrameResult,
-    QuestionKind,
-)
+from calibstudio.domain.capture import ActivityKind, FrameNotes, FrameResult
 from calibstudio.domain.equipment import ExposureRequest, Frame
 from calibstudio.domain.errors import (
     CalibStudioError,
@@ -28,19 +24,14 @@ from calibstudio.domain.kinds import FrameKind
 from calibstudio.domain.plan import CaptureStep, readout_s
 from calibstudio.domain.quality import Assessment, Finding, Verdict
 from calibstudio.domain.wording import duration, exposure
-from calibstudio.services.capture_run import (
-    FAILURE_ANSWERS,
-    SequenceRun,
-    SequenceStopped,
-    StepEnded,
-)
+from calibstudio.services.capture_patience import Patience
+from calibstudio.services.capture_room import Room, is_full
+from calibstudio.services.capture_run import SequenceRun, StepEnded
 from calibstudio.services.capture_scene import Scene
 from calibstudio.store.raw_fits import stored_bayer
 
 RETRIES = 3
 RETRY_AFTER_S = 2.0
-RECONNECTS = 5
-RECONNECT_AFTER_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +59,14 @@ class FrameTaker:
 
     def __init__(self, run: SequenceRun, scene: Scene) -> None:
         self._run, self._scene = run, scene
-        self._last: Frame | None = None
+        self._patience = Patience(run)
+        self._room = Room(run)
+        self._newest: NDArray[np.uint16] | None = None
+        self._previous: NDArray[np.uint16] | None = None
+
+    def remember_pixels(self, pixels: NDArray[np.uint16]) -> None:
+        """Tell the pixels of the last frame of before: a camera may deliver them once more."""
+        self._newest = pixels
 
     # Exposing ---------------------------------------------------------------------------------
 
@@ -76,59 +74,49 @@ class FrameTaker:
         """Expose one frame, with patience for a camera that fails.
 
         A failed exposure or a busy camera is tried again; a camera that stops answering is given
-        time to come back, then the operator is asked.
+        time to come back, everything is set as before, and the frame is begun anew. Then the
+        operator is asked.
 
         Raises
         ------
         StepEnded
             The camera cannot do this, or the operator skips the step.
-        SequenceStopped, Cancelled
+        SequenceStopped, Cancelled, DeviceError
         """
         around = self._run.around
         request = step.settings.request(step.kind, exposure_s)
         failures = 0
         while True:
+            self._room.for_a_frame(step)
             seconds = exposure_s + readout_s(around.info, step.settings)
             self._run.activity(ActivityKind.EXPOSING, text, seconds)
             began = around.now()
             try:
-                return around.observatory.camera.expose(request, around.ctx.token)
+                frame = around.observatory.camera.expose(request, around.ctx.token)
+                self._previous, self._newest = self._newest, frame.data
+                return frame
             except UnsupportedRequestError as error:
                 raise StepEnded(str(error), hint=error.hint) from error
             except DeviceUnreachableError as error:
                 elapsed = (around.now() - began) / timedelta(seconds=1)
-                self._reconnect(error, number_, elapsed)
+                self._reconnect(error, step, number_, elapsed)
                 failures = 0
             except (DeviceBusyError, ExposureFailedError) as error:
                 failures += 1
                 if failures > RETRIES:
-                    self._ask_about(error)
+                    self._patience.ask(error)
                     failures = 0
                 else:
                     self._run.note(f"{error} Tried again.")
                     around.sleep(RETRY_AFTER_S)
 
-    def _reconnect(self, error: CalibStudioError, number_: int, elapsed_s: float) -> None:
-        """Wait until the camera answers again; ask when it does not."""
-        around = self._run.around
+    def _reconnect(
+        self, error: CalibStudioError, step: CaptureStep, number_: int, elapsed_s: float
+    ) -> None:
+        """Wait until the camera answers again, and set everything as it was for this step."""
         said = f"Camera stopped answering in frame {number_}, {duration(elapsed_s)} in."
-        self._run.note(said)
-        for attempt in range(1, RECONNECTS + 1):
-            if around.control.stopping:
-                raise SequenceStopped
-            text = f"{said} Reconnecting, try {attempt} of {RECONNECTS}."
-            self._run.activity(ActivityKind.RECONNECTING, text, RECONNECT_AFTER_S)
-            around.sleep(RECONNECT_AFTER_S)
-            try:
-                around.observatory.camera.status()
-            except DeviceUnreachableError:
-                continue
-            return
-        self._ask_about(error)
-
-    def _ask_about(self, error: CalibStudioError) -> None:
-        """Pause with the error until the operator says retry, skip or stop."""
-        self._run.ask(QuestionKind.FAILURE, str(error), error.hint, FAILURE_ANSWERS)
+        self._patience.until_back(error, said, self._run.around.observatory.camera.status)
+        self._scene.set_again(step)
 
     # Judging ----------------------------------------------------------------------------------
 
@@ -218,14 +206,18 @@ class FrameTaker:
             )
         return found
 
+    def is_copy(self, frame: Frame) -> bool:
+        """Whether the newest frame has exactly the pixels of the one before: a stale buffer.
+
+        Frames of one value all over are no copies: they are saturated.
+        """
+        last, data = self._previous, frame.data
+        if last is None or last.shape != data.shape or not np.array_equal(last[:1], data[:1]):
+            return False
+        return bool(np.array_equal(last, data) and data.min() != data.max())
+
     def _copy_finding(self, frame: Frame) -> list[Finding]:
-        """A frame with exactly the pixels of the one before is a stale buffer, never a picture."""
-        last, self._last = self._last, frame
-        if last is None or last.data.shape != frame.data.shape:
-            return []
-        if not np.array_equal(last.data[:1], frame.data[:1]):
-            return []
-        if not np.array_equal(last.data, frame.data):
+        if not self.is_copy(frame):
             return []
         return [
             Finding(
@@ -246,6 +238,7 @@ class FrameTaker:
         assessment: Assessment,
         *,
         saturation_adu: float | None,
+        sensor_before_c: float | None = None,
         is_search: bool = False,
     ) -> FrameResult:
         """Write a frame, among the good ones or aside, and count it.
@@ -265,12 +258,18 @@ class FrameTaker:
             cover=self._scene.cover,
             number=number_,
             sequence=run.plan.title,
+            sequence_id=run.state_log.id if run.state_log is not None else "",
+            step_id=step.id,
+            index=run.next_frame_index(),
+            is_search=is_search,
+            level_adu=finite(assessment.value("level")),
+            sensor_before_c=sensor_before_c,
             saturation_adu=saturation_adu,
             verdict=assessment.verdict,
             reason=reason,
         )
         result = FrameResult(
-            index=run.next_frame_index(),
+            index=notes.index,
             step_id=step.id,
             kind=step.kind,
             number=number_,
@@ -281,12 +280,14 @@ class FrameTaker:
             reason=reason,
             assessment=assessment,
             filter=notes.filter if step.kind is FrameKind.FLAT else step.filter,
-            level_adu=finite(assessment.value("level")),
+            level_adu=notes.level_adu,
+            brightness=self._scene.brightness,
             sensor_c=frame.sensor_c,
+            sensor_before_c=sensor_before_c,
             kept_aside=not accepted,
             is_search=is_search,
         )
-        result = replace(result, path=self._written(frame, notes, aside=not accepted))
+        result = replace(result, path=self._written(step, frame, notes, aside=not accepted))
         self._name_replaced(step, result)
         run.add_frame(result)
         if run.around.preview is not None:
@@ -309,6 +310,8 @@ class FrameTaker:
                 reason=text,
                 filter=step.filter,
                 level_adu=finite(level.value_adu),
+                p999_adu=finite(level.p999_adu),
+                brightness=self._scene.brightness,
                 sensor_c=frame.sensor_c,
                 is_search=True,
             )
@@ -316,13 +319,16 @@ class FrameTaker:
         if run.around.preview is not None:
             run.around.preview.put(frame)
 
-    def _written(self, frame: Frame, notes: FrameNotes, *, aside: bool) -> Path:
+    def _written(self, step: CaptureStep, frame: Frame, notes: FrameNotes, *, aside: bool) -> Path:
         run = self._run
         while True:
             try:
                 return run.around.sink.write(frame, notes, aside=aside)
             except WriteProblemError as error:
-                self._ask_about(error)
+                if is_full(error) and self._room.is_short(step):
+                    self._room.wait()
+                else:
+                    self._patience.ask(error)
 
     def _name_replaced(self, step: CaptureStep, result: FrameResult) -> None:
         """Tell the bad frame before that this one was taken instead."""

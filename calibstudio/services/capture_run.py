@@ -39,7 +39,7 @@ from calibstudio.domain.plan import (
 )
 from calibstudio.domain.quality import Verdict
 from calibstudio.domain.thresholds import Thresholds
-from calibstudio.services.capture_state import StateLog
+from calibstudio.services.capture_journal import StateLog
 from calibstudio.services.cooling import CoolingRules
 from calibstudio.services.latest import Latest
 from calibstudio.services.trained import TrainedStore
@@ -116,6 +116,8 @@ class SequenceRun:
         self.bias_adu: float | None = None
         self.sensor_c: float | None = None
         self.state_log: StateLog | None = None
+        self.earlier_tries: dict[str, tuple[FrameResult, ...]] = {}
+        """Test frames of searches that were cut off, by step; a search goes on with them."""
         self.finished = False
         self._activity = Activity(ActivityKind.STARTING, "Starting", around.now())
         self._questions = 0
@@ -205,11 +207,16 @@ class SequenceRun:
         return state
 
     def _remember(self, write: Callable[[T], None], what: T) -> None:
-        """Write to the sequence's file; a disk that refuses costs the resume, not the frames."""
+        """Write to the sequence's file; what a disk refuses is written with the next line."""
         try:
             write(what)
         except CalibStudioError as error:
-            self.note(f"The sequence cannot be resumed later: {error}")
+            self.note(f"The journal of the sequence waits: {error}")
+
+    def remember_agreed(self, set_temp_c: float, use_c: float) -> None:
+        """Write down that another temperature is taken than the one asked for."""
+        if (journal := self.state_log) is not None:
+            self._remember(lambda c: journal.agreed(set_temp_c, c), use_c)
 
     # Frames ---------------------------------------------------------------------------------
 
@@ -296,9 +303,17 @@ class SequenceRun:
         self.around.ctx.token.check()
 
     def ask(
-        self, kind: QuestionKind, text: str, hint: str, answers: Mapping[Answer, str]
+        self,
+        kind: QuestionKind,
+        text: str,
+        hint: str,
+        answers: Mapping[Answer, str],
+        *,
+        until: Callable[[], bool] | None = None,
     ) -> Answer:
         """Ask the operator and wait for the answer, in real time.
+
+        Where ``until`` becomes true meanwhile, nobody need answer: it is tried again.
 
         Raises
         ------
@@ -320,6 +335,9 @@ class SequenceRun:
                 if control.stopping:
                     answer = Answer.STOP
                     break
+                if until is not None and until():
+                    answer = Answer.RETRY
+                    break
                 control.wait_for_change(LISTEN_S)
                 self.around.ctx.token.check()
             self.question = None
@@ -329,7 +347,8 @@ class SequenceRun:
         if answer is Answer.STOP:
             raise SequenceStopped(text)
         if answer is Answer.SKIP:
-            raise StepEnded(text, hint=hint, skipped=kind is not QuestionKind.FAILURE)
+            failed = kind in (QuestionKind.FAILURE, QuestionKind.BAD_FRAMES)
+            raise StepEnded(text, hint=hint, skipped=not failed)
         return answer
 
     def _take_reviews(self) -> None:

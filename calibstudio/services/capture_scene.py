@@ -8,12 +8,19 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 
 from calibstudio.domain.capture import ActivityKind, Answer, QuestionKind
-from calibstudio.domain.equipment import CoverState, FlatPanel
-from calibstudio.domain.errors import CalibStudioError, Cancelled, DeviceError
+from calibstudio.domain.equipment import CoverState, FilterWheel, FlatPanel
+from calibstudio.domain.errors import (
+    CalibStudioError,
+    Cancelled,
+    DeviceBusyError,
+    DeviceError,
+    DeviceUnreachableError,
+)
 from calibstudio.domain.jobs import CancelToken
 from calibstudio.domain.plan import (
     CHANGE_FILTER_S,
@@ -23,8 +30,17 @@ from calibstudio.domain.plan import (
     LightSource,
 )
 from calibstudio.domain.wording import number, quantity, temperature
+from calibstudio.services.capture_journal import Before
+from calibstudio.services.capture_patience import Patience
 from calibstudio.services.capture_run import SequenceRun, SequenceStopped, StepEnded
-from calibstudio.services.cooling import CoolerPhase, CoolingResult, CoolingState, away_c, cool_to
+from calibstudio.services.cooling import (
+    CoolerPhase,
+    CoolingResult,
+    CoolingState,
+    away_c,
+    cool_to,
+    warm_up,
+)
 
 log = logging.getLogger(__name__)
 
@@ -48,14 +64,16 @@ class Scene:
         around = run.around
         self._observatory = around.observatory
         self._panel: FlatPanel | None = around.observatory.panel
-        self._cover_before: CoverState | None = None
-        self._slot_before: int | None = None
+        self._patience = Patience(run)
+        self._before = Before()
         self._lamp_was_used = False
         self._covered_by_hand = False
+        self._filter_now: str | None = None
         self._set_temp_c: float | None = None
         self._accepted_temp: dict[float, float] = {}
         self._not_waited_for: set[float] = set()
         self._held_temp: dict[str, float] = {}
+        self._cooler_is_off = False
         self.brightness: int | None = None
         """Panel brightness now, read back; None without a panel."""
         self.cover: CoverState | None = None
@@ -63,29 +81,53 @@ class Scene:
 
     # Remembering and putting back -----------------------------------------------------------
 
-    def remember(self) -> None:
-        """Read how everything is before anything moves."""
+    def remember(
+        self, before: Before | None = None, agreed_c: Mapping[float, float] | None = None
+    ) -> Before:
+        """Read how everything is before anything moves, and return it.
+
+        Parameters
+        ----------
+        before
+            How it was before a sequence that was cut off: that is what is put back, and the lamp
+            is put out whoever lit it.
+        agreed_c
+            Temperatures that the operator took instead of those asked for.
+        """
+        self._accepted_temp = dict(agreed_c or {})
+        cover = slot = set_c = on = None
         if self._panel is not None:
             status = self._panel.status()
-            self._cover_before = status.cover if self._panel.info.has_cover else None
-            self.brightness, self.cover = status.brightness, self._cover_before
-        if self._observatory.wheel is not None:
-            self._slot_before = self._observatory.wheel.position()
+            cover = status.cover if self._panel.info.has_cover else None
+            self.brightness, self.cover = status.brightness, cover
+        wheel = self._observatory.wheel
+        if wheel is not None:
+            slot = wheel.position()
+            self._filter_now = _name_at(wheel, slot)
+        if self._observatory.camera.info.can_cool:
+            camera = self._observatory.camera.status()
+            on, set_c = camera.cooler_on, camera.set_c
+        self._before = before or Before(cover, slot, on, set_c)
+        self._lamp_was_used = before is not None
+        return self._before
 
     def restore(self) -> list[str]:
-        """Lamp off, cover and filter as they were. Returns what could not be done, in sentences.
+        """Lamp off, cover, filter and cooler as they were. Returns what could not be done.
 
-        Never raises: it runs while something else may be on its way up.
+        Never raises: it runs while something else may be on its way up. A device that does not
+        answer is tried three times.
         """
         problems: list[str] = []
-        with _time_limit(RESTORE_LIMIT_S if self._run.around.ctx.token.cancelled else None) as ok:
+        limit_s = RESTORE_LIMIT_S if self._run.around.ctx.token.cancelled else None
+        with _time_limit(limit_s) as ok:
             for what, action in (
                 ("The lamp could not be switched off", self._lamp_off_again),
                 ("The cover could not be put back", self._cover_as_before),
+                ("The cooler could not be set back", self._cooler_as_before),
                 ("The filter could not be put back", self._filter_as_before),
             ):
                 try:
-                    action(ok)
+                    self._in_three_tries(action, ok)
                 except Cancelled:
                     problems.append(f"{what} in time.")
                 except CalibStudioError as error:
@@ -94,24 +136,76 @@ class Scene:
             log.warning("%s", problem)
         return problems
 
+    def _in_three_tries(self, action: Callable[[CancelToken], None], ok: CancelToken) -> None:
+        for wait_s in (1.0, 2.0):
+            try:
+                action(ok)
+                return
+            except (DeviceUnreachableError, DeviceBusyError):
+                if self._run.around.ctx.token.cancelled:
+                    ok.wait(0.3)
+                else:
+                    self._observatory.clock.sleep(wait_s, ok)
+        action(ok)
+
     def _lamp_off_again(self, cancel: CancelToken) -> None:
-        if self._panel is not None and self._lamp_was_used:
-            self._panel.set_brightness(0, cancel)
-            self.brightness = 0
+        panel = self._panel
+        if panel is None or not panel.info.has_lamp or not self._lamp_was_used:
+            return
+        panel.set_brightness(0, cancel)
+        self.brightness = 0
 
     def _cover_as_before(self, cancel: CancelToken) -> None:
-        before = self._cover_before
+        before = self._before.cover
         if self._panel is None or before not in (CoverState.OPEN, CoverState.CLOSED):
             return
         if self._panel.status().cover is not before:
             self._panel.move_cover(open_it=before is CoverState.OPEN, cancel=cancel)
 
+    def _cooler_as_before(self, cancel: CancelToken) -> None:
+        """Give the cooler the set point it had. One that was off stays on: it warms up slowly."""
+        before, camera = self._before, self._observatory.camera
+        if self._set_temp_c is None or not before.cooler_on or before.set_c is None:
+            return
+        if not self._cooler_is_off and before.set_c != self._set_temp_c:
+            camera.set_cooler(on=True, target_c=before.set_c)
+
     def _filter_as_before(self, cancel: CancelToken) -> None:
-        wheel = self._observatory.wheel
-        if wheel is not None and self._slot_before is not None:
-            if wheel.position() == self._slot_before or self._run.around.ctx.token.cancelled:
+        wheel, slot = self._observatory.wheel, self._before.slot
+        if wheel is not None and slot is not None:
+            if wheel.position() == slot or self._run.around.ctx.token.cancelled:
                 return
-            wheel.move(self._slot_before, cancel)
+            wheel.move(slot, cancel)
+
+    def warm_up(self) -> None:
+        """Warm the sensor along a ramp and switch the cooler off; the operator may skip it.
+
+        Raises
+        ------
+        SequenceStopped, Cancelled
+            The cooler keeps its last set point.
+        """
+        around = self._run.around
+        if not around.info.can_cool:
+            return
+
+        def told(state: CoolingState) -> None:
+            self._run.sensor_c = state.sensor_c
+            self._run.activity(ActivityKind.COOLING, state.text, state.seconds_to_go, can_skip=True)
+
+        around.control.take_skip()
+        self._patience.persist(
+            "Camera",
+            lambda: warm_up(
+                around.observatory.camera,
+                around.observatory.clock,
+                around.ctx.token,
+                rules=around.cooling,
+                on_state=told,
+                skip=lambda: around.control.take_skip() or around.control.stopping,
+            ),
+        )
+        self._cooler_is_off = True
 
     # Setting ----------------------------------------------------------------------------------
 
@@ -130,15 +224,19 @@ class Scene:
         else:
             self.darken()
 
+    def set_again(self, step: CaptureStep) -> None:
+        """After a device was away: set everything for this step anew, believing nothing.
+
+        Raises
+        ------
+        StepEnded, SequenceStopped, Cancelled, DeviceError
+        """
+        self._set_temp_c = None
+        self.prepare(step, self.brightness)
+
     def filter_name(self, step: CaptureStep) -> str | None:
-        """Return the name of the filter now in the beam."""
-        wheel = self._observatory.wheel
-        if wheel is None:
-            return step.filter
-        slot = wheel.position()
-        if slot is None or not 0 <= slot < len(wheel.filters):
-            return step.filter
-        return wheel.filters[slot]
+        """Return the name of the filter now in the beam, as it was last read."""
+        return step.filter if self._observatory.wheel is None else self._filter_now or step.filter
 
     def to_filter(self, name: str) -> None:
         """Turn the wheel and read it back."""
@@ -148,11 +246,16 @@ class Scene:
         if name not in wheel.filters:
             known = ", ".join(wheel.filters)
             raise StepEnded(f"The wheel has no filter {name}.", hint=f"It has {known}.")
+        self._patience.persist("Filter wheel", lambda: self._turn(wheel, name))
+
+    def _turn(self, wheel: FilterWheel, name: str) -> None:
         slot = wheel.filters.index(name)
         if wheel.position() != slot:
             self._run.activity(ActivityKind.MOVING, f"Turning to filter {name}", CHANGE_FILTER_S)
             wheel.move(slot, self._run.around.ctx.token)
-        if wheel.position() != slot:
+        at = wheel.position()
+        self._filter_now = _name_at(wheel, at)
+        if at != slot:
             raise DeviceError(
                 f"The filter wheel is not at {name} after it was turned there.",
                 hint="Look whether the wheel is stuck, then retry.",
@@ -206,6 +309,9 @@ class Scene:
             if brightness > 0:
                 raise StepEnded("No panel is connected.", hint="Connect it, or choose a lamp.")
             return
+        self._patience.persist("Panel", lambda: self._light_panel(panel, brightness))
+
+    def _light_panel(self, panel: FlatPanel, brightness: int) -> None:
         if panel.status().brightness == brightness:
             self.brightness = brightness
             return
@@ -226,6 +332,9 @@ class Scene:
         panel = self._panel
         if panel is None:
             return
+        self._patience.persist("Cover", lambda: self._move_cover_of(panel, open_it=open_it))
+
+    def _move_cover_of(self, panel: FlatPanel, *, open_it: bool) -> None:
         wanted = CoverState.OPEN if open_it else CoverState.CLOSED
         self.cover = panel.status().cover
         if self.cover is wanted:
@@ -253,8 +362,13 @@ class Scene:
         target_c = self._accepted_temp.get(target_c, target_c)
         if self._set_temp_c == target_c and self.is_at_temperature(step):
             return
+        if target_c in self._not_waited_for:
+            camera = self._observatory.camera
+            self._patience.persist("Camera", lambda: camera.set_cooler(on=True, target_c=target_c))
+            self._set_temp_c = target_c
+            return
         while True:
-            result = self._cool(target_c)
+            result = self._patience.persist("Camera", partial(self._cool, target_c))
             if result.phase is not CoolerPhase.UNREACHABLE:
                 self._set_temp_c = target_c
                 if result.phase is not CoolerPhase.STABLE:
@@ -266,19 +380,30 @@ class Scene:
                 return
             holds = result.holds_c if result.holds_c is not None else target_c
             if self._ask_about_cooler(target_c, holds, result.power_pct) is Answer.YES:
-                self._accepted_temp[target_c] = holds
+                asked_c = step.settings.set_temp_c
+                self._accepted_temp[asked_c if asked_c is not None else target_c] = holds
+                self._run.remember_agreed(asked_c if asked_c is not None else target_c, holds)
                 target_c = holds
+
+    def settle(self, step: CaptureStep) -> None:
+        """Before a frame: the sensor is at its temperature, or is waited for."""
+        if not self.is_at_temperature(step):
+            self._run.note("The sensor left its temperature; waited until it was back.")
+            # Whatever was asked or moved meanwhile: the light is set again.
+            self.set_again(step)
 
     def is_at_temperature(self, step: CaptureStep) -> bool:
         """Whether the sensor is within the tolerance of the step's temperature right now."""
         wanted = step.settings.set_temp_c
         if wanted is None:
             return True
-        status = self._observatory.camera.status()
+        status = self._patience.persist("Camera", self._observatory.camera.status)
         self._run.sensor_c = status.sensor_c
         wanted = self._accepted_temp.get(wanted, wanted)
         if wanted in self._not_waited_for:
             return True
+        if status.cooler_on is False:
+            return False  # a camera that lost its power comes back with its cooler off
         away = away_c(status, wanted)
         limit = self._run.around.thresholds.temperature_error.warn_above
         return away is None or away <= (0.5 if limit is None else limit)
@@ -340,6 +465,11 @@ class Scene:
             "Darks serve lights of the same temperature only.",
             answers,
         )
+
+
+def _name_at(wheel: FilterWheel, slot: int | None) -> str | None:
+    known = slot is not None and 0 <= slot < len(wheel.filters)
+    return wheel.filters[slot] if known and slot is not None else None
 
 
 @contextmanager

@@ -1,14 +1,14 @@
-"""What a sequence has done, on disk, so that it goes on after a stop, a crash or a power cut.
+"""What a sequence has done, read from its file and its frames: it goes on after a stop, a crash or
+a power cut.
 
-One file for each sequence, in the night's folder: the plan in the first line, then one line for
-each thing that happened. A line is flushed to the disk before the next exposure; a line that a
-power cut tore is left out when it is read.
+The journal (`calibstudio.services.capture_journal`) tells the story; the frames' own headers have
+the last word about what is there. A frame that was written but not noted is adopted, one that was
+noted but is not there is taken again, and a line that a power cut tore is passed over.
 """
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -17,15 +17,20 @@ from typing import Any
 
 from calibstudio.domain.capture import FrameResult, StepPhase, StepState
 from calibstudio.domain.errors import CalibStudioError, FileProblemError
-from calibstudio.domain.kinds import FrameKind
 from calibstudio.domain.plan import CapturePlan
 from calibstudio.domain.quality import Verdict
-from calibstudio.store.naming import free_name, utc_word
-from calibstudio.store.publish import publish_file, write_problem
-
-FORMAT = "calibstudio sequence"
-VERSION = 1
-PATTERN = "sequence_*.jsonl"
+from calibstudio.services.capture_journal import (
+    FORMAT,
+    PATTERN,
+    VERSION,
+    Before,
+    Origin,
+    before_of_row,
+    frame_of_row,
+    is_running,
+    moment,
+)
+from calibstudio.store.sequence_frames import FrameOnDisk, frames_on_disk, settle_parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,25 @@ class Resumed:
     finished: bool = False
     """Nothing is left to do."""
     notes: tuple[str, ...] = ()
+    id: str = ""
+    """Empty: written by a version whose frames do not say where they belong."""
+    root: Path = Path()
+    """The frames' folder it writes to."""
+    origin: Origin = field(default_factory=Origin)
+    crashed: bool = False
+    """It did not end: the process was killed, or the power went."""
+    running: bool = False
+    """Some program runs it now."""
+    has_masters: bool = False
+    """The masters of its frames were built."""
+    before: Before | None = None
+    """How the equipment was before it began, where it was cut off."""
+    agreed_c: Mapping[float, float] = field(default_factory=dict)
+    """Temperatures that the operator took instead of those asked for."""
+    tries: Mapping[str, tuple[FrameResult, ...]] = field(default_factory=dict)
+    """Test frames of searches that were cut off, by step."""
+    news: tuple[FrameResult, ...] = ()
+    """Frames of which the file does not know yet, or not what became of them."""
 
     @property
     def good(self) -> int:
@@ -51,83 +75,14 @@ class Resumed:
         """Frames wanted of all steps that were not skipped."""
         return sum(s.wanted for s in self.steps if s.phase is not StepPhase.SKIPPED)
 
-
-@dataclass(slots=True)
-class StateLog:
-    """Appends what happens to the file of one sequence. Used by one thread."""
-
-    path: Path
-    root: Path
-    """Paths of frames are kept relative to this folder, so that it may move."""
-
-    @classmethod
-    def begin(cls, plan: CapturePlan, folder: Path, root: Path, at: datetime) -> StateLog:
-        """Make the file of a new sequence in the night's folder.
-
-        Raises
-        ------
-        WriteProblemError
-            If it cannot be written.
-        """
-        head = {
-            "format": FORMAT,
-            "version": VERSION,
-            "started_utc": at.astimezone(UTC).isoformat(),
-            "root": os.path.relpath(root, folder),
-            "plan": plan.as_document(),
-        }
-        path = free_name(folder / f"sequence_{utc_word(at)}.jsonl")
-        publish_file(path, lambda temporary: temporary.write_text(_line(head), encoding="utf-8"))
-        return cls(path, root)
-
-    @classmethod
-    def again(cls, resumed: Resumed, root: Path, at: datetime) -> StateLog:
-        """Go on in the file of a sequence.
-
-        Raises
-        ------
-        WriteProblemError
-            If it cannot be written.
-        """
-        log = cls(resumed.path, root)
-        # The last line may have been torn: an empty one keeps it from spoiling the next.
-        log._append({"resumed": {"at": at.astimezone(UTC).isoformat()}}, before="\n")
-        return log
-
-    def frame(self, result: FrameResult) -> None:
-        """Note a frame that was taken, or what became of it."""
-        self._append({"frame": _frame_row(result, self.root)})
-
-    def step(self, state: StepState) -> None:
-        """Note where a step is."""
-        row = {
-            "id": state.step.id,
-            "phase": str(state.phase),
-            "exposure_s": state.exposure_s if state.exposure_is_found else None,
-            "brightness": state.brightness,
-            "target_adu": state.target_adu,
-            "test_frames": state.test_frames,
-            "text": state.text,
-            "hint": state.hint,
-        }
-        self._append({"step": {k: v for k, v in row.items() if v not in (None, "")}})
-
-    def end(self, *, finished: bool, at: datetime) -> None:
-        """Note that the sequence ended; not finished: it can be resumed."""
-        self._append({"end": {"finished": finished, "at": at.astimezone(UTC).isoformat()}})
-
-    def _append(self, row: Mapping[str, Any], *, before: str = "") -> None:
-        try:
-            with self.path.open("a", encoding="utf-8") as handle:
-                handle.write(before + _line(row))
-                handle.flush()
-                os.fsync(handle.fileno())
-        except OSError as error:
-            raise write_problem(self.path, error) from error
+    @property
+    def can_go_on(self) -> bool:
+        """Whether something is left to take, and nobody is taking it."""
+        return not self.running and not self.finished and self.good < self.wanted
 
 
-def resume_plan(path: Path) -> Resumed:
-    """Read the file of a sequence.
+def read_sequence(path: Path) -> Resumed:
+    """Read the file of a sequence as it is; quick, for a list.
 
     A frame that was good but is not on disk any more does not count, and is taken again.
 
@@ -138,15 +93,46 @@ def resume_plan(path: Path) -> Resumed:
     UsageError
         If its plan makes no sense.
     """
-    rows = _rows(path)
-    head = rows[0]
-    plan = CapturePlan.from_document(head["plan"])
-    root = (path.parent / str(head.get("root", "."))).resolve()
-    story = _Story(plan, root)
-    for row in rows[1:]:
-        story.take(row)
-    started = _moment(head.get("started_utc")) or datetime.fromtimestamp(0, UTC)
-    return story.result(path, started)
+    return _story(path).result()
+
+
+def resume_plan(path: Path) -> Resumed:
+    """Read the file of a sequence and look at its frames; changes nothing.
+
+    Raises
+    ------
+    FileProblemError, UsageError
+        As `read_sequence`.
+    """
+    story = _story(path)
+    if story.id:
+        story.look(frames_on_disk(story.root, path.parent, story.id))
+    return story.result()
+
+
+def settle(path: Path) -> None:
+    """Finish what a killed process left half done: temporary files, and moves of frames.
+
+    Only for the program that holds the sequence's lock.
+
+    Raises
+    ------
+    FileProblemError, UsageError
+        As `read_sequence`.
+    """
+    story = _story(path)
+    if not story.id:
+        return
+    settle_parts(story.root, path.parent, story.id)
+    by_index: dict[int, list[FrameOnDisk]] = {}
+    for frame in frames_on_disk(story.root, path.parent, story.id):
+        by_index.setdefault(frame.result.index, []).append(frame)
+    for index, copies in by_index.items():
+        known = story.frames.get(index)
+        if len(copies) == 2 and copies[0].data_sum == copies[1].data_sum and copies[0].data_sum:
+            # A frame is moved by writing it anew and removing the old one, which was not done.
+            old = next((c for c in copies if known and c.path == known.path), copies[0])
+            old.path.unlink(missing_ok=True)
 
 
 def find_sequences(folder: Path) -> list[Resumed]:
@@ -154,48 +140,158 @@ def find_sequences(folder: Path) -> list[Resumed]:
     found: list[Resumed] = []
     for path in sorted([*folder.glob(PATTERN), *folder.glob(f"*/{PATTERN}")], reverse=True):
         try:
-            found.append(resume_plan(path))
+            found.append(read_sequence(path))
         except CalibStudioError:
             continue
     return sorted(found, key=lambda r: r.started_at, reverse=True)
+
+
+def _story(path: Path) -> _Story:
+    rows = _rows(path)
+    head = rows[0]
+    story = _Story(
+        path,
+        CapturePlan.from_document(head["plan"]),
+        (path.parent / str(head.get("root", "."))).resolve(),
+        str(head.get("id", "")),
+        _origin(head),
+        moment(head.get("started_utc")) or datetime.fromtimestamp(0, UTC),
+    )
+    for row in rows[1:]:
+        story.take(row)
+    return story
+
+
+def _origin(head: Mapping[str, Any]) -> Origin:
+    options = head.get("options")
+    return Origin(
+        str(head.get("rig", "")),
+        str(head.get("camera", "")),
+        str(head.get("serial", "")),
+        options if isinstance(options, dict) else {},
+    )
 
 
 @dataclass(slots=True)
 class _Story:
     """Puts the lines of a file together."""
 
+    path: Path
     plan: CapturePlan
     root: Path
+    id: str
+    origin: Origin
+    started: datetime
     frames: dict[int, FrameResult] = field(default_factory=dict)
     steps: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     finished: bool = False
+    ended: bool = False
+    has_masters: bool = False
+    before: Before | None = None
+    agreed: dict[float, float] = field(default_factory=dict)
+    tries: dict[str, list[FrameResult]] = field(default_factory=dict)
+    news: dict[int, FrameResult] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     def take(self, row: Mapping[str, Any]) -> None:
+        """Take one line."""
         if isinstance(frame := row.get("frame"), dict):
-            result = _frame(frame, self.root)
-            if result is not None:
-                self.frames[result.index] = result
+            self._take_frame(frame)
         elif isinstance(step := row.get("step"), dict) and "id" in step:
-            self.steps[str(step["id"])] = step
-            self.finished = False
+            self._take_step(step)
         elif isinstance(end := row.get("end"), dict):
-            self.finished = bool(end.get("finished"))
+            self.finished, self.ended = bool(end.get("finished")), True
+            self.before = None
+        elif isinstance(before := row.get("before"), dict):
+            self.before = self.before or before_of_row(before)
+        elif isinstance(agreed := row.get("agreed"), dict):
+            self._take_agreed(agreed)
+        elif "resumed" in row:
+            self.ended = False
+        elif "masters" in row:
+            self.has_masters = True
 
-    def result(self, path: Path, started: datetime) -> Resumed:
-        frames, notes = _only_existing(self.frames.values())
+    def _take_frame(self, row: Mapping[str, Any]) -> None:
+        result = frame_of_row(row, self.root)
+        if result is None:
+            return
+        self.frames[result.index] = result
+        if result.is_search and result.number == 0:
+            self.tries.setdefault(result.step_id, []).append(result)
+        if not result.by_operator:
+            self.has_masters = False
+
+    def _take_step(self, row: Mapping[str, Any]) -> None:
+        step_id = str(row["id"])
+        self.steps[step_id] = row
+        self.finished = False
+        if _word(row) not in (StepPhase.SEARCHING, StepPhase.WAITING):
+            self.tries.pop(step_id, None)
+
+    def _take_agreed(self, row: Mapping[str, Any]) -> None:
+        asked, used = row.get("set_temp_c"), row.get("use_c")
+        if isinstance(asked, int | float) and isinstance(used, int | float):
+            self.agreed[float(asked)] = float(used)
+
+    def look(self, found: Iterable[FrameOnDisk]) -> None:
+        """Compare with the frames that are there; their own headers have the last word."""
+        ids = {step.id for step in self.plan.steps}
+        for frame in found:
+            there = frame.result
+            known = self.frames.get(there.index)
+            if known is None:
+                if there.step_id not in ids:
+                    continue
+                self._learn(there)
+                self.notes.append(f"{frame.path.name} was kept when the program ended. It counts.")
+            elif known.path is None or not known.path.exists():
+                moved = replace(
+                    known, path=there.path, accepted=there.accepted, kept_aside=there.kept_aside,
+                    verdict=there.verdict, reason=there.reason or known.reason,
+                )  # fmt: skip
+                self._learn(moved)
+
+    def _learn(self, frame: FrameResult) -> None:
+        self.frames[frame.index] = self.news[frame.index] = frame
+
+    def result(self) -> Resumed:
+        """Return what came of it."""
+        frames, gone = _only_existing(self.frames.values())
         steps = tuple(self._step(i, frames) for i in range(len(self.plan.steps)))
-        finished = self.finished and all(s.phase.is_over for s in steps)
-        return Resumed(path, self.plan, steps, frames, started, finished, notes)
+        return Resumed(
+            path=self.path,
+            plan=self.plan,
+            steps=steps,
+            frames=frames,
+            started_at=self.started,
+            finished=self.finished and all(s.phase.is_over for s in steps),
+            notes=(*self.notes, *gone),
+            id=self.id,
+            root=self.root,
+            origin=self.origin,
+            crashed=not self.ended,
+            running=is_running(self.path),
+            has_masters=self.has_masters,
+            before=self.before,
+            agreed_c=dict(self.agreed),
+            tries={key: tuple(tries) for key, tries in self.tries.items()},
+            news=tuple(self.news.values()),
+        )
 
     def _step(self, index: int, frames: tuple[FrameResult, ...]) -> StepState:
         step = self.plan.steps[index]
         row = self.steps.get(step.id, {})
         own = [f for f in frames if f.step_id == step.id and f.number > 0]
         kept = [f for f in own if f.accepted]
-        phase = _phase(row.get("phase"))
+        phase = _phase(row)
         if phase is StepPhase.DONE and len(kept) < step.count:
             phase = StepPhase.WAITING
-        exposure_s = row.get("exposure_s")
+        exposure_s, brightness = row.get("exposure_s"), row.get("brightness")
+        found = next((f for f in reversed(kept) if f.is_search), None)
+        if exposure_s is None and found is not None:
+            # Cut off between the frame that reached the level and the line that says so.
+            exposure_s, brightness = found.exposure_s, found.brightness
+        tests = sum(f.step_id == step.id and f.is_search for f in frames)
         return StepState(
             step=step,
             phase=phase,
@@ -203,10 +299,10 @@ class _Story:
             tried=len(own),
             warned=sum(f.verdict is Verdict.WARN for f in kept),
             replaced=sum(not f.accepted for f in own),
-            test_frames=int(row.get("test_frames", 0)),
+            test_frames=max(tests, int(row.get("test_frames", 0))),
             exposure_s=step.exposure_s if exposure_s is None else float(exposure_s),
             exposure_is_found=exposure_s is not None,
-            brightness=row.get("brightness"),
+            brightness=brightness,
             target_adu=row.get("target_adu"),
             level_adu=kept[-1].level_adu if kept else None,
             text=str(row.get("text", "")) if phase.is_over else "",
@@ -214,11 +310,15 @@ class _Story:
         )
 
 
-def _phase(word: Any) -> StepPhase:
+def _word(row: Mapping[str, Any]) -> StepPhase | None:
+    word = row.get("phase")
+    return StepPhase(word) if word in set(StepPhase) else None
+
+
+def _phase(row: Mapping[str, Any]) -> StepPhase:
     """Return where a resumed step stands: what failed or was cut off is tried again."""
-    if word in (StepPhase.DONE, StepPhase.SKIPPED):
-        return StepPhase(word)
-    return StepPhase.WAITING
+    word = _word(row)
+    return word if word in (StepPhase.DONE, StepPhase.SKIPPED) else StepPhase.WAITING
 
 
 def _only_existing(
@@ -237,7 +337,7 @@ def _only_existing(
 
 def _rows(path: Path) -> list[dict[str, Any]]:
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
     except OSError as error:
         raise FileProblemError(
             f"{path.name} cannot be read: {error.strerror}.", hint="Start the sequence anew."
@@ -257,79 +357,3 @@ def _rows(path: Path) -> list[dict[str, Any]]:
             f"{path.name} was written by a newer CalibStudio.", hint="Update CalibStudio."
         )
     return rows
-
-
-def _frame_row(result: FrameResult, root: Path) -> dict[str, Any]:
-    row: dict[str, Any] = {
-        "index": result.index,
-        "step": result.step_id,
-        "kind": str(result.kind),
-        "number": result.number,
-        "taken_utc": result.taken_at.astimezone(UTC).isoformat(),
-        "exposure_s": result.exposure_s,
-        "accepted": result.accepted,
-        "verdict": str(result.verdict),
-        "reason": result.reason,
-        "filter": result.filter,
-        "level_adu": result.level_adu,
-        "sensor_c": result.sensor_c,
-        "path": None if result.path is None else _relative(result.path, root),
-        "kept_aside": result.kept_aside,
-        "is_search": result.is_search,
-        "by_operator": result.by_operator,
-        "replaced_by": result.replaced_by,
-    }
-    return {k: v for k, v in row.items() if v not in (None, "", False) or k == "accepted"}
-
-
-def _frame(row: Mapping[str, Any], root: Path) -> FrameResult | None:
-    taken = _moment(row.get("taken_utc"))
-    try:
-        return FrameResult(
-            index=int(row["index"]),
-            step_id=str(row["step"]),
-            kind=FrameKind(row["kind"]),
-            number=int(row["number"]),
-            taken_at=taken or datetime.fromtimestamp(0, UTC),
-            exposure_s=float(row["exposure_s"]),
-            accepted=bool(row["accepted"]),
-            verdict=Verdict(row["verdict"]),
-            reason=str(row.get("reason", "")),
-            filter=row.get("filter"),
-            level_adu=row.get("level_adu"),
-            sensor_c=row.get("sensor_c"),
-            path=_inside(row.get("path"), root),
-            kept_aside=bool(row.get("kept_aside")),
-            is_search=bool(row.get("is_search")),
-            by_operator=bool(row.get("by_operator")),
-            replaced_by=row.get("replaced_by"),
-        )
-    except (KeyError, TypeError, ValueError):
-        return None
-
-
-def _relative(path: Path, root: Path) -> str:
-    try:
-        return path.resolve().relative_to(root.resolve()).as_posix()
-    except ValueError:
-        return str(path)
-
-
-def _inside(text: Any, root: Path) -> Path | None:
-    """Return a frame's path; one that leads out of the frames' folder is not believed."""
-    if not isinstance(text, str):
-        return None
-    path = (root / text).resolve()
-    return path if path.is_relative_to(root) else None
-
-
-def _moment(text: Any) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(str(text))
-    except ValueError:
-        return None
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-
-
-def _line(row: Mapping[str, Any]) -> str:
-    return json.dumps(row, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n"

@@ -5,12 +5,13 @@ from __future__ import annotations
 import statistics
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 from calibstudio.domain.capture import ActivityKind, FrameResult, QuestionKind, StepPhase
 from calibstudio.domain.equipment import Frame
 from calibstudio.domain.errors import CalibStudioError, DeviceError
 from calibstudio.domain.kinds import FrameKind, kind_title
-from calibstudio.domain.plan import CaptureStep, LightSource, Search, readout_s
+from calibstudio.domain.plan import CaptureStep, Search, readout_s
 from calibstudio.domain.quality import Verdict
 from calibstudio.domain.wording import (
     count,
@@ -18,38 +19,28 @@ from calibstudio.domain.wording import (
     number,
     quantity,
 )
-from calibstudio.services.auto_exposure import (
-    MAX_BRIGHTNESS_FRAMES,
-    Bounds,
-    Circumstances,
-    Found,
-    GaveUp,
-    Goal,
-    LevelSearch,
-    Measured,
-    corrected,
-)
+from calibstudio.services.auto_exposure import Goal, corrected
 from calibstudio.services.capture_frames import Expected, FrameTaker
 from calibstudio.services.capture_levels import BiasLevel, Levels
 from calibstudio.services.capture_outliers import level_outliers, newest_may_be_first_dark
 from calibstudio.services.capture_run import FAILURE_ANSWERS, SequenceRun, StepEnded
 from calibstudio.services.capture_scene import Scene
+from calibstudio.services.capture_search import UNTRAINED_START_S, Searcher, of_filter
 from calibstudio.services.trained import TrainedKey
 
 TRIES = 3
 """A step gives up after so many times the frames it wants."""
 BAD_IN_A_ROW = 5
 """After so many bad frames in a row the operator is asked before more time is lost."""
-UNTRAINED_START_S = 1.0
 
 
 class StepRunner:
     """Carries out one step after the other."""
 
-    def __init__(self, run: SequenceRun, scene: Scene) -> None:
-        self._run, self._scene = run, scene
-        self._taker = FrameTaker(run, scene)
-        self._levels = Levels(run, scene, self._taker)
+    def __init__(self, run: SequenceRun, scene: Scene, taker: FrameTaker) -> None:
+        self._run, self._scene, self._taker = run, scene, taker
+        self._levels = Levels(run, scene, taker)
+        self._search = Searcher(run, scene, taker, partial(self._judged_and_kept, is_search=True))
 
     def run_all(self) -> None:
         """Carry out what is left of the plan, in order; a step that is short again comes again.
@@ -61,7 +52,8 @@ class StepRunner:
         while (index := self._next()) is not None:
             self._run.current = index
             try:
-                self._run_step(index)
+                if not self._is_complete(index):
+                    self._run_step(index)
             except StepEnded as ended:
                 self._end(index, ended.skipped, str(ended), ended.hint)
             except DeviceError as error:
@@ -70,6 +62,14 @@ class StepRunner:
                 self._end(index, False, str(error), error.hint)
             # Reviews that arrive while the last frame is kept may open a step again.
             self._run.checkpoint()
+
+    def _is_complete(self, index: int) -> bool:
+        """Close a step that has all its frames already: cut off before it could say so."""
+        state = self._run.steps[index]
+        if state.good < state.wanted:
+            return False
+        self._run.change_step(index, phase=StepPhase.DONE, text=self._summary(index), hint="")
+        return True
 
     def _next(self) -> int | None:
         """Return the next step: in order of the plan, dark flats by falling exposure."""
@@ -124,7 +124,9 @@ class StepRunner:
         bias = self._levels.bias(step)
         goal = None if step.target is None else self._levels.goal(step.target, bias)
         state = self._run.steps[index]
-        brightness = state.brightness if state.exposure_is_found else self._start_brightness(step)
+        brightness = (
+            state.brightness if state.exposure_is_found else self._search.start_brightness(step)
+        )
         self._scene.prepare(step, brightness)
         self._run.change_step(
             index,
@@ -137,9 +139,9 @@ class StepRunner:
         if goal is None or (step.search is Search.NOTHING and step.exposure_s is not None):
             seconds = step.exposure_s if step.exposure_s is not None else UNTRAINED_START_S
         elif step.search is Search.BRIGHTNESS:
-            seconds = self._search_brightness(index, step, goal, brightness)
+            seconds = self._search.brightness(step, goal, brightness)
         else:
-            seconds = self._search_exposure(index, step, goal, bias)
+            seconds = self._search.exposure(index, step, goal)
         self._run.change_step(
             index,
             phase=StepPhase.RUNNING,
@@ -202,102 +204,6 @@ class StepRunner:
         known = [level for level in levels if level is not None]
         return statistics.median(known) - bias if known else None
 
-    # Searching --------------------------------------------------------------------------------
-
-    def _start_brightness(self, step: CaptureStep) -> int | None:
-        panel = self._run.around.observatory.panel
-        if step.light is not LightSource.PANEL or panel is None:
-            return None
-        if step.brightness is not None:
-            return step.brightness
-        return max(1, panel.info.max_brightness // 2)
-
-    def _search_exposure(self, index: int, step: CaptureStep, goal: Goal, bias: BiasLevel) -> float:
-        info = self._run.around.info
-        shortest, longest = step.limits.exposures(info)
-        panel = self._run.around.observatory.panel
-        search = LevelSearch(
-            goal,
-            Bounds(shortest, longest, self._start_s(index, step, goal),
-                   max_frames=step.limits.max_frames),
-            Circumstances(
-                brightness=self._scene.brightness if step.light is LightSource.PANEL else None,
-                max_brightness=panel.info.max_brightness if panel else None,
-                camera_shortest_s=info.exposure_min_s,
-                camera_longest_s=info.exposure_max_s,
-                can_dim=step.light is LightSource.PANEL,
-            ),
-        )  # fmt: skip
-        return self._search(step, search, goal)
-
-    def _start_s(self, index: int, step: CaptureStep, goal: Goal) -> float:
-        """Return where the search starts: found before, given, trained, else at most 1 s."""
-        state = self._run.steps[index]
-        if state.exposure_is_found and state.exposure_s is not None:
-            return state.exposure_s
-        if step.exposure_s is not None:
-            return step.exposure_s
-        if self._run.around.trained is not None:
-            key = TrainedKey.of(step.settings, step.filter, self._scene.brightness)
-            if (value := self._run.around.trained.find(key)) is not None:
-                return value.exposure_for(goal.signal_adu)
-        return UNTRAINED_START_S
-
-    def _search_brightness(
-        self, index: int, step: CaptureStep, goal: Goal, start: int | None
-    ) -> float:
-        panel = self._run.around.observatory.panel
-        seconds = step.exposure_s if step.exposure_s is not None else UNTRAINED_START_S
-        if panel is None or not panel.info.has_lamp:
-            raise StepEnded("No panel is connected.", hint="Connect it, or search the exposure.")
-        info = self._run.around.info
-        most = step.limits.brightest or panel.info.max_brightness
-        search = LevelSearch(
-            goal,
-            Bounds(step.limits.dimmest or 1, most, start, integer=True,
-                   max_frames=max(step.limits.max_frames, MAX_BRIGHTNESS_FRAMES)),
-            Circumstances(
-                exposure_s=seconds,
-                max_brightness=most,
-                camera_shortest_s=info.exposure_min_s,
-                camera_longest_s=info.exposure_max_s,
-            ),
-        )  # fmt: skip
-        self._search(step, search, goal, exposure_s=seconds)
-        return seconds
-
-    def _search(
-        self, step: CaptureStep, search: LevelSearch, goal: Goal, *, exposure_s: float | None = None
-    ) -> float:
-        """Take test frames until the level is found; the last one counts as a frame.
-
-        With ``exposure_s`` the brightness is searched, else the exposure. Returns what was found.
-        """
-        outcome = search.next()
-        while not isinstance(outcome, Found | GaveUp):
-            self._run.checkpoint()
-            if exposure_s is not None:
-                self._scene.set_lamp(round(outcome.value))
-            seconds = outcome.value if exposure_s is None else exposure_s
-            tried = len(search.tries) + 1
-            text = f"Test frame {tried}{_of_filter(step)}, {exposure(seconds)}"
-            if exposure_s is not None:
-                text += f", brightness {number(outcome.value)}"
-            frame = self._taker.expose(step, seconds, text, tried)
-            level = self._taker.level(frame)
-            value = frame.exposure_s if exposure_s is None else round(outcome.value)
-            outcome = search.record(Measured(value, level.value_adu, level.p999_adu))
-            if isinstance(outcome, Found):
-                self._judged_and_kept(step, frame, goal, is_search=True)
-                break
-            share = f"{quantity(100 * level.value_adu / goal.target_adu, '%')} of the target"
-            if goal.is_saturated(level.value_adu):
-                share = "saturated"
-            self._taker.show_test_frame(step, frame, level, f"Test frame, {share}.")
-        if isinstance(outcome, GaveUp):
-            raise StepEnded(outcome.message, hint=outcome.hint)
-        return outcome.value
-
     # Taking frames ------------------------------------------------------------------------------
 
     def _frames(self, index: int, step: CaptureStep, exposure_s: float, goal: Goal | None) -> None:
@@ -318,11 +224,7 @@ class StepRunner:
                 break
             if taken_here >= TRIES * step.count:
                 raise self._gave_up(step)
-            if not self._scene.is_at_temperature(step):
-                run.note("The sensor left its temperature; waited until it was back.")
-                self._scene.to_temperature(step)
-                # Whatever was asked or moved meanwhile: the light is set again.
-                self._scene.prepare(step, self._scene.brightness)
+            self._scene.settle(step)
             began = run.around.now()
             result = self._one_frame(step, exposure_s, goal)
             taken_here += 1
@@ -337,7 +239,7 @@ class StepRunner:
 
     def _one_frame(self, step: CaptureStep, exposure_s: float, goal: Goal | None) -> FrameResult:
         number_ = self._run.next_number(step.id)
-        text = f"{kind_title(step.kind)}{_of_filter(step)}, {exposure(exposure_s)}"
+        text = f"{kind_title(step.kind)}{of_filter(step)}, {exposure(exposure_s)}"
         frame = self._taker.expose(step, exposure_s, f"{text}, frame {number_}", number_)
         result = self._judged_and_kept(step, frame, goal, is_search=False)
         if result.accepted:
@@ -350,6 +252,8 @@ class StepRunner:
     def _judged_and_kept(
         self, step: CaptureStep, frame: Frame, goal: Goal | None, *, is_search: bool
     ) -> FrameResult:
+        # As it was read when the sensor was looked at, just before the exposure.
+        before_c = self._run.sensor_c if step.settings.set_temp_c is not None else None
         # A frame that is complete is kept, also when the cancel came while it was read out.
         self._run.say(ActivityKind.JUDGING, "Judging and saving")
         expected = Expected(
@@ -365,6 +269,7 @@ class StepRunner:
             frame,
             assessment,
             saturation_adu=goal.saturation_adu if goal else None,
+            sensor_before_c=before_c,
             is_search=is_search,
         )
 
@@ -431,7 +336,7 @@ class StepRunner:
         finding = result.assessment.worst_finding
         cure = finding.cure if finding is not None else ""
         text = f"{n} frames in a row were bad. {result.reason}".strip()
-        self._run.ask(QuestionKind.FAILURE, text, cure, FAILURE_ANSWERS)
+        self._run.ask(QuestionKind.BAD_FRAMES, text, cure, FAILURE_ANSWERS)
 
     def _summary(self, index: int) -> str:
         state = self._run.steps[index]
@@ -464,7 +369,3 @@ class StepRunner:
             )
         except CalibStudioError as error:
             self._run.note(f"The trained value was not kept: {error}")
-
-
-def _of_filter(step: CaptureStep) -> str:
-    return f", filter {step.filter}" if step.filter else ""

@@ -59,6 +59,28 @@ def publish_file(final: Path, write: Callable[[Path], object]) -> bool:
                 temporary.unlink()
 
 
+def publish_complete(temporary: Path, final: Path) -> bool:
+    """Give a temporary file that is known to be complete its name; see `publish_file`.
+
+    An empty file under that name is what a killed process left on file systems without links: it
+    is replaced. The temporary name may still be there afterwards.
+
+    Raises
+    ------
+    WriteProblemError
+        The name is taken by other content, or the disk refuses.
+    """
+    try:
+        flush_to_disk(temporary)
+        if final.is_file() and final.stat().st_size == 0:
+            temporary.replace(final)
+            flush_folder(final.parent)
+            return True
+        return _publish(temporary, final)
+    except OSError as error:
+        raise write_problem(final, error) from error
+
+
 def temporary_beside(final: Path) -> Path:
     """Return a name in the same folder that nobody else uses, hidden, with the ending ``.part``."""
     return final.with_name(f".{final.name[:150]}.{uuid.uuid4().hex[:12]}.part")

@@ -41,7 +41,7 @@ def header_items(frame: Frame, notes: FrameNotes) -> list[HeaderItem]:
         ("IMAGETYP", IMAGETYP[notes.kind], "kind of frame"),
         *_exposure_items(frame, notes),
         *_camera_items(frame, info, notes),
-        *_temperature_items(frame),
+        *_temperature_items(frame, notes),
         *_geometry_items(frame, info),
         *_place_items(notes.observatory),
         *_light_items(notes, info),
@@ -221,10 +221,11 @@ def _camera_items(frame: Frame, info: CameraInfo, notes: FrameNotes) -> list[Hea
     ]
 
 
-def _temperature_items(frame: Frame) -> list[HeaderItem]:
+def _temperature_items(frame: Frame, notes: FrameNotes) -> list[HeaderItem]:
     return [
         ("SET-TEMP", _rounded(frame.set_c, 3), "[deg C] cooler set point"),
         ("CCD-TEMP", _rounded(frame.sensor_c, 3), "[deg C] sensor"),
+        ("CSTEMP0", _rounded(notes.sensor_before_c, 3), "[deg C] sensor before the exposure"),
         ("COOLPOWR", _rounded(frame.cooler_power_pct, 2), "[%] cooler power"),
     ]
 
@@ -284,6 +285,11 @@ def _own_items(frame: Frame, notes: FrameNotes) -> list[HeaderItem]:
         ("CSREQEXP", frame.request.exposure_s, "[s] exposure asked for"),
         ("CSNUMBER", notes.number, "number in its step"),
         ("CSSEQ", notes.sequence or None, "sequence"),
+        ("CSSEQID", notes.sequence_id or None, "identity of the sequence"),
+        ("CSSTEP", notes.step_id or None, "step of the sequence"),
+        ("CSINDEX", notes.index or None, "number in its sequence, test frames counted"),
+        ("CSSEARCH", True if notes.is_search else None, "taken by the search of the level"),
+        ("CSLEVEL", _rounded(notes.level_adu, 3), "[adu] robust level when it was taken"),
         ("CSSIMUL", True if simulated else None, "simulated frame, not of the sky"),
         ("QCFLAG", str(notes.verdict) if notes.verdict else None, "verdict when it was taken"),
         ("QCREASON", notes.reason or None, ""),

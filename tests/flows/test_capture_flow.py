@@ -279,7 +279,7 @@ def test_a_lamp_that_flickers_costs_frames_but_never_the_level(tmp_path: Path) -
     assert night.panel is not None
     draft = FlatDraft.for_camera(night.camera.info, ("L",), night.panel.info)
     draft.count, draft.with_dark_flats = 8, False
-    operator = Operator({QuestionKind.FAILURE: [Answer.RETRY] * 9})
+    operator = Operator({QuestionKind.BAD_FRAMES: [Answer.RETRY] * 9})
 
     report = operator.run(night, draft.plan(night.camera.info), tmp_path)
 

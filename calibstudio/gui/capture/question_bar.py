@@ -15,6 +15,9 @@ from calibstudio.gui.widgets.buttons import Button, ButtonKind
 from calibstudio.gui.widgets.text import label, plain
 from calibstudio.gui.widgets.verdict import StatusDot, status_color
 
+ALARMS = (QuestionKind.FAILURE, QuestionKind.BAD_FRAMES, QuestionKind.DISK)
+"""What has gone wrong; anything else is only a question."""
+
 
 class QuestionBar(QWidget):
     """A card across the screen: the sentence, what to do, and the answers, the usual one filled."""
@@ -67,7 +70,7 @@ class QuestionBar(QWidget):
         if self.question == question:
             return
         shown = question.text if folder is None else question.text.replace(str(folder), "…")
-        kind = "bad" if question.kind is QuestionKind.FAILURE else "warn"
+        kind = "bad" if question.kind in ALARMS else "warn"
         self.say(kind, shown, question.hint)
         self.question = question
         self.text.setToolTip(plain(question.text if shown != question.text else ""))

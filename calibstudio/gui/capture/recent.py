@@ -25,7 +25,7 @@ LOOKING = "Looking for sequences…"
 
 def can_go_on(resumed: Resumed) -> bool:
     """Whether something is left to take."""
-    return not resumed.finished and resumed.good < resumed.wanted
+    return resumed.can_go_on
 
 
 class RecentSequences(QWidget):

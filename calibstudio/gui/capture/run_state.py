@@ -78,12 +78,13 @@ class CaptureRun(QObject):
         self.control = control = SequenceControl()
         self.status = None
         self.is_ending = False
-        folder = context.settings.current.frames_folder
+        folder, rig = context.settings.current.frames_folder, context.settings.current.rig
         trained_folder = context.data_folder
         newest = self._newest = Latest()
 
         def work(ctx: JobContext) -> CaptureReport:
             from calibstudio.services.capture import run_sequence
+            from calibstudio.services.capture_journal import Origin
             from calibstudio.services.trained import TrainedStore
             from calibstudio.store.folder_sink import FolderSink
 
@@ -92,12 +93,13 @@ class CaptureRun(QObject):
                 ctx,
                 observatory,
                 plan,
-                FolderSink(folder),
+                FolderSink(folder if resumed is None else resumed.root),
                 control,
                 newest.put,
                 trained=TrainedStore.for_rig(trained_folder, observatory.name),
                 preview=self._preview,
                 resumed=resumed,
+                origin=Origin(rig=rig),
             )
 
         self._job = context.camera_jobs.submit(plan.title, work)

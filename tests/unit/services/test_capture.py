@@ -327,7 +327,7 @@ def test_a_step_gives_up_in_words_after_three_times_its_frames_and_the_rest_goes
     observatory = covered_bench()
     bench_camera(observatory).change = lit_at({1, 2, 3, 4, 6, 7, 8, 9, 10, 11, 12})
     plan = CapturePlan("Two", (*darks(4).steps, replace(darks(2, 20.0).steps[0], id="long")))
-    operator = Operator({QuestionKind.FAILURE: [RETRY, RETRY]})
+    operator = Operator({QuestionKind.BAD_FRAMES: [RETRY, RETRY]})
 
     report = operator.run(observatory, plan, tmp_path)
 
@@ -424,7 +424,7 @@ def test_dark_flats_are_taken_for_each_exposure_where_the_sensor_glows(tmp_path:
         return replace(frame, data=data.clip(0, 65535).astype(np.uint16))
 
     bench_camera(observatory).change = glow
-    generous = Operator({QuestionKind.FAILURE: [RETRY] * 9})
+    generous = Operator({QuestionKind.BAD_FRAMES: [RETRY] * 9})
 
     report = generous.run(observatory, two_filters(2.5), tmp_path)
 

@@ -13,7 +13,8 @@ from calibstudio.domain.errors import FileProblemError, WriteProblemError
 from calibstudio.domain.kinds import FrameKind
 from calibstudio.domain.plan import CapturePlan, CaptureStep
 from calibstudio.domain.quality import Verdict
-from calibstudio.services.capture_state import StateLog, find_sequences, resume_plan
+from calibstudio.services.capture_journal import StateLog
+from calibstudio.services.capture_state import find_sequences, resume_plan
 
 AT = datetime(2026, 4, 17, 22, 0, tzinfo=UTC)
 PLAN = CapturePlan(
@@ -72,7 +73,8 @@ def test_a_line_torn_by_a_power_cut_costs_only_itself(tmp_path: Path) -> None:
         handle.write('{"frame":{"index":2,"step":"bi')
 
     resumed = resume_plan(log.path)
-    again = StateLog.again(resumed, tmp_path, AT)
+    log.close()
+    again = StateLog.again(log.path, tmp_path, resumed.id)
     again.frame(taken(tmp_path, 2, "bias", 2))
 
     assert resumed.good == 1
