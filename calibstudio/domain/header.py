@@ -74,6 +74,9 @@ class FrameHeader:
     """Colour planes of the first image; raw frames have one."""
     path_kind: str | None = None
     """The kind that the names of file and folders say, where the header says another."""
+    path_time: datetime | None = None
+    """A date with a time of day in the names, where no card says when the frame was taken; with
+    zone UTC where the name says so, else without a zone."""
     damage: str = ""
     """Why the file cannot be stacked although its header was read; empty for a whole file."""
     site_longitude_deg: float | None = None

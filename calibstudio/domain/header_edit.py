@@ -22,7 +22,7 @@ from calibstudio.domain.header import (
     json_value,
 )
 from calibstudio.domain.kinds import MASTER_PREFIX
-from calibstudio.domain.night import night_basis, night_of
+from calibstudio.domain.night import night_basis, night_of, night_of_written
 
 CORRECTED = "corrected"
 """Origin of a value that the user gave."""
@@ -43,9 +43,13 @@ def with_night(header: FrameHeader, site: Site | None = None) -> FrameHeader:
     if header.origin.get("night") == CORRECTED:
         return header
     moment = header.observed_utc
-    if moment is None:
-        return header
     longitude = header.site_longitude_deg
+    if moment is None:
+        if header.path_time is None:
+            return header
+        found = night_of_written(header.path_time, site=site, longitude_deg=longitude)
+        origin = {**header.origin, "night": f"path, {night_basis(site, longitude)}"}
+        return _changed(header, night=found, origin=MappingProxyType(origin))
     night = night_of(moment, site=site, longitude_deg=longitude)
     source = header.origin.get("observed_utc", "DATE-OBS card")
     origin = {**header.origin, "night": f"{source}, {night_basis(site, longitude)}"}

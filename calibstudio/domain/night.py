@@ -71,6 +71,31 @@ def observing_night(
     return Night(day, rule.noon_utc(day), end, rule.basis)
 
 
+def night_of_written(
+    moment: datetime,
+    *,
+    site: Site | None = None,
+    longitude_deg: float | None = None,
+    zone: tzinfo | None = None,
+) -> date:
+    """Return the night of a time that somebody wrote without a zone, in a name of a file.
+
+    Programs write UTC or local time. It is taken for UTC, unless that would be the site's day
+    while the same digits as local time are its night: few frames are taken at noon.
+    """
+    rule = _rule(site, longitude_deg, zone)
+    if moment.tzinfo is not None:
+        return rule.night(moment)
+    as_utc = moment.replace(tzinfo=UTC)
+    if _is_daytime(rule.local(as_utc)) and not _is_daytime(moment):
+        return (moment - HALF_DAY).date()
+    return rule.night(as_utc)
+
+
+def _is_daytime(local: datetime) -> bool:
+    return 6 <= local.hour < 18
+
+
 def night_basis(site: Site | None = None, longitude_deg: float | None = None) -> str:
     """Say what decides the night, as words for a person."""
     return _rule(site, longitude_deg, None).basis

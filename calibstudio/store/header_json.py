@@ -11,7 +11,7 @@ from typing import Any
 
 from calibstudio.domain.header import FrameHeader
 
-RULES_VERSION = 3
+RULES_VERSION = 4
 """Count this up whenever reading a header gives other values than before."""
 
 _NAMES = tuple(f.name for f in fields(FrameHeader) if f.name != "path")
@@ -47,6 +47,8 @@ def load_header(path: Path, text: str) -> FrameHeader:
         values["night"] = date.fromisoformat(values["night"])
     if values["observed_utc"] is not None:
         values["observed_utc"] = datetime.fromisoformat(values["observed_utc"])
+    if values["path_time"] is not None:
+        values["path_time"] = datetime.fromisoformat(values["path_time"])
     values["origin"] = MappingProxyType(values["origin"])
     return FrameHeader(path=path, **values)
 

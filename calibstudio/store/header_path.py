@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from pathlib import PurePath
 
@@ -47,7 +47,24 @@ _OFFSET = re.compile(rf"{_SEP}offset[_-]?(\d+){_END}", re.I)
 _TEMP = re.compile(rf"(?:^|[_\s,;()\[\]])(-?\d+(?:\.\d+)?)\s?°?C{_END}")
 _BIN = re.compile(rf"{_SEP}(?:b|bin|binning)[_-]?(\d)(?:x(\d))?{_END}|{_SEP}(\d)x(\d){_END}", re.I)
 _FILTER_KEY = re.compile(rf"{_SEP}filter[_-]([A-Za-z0-9+]+){_END}", re.I)
+_TOKENS = re.compile(r"[_\s,;()\[\]]+")
 _DATE = re.compile(r"(?<!\d)(20\d\d)-(\d\d)-(\d\d)(?!\d)")
+_STAMP = re.compile(
+    r"(?<!\d)(20\d\d)-?(\d\d)-?(\d\d)"
+    r"(?:[T_ -](\d\d)[-_.:h](\d\d)(?:[-_.:m](\d\d)s?)?"
+    r"|T(\d\d)(\d\d)(\d\d)?|[_ -](\d\d)(\d\d)(\d\d))(?:[.,]\d+)?(Z|UT)?(?![A-Za-z0-9])",
+    re.I,
+)
+"""A date with a time of day. Four digits after ``_`` are a number; six, or any after ``T``, are a
+time."""
+_COLOURS = frozenset({"red", "green", "blue"})
+"""Filters whose names are ordinary words: believed in the place of a filter only."""
+_PARTS = frozenset({"slit", "arm", "lamp", "led", "channel", "camera", "cam", "grism", "grating"})
+"""What else may be red or blue: parts of an instrument."""
+_BESIDE = re.compile(
+    r"\d+(?:\.\d+)?(?:s|sec|secs|ms|c)|(?:b|bin|binning|g|gain)?\d+(?:x\d+)?|filter|20\d{6}", re.I
+)
+"""What stands beside a filter in a name, beside the kind: exposure, temperature, number, date."""
 _FILTERS = {
     word.lower()
     for word in [
@@ -95,6 +112,8 @@ class PathWords:
     filter: str | None = None
     day: date | None = None
     """A date written in a name; whether it is the night's or the morning's is not known."""
+    moment: datetime | None = None
+    """A date with a time of day: with zone UTC where the name says so, else without a zone."""
     kind_in: str = ""
     """``file name`` or ``folder``: where the kind was found."""
     filter_in: str = ""
@@ -128,6 +147,7 @@ def read_path(path: PurePath) -> PathWords:
         binning=of_file.binning or of_folders.binning,
         filter=of_file.filter if own_filter else of_folders.filter,
         day=of_file.day or of_folders.day,
+        moment=of_file.moment or (None if of_file.day else of_folders.moment),
         kind_in="file name" if own_kind else "folder",
         filter_in="file name" if own_filter else "folder",
     )
@@ -154,6 +174,7 @@ def _folder_words(folder: PurePath) -> PathWords:
             binning=merged.binning or words.binning,
             filter=merged.filter or words.filter,
             day=merged.day or words.day,
+            moment=merged.moment or (None if merged.day else words.moment),
         )
     return merged
 
@@ -170,9 +191,11 @@ class _Pattern:
     has_exposure: bool
     has_binning: bool
     has_day: bool
+    has_moment: bool
 
 
 _DIGITS = re.compile(r"[0-9]+")
+_TWO_NUMBERS = re.compile(r"0[T_ -]0", re.I)
 _NUMBERED_FILTER = re.compile(rf"{_SEP}[OS]0{_END}", re.I)
 
 
@@ -187,8 +210,9 @@ def _name_words(name: str, *, is_folder: bool = False) -> PathWords:
         offset=numbers.get("offset"),
         temp_c=numbers.get("temp_c"),
         binning=_binning(name) if pattern.has_binning else None,
-        filter=_filter(name) if pattern.has_filter else None,
+        filter=_filter(name, is_folder) if pattern.has_filter else None,
         day=_day(name) if pattern.has_day else None,
+        moment=_moment(name) if pattern.has_moment else None,
     )
 
 
@@ -198,7 +222,7 @@ def _pattern(skeleton: str, is_folder: bool) -> _Pattern:
     kind, is_master = _kind(skeleton, is_folder)
     numbered = (("gain", _GAIN), ("offset", _OFFSET), ("temp_c", _TEMP))
     # Digits are part of some filters' names (O3, S2).
-    has_filter = _filter(skeleton) is not None or _NUMBERED_FILTER.search(skeleton) is not None
+    has_filter = _names_filter(skeleton) or _NUMBERED_FILTER.search(skeleton) is not None
     return _Pattern(
         kind,
         is_master,
@@ -207,6 +231,7 @@ def _pattern(skeleton: str, is_folder: bool) -> _Pattern:
         _EXPOSURE.search(skeleton) is not None or _EXPOSURE_KEY.search(skeleton) is not None,
         _BIN.search(skeleton) is not None,
         "0-0-0" in skeleton,
+        _TWO_NUMBERS.search(skeleton) is not None,
     )
 
 
@@ -266,15 +291,40 @@ def _binning(name: str) -> tuple[int, int] | None:
     return (x, y) if x and y else None
 
 
-def _filter(name: str) -> str | None:
+def _filter(name: str, is_folder: bool) -> str | None:
     match = _FILTER_KEY.search(name)
     if match is not None:
         return str(match[1])
-    for token in re.split(r"[_\s,;()\[\]]+", name):
-        for part in (token, *token.split("-")):
-            if part.lower() in _FILTERS:
-                return str(part)
+    for token in _TOKENS.split(name):
+        if token.lower() in _FILTERS - _COLOURS:
+            return token
+    parts = [part for token in _TOKENS.split(name) for part in token.split("-") if part]
+    for i, part in enumerate(parts):
+        word = part.lower()
+        if word in _FILTERS and (word not in _COLOURS or _is_filters_place(parts, i, is_folder)):
+            return part
     return None
+
+
+def _names_filter(name: str) -> bool:
+    """Whether a name may say a filter: looked at more closely with its digits."""
+    tokens = _TOKENS.split(name)
+    parts = (part for token in tokens for part in (token, *token.split("-")))
+    return _FILTER_KEY.search(name) is not None or any(p.lower() in _FILTERS for p in parts)
+
+
+def _is_filters_place(parts: list[str], i: int, is_folder: bool) -> bool:
+    """Whether a colour stands where names have the filter, and is not that of something else.
+
+    A folder of that name alone, or beside the kind, an exposure, a temperature or a number; not
+    beside a part of an instrument: the ``slit_red_1`` of a spectrograph was taken with no filter.
+    """
+    if len(parts) == 1:
+        return is_folder
+    beside = [parts[k] for k in (i - 1, i + 1) if 0 <= k < len(parts)]
+    if any(word.lower() in _PARTS for word in beside):
+        return False
+    return any(_token_kind(word) is not None or _BESIDE.fullmatch(word) for word in beside)
 
 
 def _day(name: str) -> date | None:
@@ -285,6 +335,24 @@ def _day(name: str) -> date | None:
         return date(int(match[1]), int(match[2]), int(match[3]))
     except ValueError:
         return None
+
+
+def _moment(name: str) -> datetime | None:
+    match = _STAMP.search(name)
+    if match is None:
+        return None
+    year, month, day, *clock, zone = match.groups()
+    hour, minute, second = (c or "0" for c in _clock_groups(clock))
+    try:
+        found = datetime(int(year), int(month), int(day), int(hour), int(minute), int(second))
+    except ValueError:
+        return None
+    return found.replace(tzinfo=UTC) if zone else found
+
+
+def _clock_groups(groups: list[str | None]) -> list[str | None]:
+    """Of the three ways to write a time of day, the one that matched."""
+    return next((g for g in (groups[0:3], groups[3:6], groups[6:9]) if g[0]), groups[0:3])
 
 
 def _stem(name: str) -> str:

@@ -81,6 +81,9 @@ def header_record(source: Source, site_zone: str | None) -> FrameHeader:
         # Folders by date name the night by its evening, as the observing night does.
         values["night"] = said.day
         lookup.origin["night"] = "path"
+    if values["observed_utc"] is None and said.moment is not None:
+        # A date with a time is a moment, and the night follows from it and from the site.
+        values["path_time"] = said.moment
     kind, is_master = _master(lookup, source.path, kind, lasting.says_master, evidence)
     return FrameHeader(
         path=source.path,

@@ -38,6 +38,7 @@ FULL = make_header(
     images=("", "UNC"),
     planes=3,
     path_kind="flat",
+    path_time=datetime(2026, 4, 17, 22, 10, 5),
     damage="It is cut off.",
     site_longitude_deg=-155.5,
     file_bytes=5760,

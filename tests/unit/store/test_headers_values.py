@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from calibstudio.domain.header import FrameHeader
+from calibstudio.store.header_json import dump_header, load_header
 from calibstudio.store.headers import read_header
 from tests.helpers.frames import card, write_frame
 
@@ -391,6 +392,63 @@ def test_a_dated_folder_is_the_night_where_no_time_is_written(tmp_path: Path) ->
     assert without.night == date(2026, 4, 17)
     assert without.origin["night"] == "path"
     assert with_time.night is not None and with_time.night.year in (2024, 2025)
+
+
+@pytest.mark.parametrize(
+    ("name", "longitude", "night"),
+    [
+        ("2025-06-01T03-12/x.fits", -110.0, 31),  # 19:52 of the evening before
+        ("2025-06-01T03-12/x.fits", 11.0, 31),
+        ("2025-06-01T21-12/x.fits", 11.0, 1),
+        ("flat_2025-06-01_03-12-40.fits", 11.0, 31),
+        ("Bias_BIN1_20250601_025309.fits", -105.8, 31),
+        ("2025-06-01T031240Z_flat.fits", 150.0, 1),  # 13:12 there, and it says UTC
+        ("2025-06-01T03-12/x.fits", 150.0, 31),  # noon as UTC, night as local time
+        ("2025-06-01_0012.fits", 11.0, 1),  # a number, no time
+        ("2025-06-01T25-12/x.fits", 11.0, 1),  # no time of any clock
+        ("2025-06-01/flat_0312.fits", 11.0, 1),
+        ("20250601/x.fits", 11.0, None),
+    ],
+)
+def test_a_time_in_a_name_decides_the_night_as_a_card_would(
+    tmp_path: Path, name: str, longitude: float, night: int | None
+) -> None:
+    header = frame(tmp_path, name=name, SITELONG=longitude)
+
+    assert header.observed_utc is None
+    if night is None:
+        assert header.night is None
+    else:
+        assert header.night == date(2025, 6 if night == 1 else 5, night)
+        assert header.origin["night"].startswith("path")
+    assert load_header(header.path, dump_header(header)) == header
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("v_slit_red_1.fits", None),
+        ("red_dwarf_sequence.fits", None),
+        ("blue_lamp_001.fits", None),
+        ("Red/x.fits", "Red"),
+        ("flat_red_001.fits", "red"),
+        ("flat-Blue-003.fits", "Blue"),
+        ("M31_300s_Green.fits", "Green"),
+        ("M31_Red_001.fits", "Red"),
+        ("NGC7000_Ha.fits", "Ha"),
+        ("2025-06-01_Sloan-g_x.fits", "Sloan-g"),
+        ("bored_x.fits", None),
+    ],
+)
+def test_a_colour_in_a_name_is_a_filter_in_the_place_of_one_only(
+    tmp_path: Path, name: str, wanted: str | None
+) -> None:
+    bare = frame(tmp_path, name=name)
+    written = frame(tmp_path, name=f"2/{name}", FILTER="longpass")
+
+    assert bare.filter == wanted
+    assert written.filter == "longpass"
+    assert bool(written.notes) == (wanted is not None)
 
 
 def test_colour_planes_are_counted(tmp_path: Path) -> None:
