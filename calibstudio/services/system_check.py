@@ -79,7 +79,7 @@ def missing_for_window(environment: Mapping[str, str] = os.environ) -> list[str]
         sentences.append(
             "There is no screen here (neither DISPLAY nor WAYLAND_DISPLAY is set). "
             "Every command but gui works without one: calibstudio --help. "
-            "For a window on a virtual screen: xvfb-run -a calibstudio"
+            "With xvfb-run -a calibstudio the window is on a virtual screen."
         )
     return sentences
 
