@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,21 +19,12 @@ from calibstudio.domain.recipe import Normalization, Rejection, StackSettings
 from calibstudio.domain.wording import count, duration, number, size
 from calibstudio.imaging.combine import CombineReport, Scale, combine, describe_rule
 from calibstudio.imaging.reject import resolve
-from calibstudio.store.pixels import FramePixels, UnpackBudget, open_frame
+from calibstudio.services.stack_inputs import Skipped, StackedImage, StackInputs
 from calibstudio.store.publish import publish_file
 from calibstudio.store.stack_fits import HeaderCard, PlannedImage, StackFile, kept_cards
 
 DEFAULT_MEMORY = 1 << 30
 _MOST_NAMED = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Skipped:
-    """A file that was left out, and why."""
-
-    path: Path
-    message: str
-    hint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +38,8 @@ class StackReport:
     skipped: tuple[Skipped, ...]
     seconds: float
     """From the first look at a file to the result on the disk."""
+    notes: tuple[str, ...] = ()
+    """What is worth saying and is no problem."""
 
     @property
     def n_frames(self) -> int:
@@ -118,7 +110,7 @@ def stack_files(
         )
     paths, skipped = _without_repeats(files)
     while True:
-        with _Inputs.open(paths, out.parent, memory_bytes or DEFAULT_MEMORY) as inputs:
+        with StackInputs.open(paths, out.parent, memory_bytes or DEFAULT_MEMORY) as inputs:
             try:
                 reports = _publish(ctx, inputs, out, settings, threads)
                 break
@@ -133,7 +125,8 @@ def stack_files(
         gone = {one.path for one in lost}
         paths = [path for path in inputs.paths if path not in gone]
     seconds = time.perf_counter() - started
-    return StackReport(out, tuple(reports), tuple(inputs.paths), tuple(skipped), seconds)
+    used, notes = tuple(inputs.paths), tuple(inputs.notes)
+    return StackReport(out, tuple(reports), used, tuple(skipped), seconds, notes)
 
 
 def _without_repeats(files: Sequence[Path]) -> tuple[list[Path], list[Skipped]]:
@@ -151,162 +144,9 @@ def _without_repeats(files: Sequence[Path]) -> tuple[list[Path], list[Skipped]]:
     return list(seen.values()), skipped
 
 
-@dataclass(slots=True)
-class _Inputs:
-    """The files of a stack, all open, and those that had to be left out."""
-
-    paths: list[Path]
-    opened: list[FramePixels]
-    names: tuple[str, ...]
-    """Images that every file has."""
-    skipped: list[Skipped]
-    memory_bytes: int
-    broken: list[Skipped] = field(default_factory=list)
-    """Files whose pixels turned out to be no good after they were opened."""
-    _stack: ExitStack = field(default_factory=ExitStack)
-
-    @classmethod
-    def open(cls, paths: Sequence[Path], folder: Path, memory_bytes: int) -> _Inputs:
-        """Open every file that can be read.
-
-        Raises
-        ------
-        FileProblemError
-            If none can.
-        CalibrationError
-            If no more than half of them are alike in size and images.
-        """
-        budget = UnpackBudget(folder, memory_bytes // 2)
-        self = cls([], [], (), [], memory_bytes)
-        try:
-            for path in paths:
-                self._add(path, budget)
-            if not self.paths:
-                raise _none_left(paths, self.skipped)
-            self._keep_alike()
-        except BaseException:
-            self._stack.close()
-            raise
-        # What was unpacked into memory is taken from what combining may use.
-        self.memory_bytes -= memory_bytes // 2 - budget.bytes_left
-        return self
-
-    def _add(self, path: Path, budget: UnpackBudget) -> None:
-        try:
-            file = self._stack.enter_context(open_frame(path, budget=budget))
-            for name in file.names:
-                # A picture that is cut off or has no rows is found before anything is combined.
-                file.check(name)
-        except FileProblemError as error:
-            self.skipped.append(Skipped(path, str(error), error.hint))
-            return
-        self.paths.append(path)
-        self.opened.append(file)
-
-    def _keep_alike(self) -> None:
-        """Leave out what has another size or other images than most."""
-        looks = [_look(file) for file in self.opened]
-        usual, many = Counter(looks).most_common(1)[0]
-        odd = [i for i, look in enumerate(looks) if look != usual]
-        if odd and 2 * many <= len(looks):
-            raise _not_alike(self.paths, looks, usual)
-        for i in odd:
-            message = f"{self.paths[i]} {_difference(looks[i], usual, many)}"
-            self.skipped.append(Skipped(self.paths[i], message, "It was left out."))
-        self.paths = [path for i, path in enumerate(self.paths) if i not in odd]
-        self.opened = [file for i, file in enumerate(self.opened) if i not in odd]
-        self.names = tuple(name for name, _ in usual)
-
-    def rows(self, name: str) -> list[RowSource]:
-        """Open an image of every file.
-
-        Raises
-        ------
-        FileProblemError
-            If some cannot be unpacked; `broken_now` names them all.
-        """
-        found = []
-        first: FileProblemError | None = None
-        for i, file in enumerate(self.opened):
-            try:
-                found.append(file.rows(self.image_of(i, name)))
-            except FileProblemError as error:
-                self.broken.append(Skipped(self.paths[i], str(error), error.hint))
-                first = first or error
-        if first is not None:
-            raise first
-        return found
-
-    def image_of(self, index: int, name: str) -> str:
-        """The name of an image in one file; a single image may be called differently."""
-        return name if len(self.names) > 1 else self.opened[index].names[0]
-
-    def broken_now(self) -> list[Skipped]:
-        """Look again at every file after one could not be read to its end."""
-        lost = list(self.broken)
-        known = {one.path for one in lost}
-        for path in self.paths:
-            if path in known:
-                continue
-            try:
-                with open_frame(path) as file:
-                    for name in file.names:
-                        file.check(name)
-            except FileProblemError as error:
-                lost.append(Skipped(path, str(error), error.hint))
-        return lost
-
-    def __enter__(self) -> _Inputs:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._stack.close()
-
-
-def _none_left(paths: Sequence[Path], skipped: Sequence[Skipped]) -> FileProblemError:
-    if not paths:
-        return FileProblemError("There is no file to combine.", hint="Name the frames.")
-    if len(skipped) == 1:
-        return FileProblemError(skipped[0].message, hint=skipped[0].hint)
-    return FileProblemError(
-        f"None of the {len(paths)} files can be combined. The first: {skipped[0].message}",
-        hint=skipped[0].hint,
-    )
-
-
-_Look = tuple[tuple[str, tuple[int, int]], ...]
-"""Names and sizes of the images of a file."""
-
-
-def _look(file: FramePixels) -> _Look:
-    """What must be the same in all files; a single image may have any name."""
-    names = file.names
-    if len(names) == 1:
-        return (("", file.shape(names[0])),)
-    return tuple((name, file.shape(name)) for name in names)
-
-
-def _difference(look: _Look, usual: _Look, many: int) -> str:
-    """Say how a file differs from most: ``is 40 × 9 pixels, the other 3 frames 40 × 30.``"""
-    if [name for name, _ in look] != [name for name, _ in usual]:
-        return "holds other images than the rest."
-    pairs = [(size(a), size(b)) for (_, a), (_, b) in zip(look, usual, strict=True) if a != b]
-    sizes, others = (" and ".join(dict.fromkeys(side)) for side in zip(*pairs, strict=True))
-    return f"is {sizes} pixels, the other {count(many, 'frame')} {others}."
-
-
-def _not_alike(paths: Sequence[Path], looks: Sequence[_Look], usual: _Look) -> CalibrationError:
-    odd = [i for i, look in enumerate(looks) if look != usual]
-    first = f"{paths[odd[0]]} {_difference(looks[odd[0]], usual, len(looks) - len(odd))}"
-    return CalibrationError(
-        f"These frames are too unlike to say which of them belong together: {first}",
-        hint="Combine only frames of one camera and size.",
-    )
-
-
 def _publish(
     ctx: JobContext,
-    inputs: _Inputs,
+    inputs: StackInputs,
     out: Path,
     settings: StackSettings,
     threads: int | None,
@@ -316,16 +156,16 @@ def _publish(
 
     def fill(temporary: Path) -> None:
         with ExitStack() as stack:
-            rows = [inputs.rows(name) for name in inputs.names]
+            rows = [inputs.rows(image) for image in inputs.images]
             planned = [
-                PlannedImage(name, r[0].shape, _cards(inputs, name, settings))
-                for name, r in zip(inputs.names, rows, strict=True)
+                PlannedImage(image.name, r[0].shape, _cards(inputs, image, settings))
+                for image, r in zip(inputs.images, rows, strict=True)
             ]
             file = stack.enter_context(StackFile(temporary, planned))
             parts = ctx.split(*(p.shape[0] * p.shape[1] for p in planned))
             for i, part in enumerate(parts):
                 report = _combine(part, inputs, i, rows[i], file, settings, threads)
-                reports.append((inputs.names[i], report))
+                reports.append((inputs.images[i].name, report))
 
     publish_file(out, fill)
     return reports
@@ -333,7 +173,7 @@ def _publish(
 
 def _combine(
     ctx: JobContext,
-    inputs: _Inputs,
+    inputs: StackInputs,
     index: int,
     rows: Sequence[RowSource],
     file: StackFile,
@@ -341,7 +181,7 @@ def _combine(
     threads: int | None,
 ) -> CombineReport:
     measuring, combining = ctx.split(1.0 if settings.normalize != "none" else 0.0, 3.0)
-    scales, offsets = _normalisation(measuring, inputs, inputs.names[index], rows, settings)
+    scales, offsets = _normalisation(measuring, inputs, inputs.images[index], rows, settings)
     return combine(
         combining,
         rows,
@@ -356,8 +196,8 @@ def _combine(
 
 def _normalisation(
     ctx: JobContext,
-    inputs: _Inputs,
-    name: str,
+    inputs: StackInputs,
+    image: StackedImage,
     rows: Sequence[RowSource],
     settings: StackSettings,
 ) -> tuple[list[Scale] | None, list[float] | None]:
@@ -368,7 +208,7 @@ def _normalisation(
 
     # Additive: the level moves as a whole, and the colours keep their distances.
     by_colour = settings.normalize is Normalization.MULTIPLICATIVE and _is_colour(
-        inputs.paths[0], name
+        *inputs.first_of(image)
     )
     levels = np.zeros((len(rows), 4))
     for i, source in enumerate(rows):
@@ -382,7 +222,7 @@ def _normalisation(
     common = np.median(levels, axis=0)
     if settings.normalize is Normalization.ADDITIVE:
         return None, [float(level[0] - common[0]) for level in levels]
-    for path, by_channel in zip(inputs.paths, levels, strict=True):
+    for path, by_channel in zip(inputs.paths_of(image), levels, strict=True):
         if np.any(by_channel <= 0):
             raise CalibrationError(
                 f"{path} has a level of {by_channel.min():g} ADU, so it cannot be scaled.",
@@ -411,11 +251,13 @@ def _listed(paths: Sequence[Path]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def _cards(inputs: _Inputs, name: str, settings: StackSettings) -> tuple[HeaderCard, ...]:
+def _cards(
+    inputs: StackInputs, image: StackedImage, settings: StackSettings
+) -> tuple[HeaderCard, ...]:
     """What the file says: what the first frame says of itself, and how it was combined."""
-    n = len(inputs.paths)
+    n = len(image.members)
     applied = resolve(replace(settings, normalize=Normalization.NONE), n).settings
-    kept = kept_cards(inputs.paths[0], name)
+    kept = kept_cards(*inputs.first_of(image))
     own: list[HeaderCard] = [
         ("BUNIT", "adu", "unit of the pixels"),
         ("NCOMBINE", n, "number of frames combined"),
@@ -458,6 +300,7 @@ def summary(report: StackReport) -> str:
         listed = _listed([Path(name) for name in names])
         them = "it" if len(names) == 1 else "them"
         lines.append(f"Much more than noise was rejected in {listed}: look at {them}.")
+    lines += report.notes
     speed = report.megapixels / report.seconds if report.seconds > 0 else 0.0
     rate = f", {number(speed)} megapixels a second" if speed >= 10 else ""
     lines.append(f"Took {duration(report.seconds)}{rate}.")

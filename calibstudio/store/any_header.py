@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -32,6 +32,18 @@ def read_hdus(path: Path) -> tuple[Hdu, ...]:
             about = describe_raw(path, reader(stream), status.st_size)
             return (_hdu(about.cards(), "", about.shape),)
         return read_fits(path, stream, status.st_size).hdus
+
+
+def find_hdu(hdus: Sequence[Hdu], image: str) -> Hdu | None:
+    """Return the header of an image by its name: ``SCI``, ``SCI,2``, ``HDU3``; None without it."""
+    extname, _, extver = image.upper().partition(",")
+    for index, hdu in enumerate(hdus):
+        is_version = not extver or str(hdu.cards.value("EXTVER") or 1) == extver
+        if (hdu.name.upper() == extname and is_version) or (
+            not hdu.name and index and extname == f"HDU{index}"
+        ):
+            return hdu
+    return None
 
 
 def reader(stream: BinaryIO) -> Callable[[int, int], bytes]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from calibstudio.domain.errors import FileProblemError
-from calibstudio.store.any_header import read_hdus
+from calibstudio.store.any_header import find_hdu, read_hdus
 from calibstudio.store.fits_cards import CardValue
 from calibstudio.store.header_bytes import Hdu
 from calibstudio.store.master_cards import Card
@@ -92,12 +92,7 @@ def _cards_of(
 def _where(hdus: Sequence[Hdu], image: str) -> list[Hdu]:
     """Return the headers to look in; a later one wins."""
     if image:
-        extname, _, extver = image.upper().partition(",")
-        return [
-            hdu
-            for hdu in hdus
-            if hdu.name.upper() == extname
-            and (not extver or str(hdu.cards.value("EXTVER") or 1) == extver)
-        ][:1]
+        found = find_hdu(hdus, image)
+        return [] if found is None else [found]
     first = next((hdu for hdu in hdus if hdu.is_image), None)
     return [hdu for hdu in (first, hdus[0] if hdus else None) if hdu is not None]

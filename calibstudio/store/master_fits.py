@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from calibstudio.domain.detectors import plane_name
 from calibstudio.domain.errors import FileProblemError
 from calibstudio.domain.master import InputRecord, MasterRecord
 from calibstudio.domain.quality import Assessment, Metric, Verdict
@@ -134,12 +135,6 @@ def _image(data: NDArray[Any], name: str) -> Any:
     if extver:
         hdu.header["EXTVER"] = int(extver)
     return hdu
-
-
-def plane_name(detector: str, which: str) -> str:
-    """Return the name of a plane: ``UNC``, ``GREEN_UNC``, ``SCI_UNC,2`` for ``SCI,2``."""
-    extname, comma, extver = detector.partition(",")
-    return f"{extname}_{which}{comma}{extver}" if extname else which
 
 
 def _detector_hdus(detector: Detector, unit: str, *, with_image: bool) -> list[Any]:

@@ -16,7 +16,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from calibstudio.store.any_header import read_hdus
+from calibstudio.domain.detectors import plane_name
+from calibstudio.store.any_header import find_hdu, read_hdus
 from calibstudio.store.card_writer import BLOCK, card, header_block
 from calibstudio.store.fits_cards import Cards
 
@@ -100,18 +101,21 @@ class StackFile:
             first = images[0].cards
             offset = self._header([*_primary(None), *_written(first)], offset)
         for image in images:
-            prefix = f"{image.name}_" if several else ""
             start = _extension(-32, image.shape) if several else _primary(image.shape)
-            name = [card("EXTNAME", image.name)] if several else []
+            name = _named(image.name) if several else []
             at_image = self._header([*start, *name, *_written(image.cards)], offset)
-            at_unc = self._plane(f"{prefix}UNC", -32, image.shape, _after(at_image, image.shape, 4))
-            at_cnt = self._plane(f"{prefix}CNT", 16, image.shape, _after(at_unc, image.shape, 4))
+            at_unc = self._plane(
+                plane_name(image.name, "UNC"), -32, image.shape, _after(at_image, image.shape, 4)
+            )
+            at_cnt = self._plane(
+                plane_name(image.name, "CNT"), 16, image.shape, _after(at_unc, image.shape, 4)
+            )
             self._places.append((at_image, at_unc, at_cnt))
             offset = _after(at_cnt, image.shape, 2)
         os.ftruncate(self._fd, offset)
 
     def _plane(self, name: str, bitpix: int, shape: tuple[int, int], offset: int) -> int:
-        cards = [*_extension(bitpix, shape), card("EXTNAME", name)]
+        cards = [*_extension(bitpix, shape), *_named(name)]
         if bitpix == 16:
             cards += [card("BSCALE", 1), card("BZERO", 32768), _unit("", "number of values kept")]
         else:
@@ -169,10 +173,11 @@ def kept_cards(path: Path, image: str = "") -> tuple[HeaderCard, ...]:
         If the file cannot be read.
     """
     hdus = read_hdus(path)
-    own = [hdu.cards for hdu in hdus[1:] if image and hdu.name.upper() == image.upper()]
+    named = find_hdu(hdus, image) if image else None
+    own = [] if named is None else [named.cards]
     found: list[HeaderCard] = []
     for keyword in KEPT:
-        kept = _first(keyword, [*own[:1], hdus[0].cards])
+        kept = _first(keyword, [*own, hdus[0].cards])
         if kept is not None:
             found.append(kept)
     return tuple(found)
@@ -227,6 +232,12 @@ def _extension(bitpix: int, shape: tuple[int, int]) -> list[bytes]:
         card("PCOUNT", 0),
         card("GCOUNT", 1),
     ]
+
+
+def _named(name: str) -> list[bytes]:
+    """Name an extension; ``SCI,2`` is the second version of SCI."""
+    extname, _, extver = name.partition(",")
+    return [card("EXTNAME", extname), *([card("EXTVER", int(extver))] if extver.isdigit() else [])]
 
 
 def _unit(unit: str, comment: str) -> bytes:
