@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,8 @@ from calibstudio.imaging.quality_levels import (
 from calibstudio.imaging.quality_shape import bin_levels, line_structure, measure_shape
 
 TOO_SMALL = "the image is too small"
+CONCENTRATED = 1.5
+"""A glow stands out by so much more than the top of a plane of the same gradient would."""
 NO_PLANE = "the master has no {} plane"
 E = "e\u207b"
 
@@ -343,6 +345,24 @@ def _add_dark(judge: Judge, m: _Master, bias: Image | None, limits: Thresholds) 
         return
     limit = limits.glow_noise.scaled(m.frame_noise) if m.frame_noise > 0 else None
     judge.add("glow", max(glow), limit, unit=m.unit)
+    _name_one_cause(judge, max(glow))
+
+
+def _name_one_cause(judge: Judge, glow: float) -> None:
+    """Of a gradient and a glow that are one thing, keep the more specific name.
+
+    A plane from corner to corner stands half its height above the median at its top; what stands
+    out further is concentrated in one place, as the sensor's own glow is.
+    """
+    height = next((m.value for m in judge.metrics if m.name == "gradient"), None)
+    if height is None or {"gradient", "glow"} - {f.metric for f in judge.findings}:
+        return
+    is_glow = glow > CONCENTRATED * height / 2.0
+    less, said = ("gradient", "The glow is in it.") if is_glow else ("glow", "The slope is in it.")
+    judge.findings = [f for f in judge.findings if f.metric != less]
+    judge.metrics = [
+        replace(m, verdict=None, why=said) if m.name == less else m for m in judge.metrics
+    ]
 
 
 def _dark_signal(m: _Master, bias: Image | None) -> tuple[float | None, str]:

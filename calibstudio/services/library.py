@@ -179,6 +179,7 @@ class Library:
         LibraryError
             The library cannot be written.
         """
+        from calibstudio.store.library_gain import apply_measured_gains
         from calibstudio.store.library_masters import add_master
         from calibstudio.store.master_fits import read_master
 
@@ -189,6 +190,7 @@ class Library:
             new = add_master(
                 session, master.record, master.inputs, file_facts(path), self.folder, added=at
             )
+            apply_measured_gains(session, of=master.record.sha256)
             if new:
                 entry = {"what": "added", **self._place_entry(master.record)}
                 session.flush()

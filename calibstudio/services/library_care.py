@@ -222,6 +222,7 @@ def _refill(
     import sqlalchemy as sa
 
     from calibstudio.store import library_tables as tables
+    from calibstudio.store.library_gain import apply_measured_gains
     from calibstudio.store.library_masters import add_master
 
     for table in (
@@ -238,6 +239,7 @@ def _refill(
         record = master.record
         at = added.get(record.sha256) or datetime.now(UTC)
         add_master(session, record, master.inputs, file_facts(record.path), folder, added=at)
+    apply_measured_gains(session)
     session.flush()
     n_decisions = 0
     for entry in entries:

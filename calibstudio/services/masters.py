@@ -147,8 +147,14 @@ class _Run:
         self._judge(judging, plan.groups)
         for group, part in zip(plan.groups, parts, strict=True):
             self._one(part, group)
+        self._read_again()
         ctx.progress(1.0, f"{len(self.built)} masters")
         return MastersReport(tuple(self.built), tuple(self.skipped), tuple(left))
+
+    def _read_again(self) -> None:
+        """Renew the records: flats that were built later measured the gain of biases and darks."""
+        if any(b.record.kind == FrameKind.FLAT for b in self.built):
+            self.built = [replace(b, record=self.library.get(b.record.sha256)) for b in self.built]
 
     def _skipped(self, entry: NotBuilt) -> SkippedGroup:
         return SkippedGroup(self.titles[entry.group.id], entry.reason, group=entry.group)

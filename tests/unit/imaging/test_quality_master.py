@@ -157,7 +157,20 @@ def test_glow_of_a_master_dark_is_named():
 
     found = judged("dark", made, MasterContext(n_frames=6, exposure_s=60.0))
 
-    assert any(f.title == "amp glow" for f in found.findings)
+    (named,) = [f for f in found.findings if f.title in ("amp glow", "light leak")]
+    assert named.title == "amp glow"
+    assert found.metric("gradient").verdict is None  # type: ignore[union-attr]
+
+
+def test_light_that_falls_across_a_master_dark_is_named_once():
+    camera = SimpleCamera(8)
+    made = stack([camera.expose(extra_adu=ramp((384, 448), x=120.0)) for _ in range(6)])
+
+    found = judged("dark", made, MasterContext(n_frames=6, exposure_s=60.0))
+
+    (named,) = [f for f in found.findings if f.title in ("amp glow", "light leak")]
+    assert named.title == "light leak"
+    assert found.metric("glow").verdict is None  # type: ignore[union-attr]
 
 
 def test_a_sound_master_flat_is_good_and_its_sn_is_that_of_its_light():

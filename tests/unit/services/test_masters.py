@@ -22,6 +22,7 @@ from calibstudio.domain.recipe import Normalization, Recipe, Rejection, StackSet
 from calibstudio.domain.regroup import excluded
 from calibstudio.services.import_frames import scan
 from calibstudio.services.library import Library
+from calibstudio.services.library_care import rebuild
 from calibstudio.services.masters import BuiltMaster, MastersReport, build_masters
 from calibstudio.store.master_fits import MasterFile, read_master
 from tests.helpers.night import (
@@ -458,6 +459,41 @@ def test_copies_and_frames_excluded_by_hand_are_left_out(night: Path, library: L
         paths[3].name: "Excluded by hand: a door slammed",
     }
     assert built.record.n_combined == 5
+
+
+def test_the_gain_that_flats_measure_reaches_the_biases_and_darks_of_the_run(
+    night: Path, library: Library, tmp_path: Path
+) -> None:
+    camera = Camera(shape=(128, 128))
+    said = {"EGAIN": 3.0}  # twice what it is
+    take(night, camera, "bias", 6, **said)
+    take(night, camera, "dark", 5, 60.0, first=20, **said)
+    alone = build(library, night)
+    before = {b.record.kind: b.record.path.read_bytes() for b in alone.masters}
+    take(night, camera, "flat", 6, 2.0, 20_000.0, first=40, **said)
+    other = tmp_path / "other"
+
+    with Library.open(other) as second:
+        report = build(second, night)
+        rebuilt_from = {r.sha256: r.assessment for r in second.masters()}
+    rebuild(JobContext(), other)
+
+    gain = only(report, "flat").record.assessment.value("egain")
+    assert gain == pytest.approx(EGAIN, rel=0.05)
+    bias, dark = only(report, "bias").record, only(report, "dark").record
+    # In the library: by the gain measured, and it says by which flat.
+    assert bias.assessment.value("read_noise") == pytest.approx(READ_NOISE_ADU * gain, rel=0.02)
+    of_dark = dark.assessment.metric("dark_current")
+    assert of_dark is not None
+    assert of_dark.value == pytest.approx(DARK_ADU_PER_S * gain, rel=0.05)
+    assert only(report, "flat").record.path.name in of_dark.why
+    # In the files: nothing of the flats. The same frames give the same bytes without them.
+    for record in (bias, dark):
+        assert record.path.read_bytes() == before[record.kind]
+    of_file = read_master(dark.path).record.assessment
+    assert of_file.value("dark_current") == pytest.approx(DARK_ADU_PER_S * 3.0, rel=0.05)
+    with Library.open(other) as second:
+        assert {r.sha256: r.assessment for r in second.masters()} == rebuilt_from
 
 
 def test_groups_that_are_too_small_are_skipped_with_a_reason(night: Path, library: Library) -> None:
