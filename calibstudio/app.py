@@ -215,7 +215,7 @@ def build(
     )
     theme.attach(qt)
     qt.setWindowIcon(icon("calibrate", theme.tokens, "accent"))
-    opened = open_rig or open_simulated
+    opened = open_rig or open_equipment
     observatory = _first_rig(opened, options.rig, settings)
     state = SettingsState(settings, store.write)
     library = LibraryOpener(lambda: _library_now(options, settings, state.current))
@@ -266,6 +266,26 @@ def _first_rig(
     except CalibStudioError as error:
         log.warning("the rig of the settings cannot be opened: %s", error)
         return opened("")
+
+
+def open_equipment(name: str) -> Observatory:
+    """Open equipment by what the command line or the settings call it.
+
+    ``alpaca://HOST:PORT`` is the first camera, filter wheel, cover and telescope of that server;
+    everything else is a simulated observatory.
+
+    Raises
+    ------
+    UsageError, DeviceError
+        There is no such equipment, or it does not answer.
+    """
+    from calibstudio.devices.alpaca.address import SCHEME
+
+    if not name.startswith(SCHEME):
+        return open_simulated(name)
+    from calibstudio.devices.alpaca.rig import open_alpaca, rig_at
+
+    return open_alpaca(rig_at(name))
 
 
 def open_simulated(name: str) -> Observatory:

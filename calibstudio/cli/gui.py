@@ -24,7 +24,12 @@ EXIT_NO_SCREEN = 69
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare its arguments."""
-    parser.add_argument("--rig", default="", metavar="NAME", help="equipment to open")
+    parser.add_argument(
+        "--rig",
+        default="",
+        metavar="NAME",
+        help="equipment to open; alpaca://HOST:PORT for that of a server",
+    )
     parser.add_argument(
         "--library", default="", metavar="URL", help="folder or database URL of the master library"
     )

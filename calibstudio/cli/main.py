@@ -32,6 +32,7 @@ COMMANDS = {
     "masters": "build, judge and file every master that a folder allows",
     "qc": "measure and judge frames, sets and masters",
     "library": "list, show, approve and reject masters",
+    "discover": "equipment on the network",
     "serve-simulator": "offer the simulated observatory as Alpaca devices to other programs",
     "doctor": "what is installed, what is missing, and the command that mends it",
 }

@@ -1,0 +1,119 @@
+"""What equipment is on the network, whatever it speaks.
+
+A further protocol is one more entry of `FINDERS`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from calibstudio.devices.alpaca.address import DeviceAddress, parse_address
+from calibstudio.devices.alpaca.discovery import find_devices, list_devices
+from calibstudio.domain.errors import CalibStudioError
+from calibstudio.domain.jobs import CancelToken
+
+
+@dataclass(frozen=True, slots=True)
+class FoundDevice:
+    """One device, as `calibstudio discover` prints it."""
+
+    protocol: str
+    address: str
+    """Host name or number."""
+    port: int
+    type: str
+    number: int
+    name: str
+    unique_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Devices, and what went wrong on the way."""
+
+    devices: tuple[FoundDevice, ...]
+    problems: tuple[CalibStudioError, ...] = ()
+
+
+Finder = Callable[[str, CancelToken], Found]
+"""Looks at one address, or on the whole network when it is empty."""
+
+
+def discover(
+    address: str = "",
+    cancel: CancelToken | None = None,
+    finders: Mapping[str, Finder] | None = None,
+) -> Found:
+    """Look for equipment in every protocol at once; about two seconds for the whole network.
+
+    Parameters
+    ----------
+    address
+        ``HOST:PORT`` of one server; empty: everywhere.
+
+    Raises
+    ------
+    UsageError
+        The address is none.
+    DeviceError
+        Nobody answers at the address.
+    Cancelled
+    """
+    token = cancel or CancelToken()
+    chosen = finders if finders is not None else FINDERS
+    if len(chosen) == 1:
+        return next(iter(chosen.values()))(address, token)
+    results: dict[str, Found] = {}
+    failures: dict[str, CalibStudioError] = {}
+
+    def look(protocol: str, finder: Finder) -> None:
+        try:
+            results[protocol] = finder(address, token)
+        except CalibStudioError as error:
+            failures[protocol] = error
+
+    threads = [
+        threading.Thread(target=look, args=item, daemon=True, name=f"looking for {item[0]}")
+        for item in chosen.items()
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        while thread.is_alive():
+            thread.join(0.1)
+            token.check()
+    if failures and not results:
+        raise next(iter(failures.values()))
+    # One address speaks one protocol: that the others find nothing there is no problem.
+    problems = () if address else tuple(failures.values())
+    return Found(
+        tuple(device for found in results.values() for device in found.devices),
+        problems + tuple(p for found in results.values() for p in found.problems),
+    )
+
+
+def _find_alpaca(address: str, cancel: CancelToken) -> Found:
+    if address:
+        server, _ = parse_address(address)
+        return Found(tuple(_alpaca(device) for device in list_devices(server, cancel=cancel)))
+    devices, problems = find_devices(cancel=cancel)
+    return Found(tuple(_alpaca(device) for device in devices), tuple(problems))
+
+
+def _alpaca(device: DeviceAddress) -> FoundDevice:
+    server = device.server
+    return FoundDevice(
+        "alpaca",
+        server.host,
+        server.port,
+        str(device.type),
+        device.number,
+        device.name,
+        device.unique_id,
+    )
+
+
+FINDERS: Mapping[str, Finder] = MappingProxyType({"alpaca": _find_alpaca})
