@@ -1,30 +1,83 @@
 """Every implementation of the equipment protocols, as a function that opens it.
 
-A new driver is one line here. A maker returns an `Observatory` with all that it has; tests ask for
+A new driver is one entry here. A maker returns an `Observatory` with all that it has; tests ask for
 what they need.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, fields
 
+from calibstudio.devices.alpaca.address import DeviceAddress, DeviceType
+from calibstudio.devices.alpaca.rig import AlpacaObservatory, AlpacaRig, open_alpaca, rig_at
 from calibstudio.devices.simulator.observatory import simulated_observatory
 from calibstudio.domain.equipment import Observatory
+from tests.helpers.alpaca_simulators import PLAIN, shared_simulators
+from tests.helpers.fake_alpaca import FakeAlpaca
 
-MAKERS: dict[str, Callable[[], Observatory]] = {
-    "simulator": lambda: simulated_observatory("tiny", seed=2, speed=8.0),
-    "simulator-colour": lambda: simulated_observatory("bayer24", seed=2, speed=20.0),
+
+@dataclass(frozen=True)
+class Maker:
+    """Opens an observatory, and says what it has without opening it."""
+
+    open: Callable[[], Observatory]
+    devices: frozenset[str] = frozenset({"wheel", "panel", "mount"})
+    instant: frozenset[str] = frozenset()
+    """Devices whose moves take no time, so that none can be caught on the way."""
+
+    def __call__(self) -> Observatory:
+        return self.open()
+
+
+@dataclass(frozen=True, slots=True)
+class _Served(AlpacaObservatory):
+    """An observatory whose server ends with it."""
+
+    server: FakeAlpaca | None = None
+
+    def close(self) -> None:
+        AlpacaObservatory.close(self)
+        if self.server is not None:
+            self.server.close()
+
+
+def _fake_alpaca() -> Observatory:
+    server = FakeAlpaca()
+    opened = open_alpaca(rig_at(str(server.server)))
+    return _Served(**{f.name: getattr(opened, f.name) for f in fields(opened)}, server=server)
+
+
+def _alpaca_simulators() -> Observatory:
+    server = shared_simulators().server
+
+    def device(kind: DeviceType, number: int = 0) -> DeviceAddress:
+        return DeviceAddress(server, kind, number)
+
+    return open_alpaca(
+        AlpacaRig(
+            camera=device(DeviceType.CAMERA, PLAIN),
+            wheel=device(DeviceType.FILTER_WHEEL),
+            panels=(device(DeviceType.COVER_CALIBRATOR),),
+            mount=device(DeviceType.TELESCOPE),
+        )
+    )
+
+
+MAKERS: dict[str, Maker] = {
+    "simulator": Maker(lambda: simulated_observatory("tiny", seed=2, speed=8.0)),
+    "simulator-colour": Maker(
+        lambda: simulated_observatory("bayer24", seed=2, speed=20.0), frozenset({"panel", "mount"})
+    ),
+    "alpaca": Maker(_fake_alpaca),
+    "alpaca-simulators": Maker(_alpaca_simulators, instant=frozenset({"wheel", "panel"})),
 }
 
 
-def with_device(device: str) -> dict[str, Callable[[], Observatory]]:
-    """Return the makers whose observatory has this device."""
-    return {name: maker for name, maker in MAKERS.items() if _has(maker, device)}
-
-
-def _has(maker: Callable[[], Observatory], device: str) -> bool:
-    observatory = maker()
-    try:
-        return getattr(observatory, device) is not None
-    finally:
-        observatory.close()
+def with_device(device: str, *, moving: bool = False) -> dict[str, Maker]:
+    """Return the makers whose observatory has this device; ``moving``: its moves take time."""
+    return {
+        name: maker
+        for name, maker in MAKERS.items()
+        if device in maker.devices and not (moving and device in maker.instant)
+    }

@@ -14,6 +14,7 @@ from calibstudio.domain.jobs import CancelToken
 from tests.contract.makers import with_device
 
 MAKERS = with_device("panel")
+MOVING = with_device("panel", moving=True)
 
 
 @pytest.fixture(params=MAKERS.values(), ids=MAKERS.keys())
@@ -81,6 +82,7 @@ def test_moving_the_cover_leaves_the_lamp_alone(panel: FlatPanel) -> None:
     assert panel.status().brightness == 5
 
 
+@pytest.mark.parametrize("observatory", MOVING.values(), ids=MOVING.keys(), indirect=True)
 def test_a_cancelled_cover_ends_soon_and_goes_on_working(panel: FlatPanel) -> None:
     panel.move_cover(open_it=False, cancel=CancelToken())
     token = CancelToken()

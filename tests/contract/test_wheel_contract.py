@@ -14,6 +14,7 @@ from calibstudio.domain.jobs import CancelToken
 from tests.contract.makers import with_device
 
 MAKERS = with_device("wheel")
+MOVING = with_device("wheel", moving=True)
 
 
 @pytest.fixture(params=MAKERS.values(), ids=MAKERS.keys())
@@ -63,6 +64,7 @@ def test_a_slot_it_does_not_have_is_refused(wheel: FilterWheel, slot: int) -> No
     assert wheel.position() == before
 
 
+@pytest.mark.parametrize("observatory", MOVING.values(), ids=MOVING.keys(), indirect=True)
 def test_while_it_moves_it_has_no_position_and_takes_no_other_order(wheel: FilterWheel) -> None:
     wheel.move(0, CancelToken())
     mover = threading.Thread(target=wheel.move, args=(2, CancelToken()))
@@ -78,6 +80,7 @@ def test_while_it_moves_it_has_no_position_and_takes_no_other_order(wheel: Filte
     assert wheel.position() == 2
 
 
+@pytest.mark.parametrize("observatory", MOVING.values(), ids=MOVING.keys(), indirect=True)
 def test_a_cancelled_move_ends_soon_and_the_wheel_goes_on_working(wheel: FilterWheel) -> None:
     wheel.move(0, CancelToken())
     token = CancelToken()
