@@ -231,10 +231,10 @@ class EquipmentPage(_Page):
         now = self.context.equipment.observatory
         self.column.addWidget(
             label(
-                "This version works with the simulated observatory: a camera, a filter wheel, a "
-                "flat panel and a mount with honest physics, to learn and to try out everything. "
-                "Real equipment through ASCOM Alpaca and INDI comes with the next version. "
-                "Frames of other capture programs can be used today: see Frames.",
+                "The simulated observatory is a camera, a filter wheel, a flat panel and a mount "
+                "with honest physics, to learn and to try out everything. Real equipment is met "
+                "through ASCOM Alpaca: start with calibstudio gui --rig alpaca://HOST:PORT. "
+                "Frames of other capture programs can be used as well: see Frames.",
                 "secondary",
                 wrap=True,
             )

@@ -54,7 +54,12 @@ class AlpacaCamera:
 
     def __init__(self, device: AlpacaDevice, facts: CameraFacts) -> None:
         self._device, self._facts = device, facts
-        self._exposer = Exposer(device, can_abort=facts.can_abort, can_stop=facts.can_stop)
+        self._exposer = Exposer(
+            device,
+            can_abort=facts.can_abort,
+            can_stop=facts.can_stop,
+            clock_speed=facts.clock_speed,
+        )
         self._exposing = threading.Lock()
         self._is_downloading = False
         self._status = Fresh(lambda: device.watched(self._read_status), lambda: device.name)

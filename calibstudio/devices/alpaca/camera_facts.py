@@ -16,6 +16,8 @@ MAX_BINNING = 16
 HIGHEST_ADU = 65_535
 """Raw frames are kept with 16 bits; a picture with more is refused when it comes."""
 LONGEST_S = 86_400.0
+SPEED_ACTION = "ClockSpeed"
+"""Of our own simulated observatory when it is served."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,8 @@ class CameraFacts:
     has_power: bool
     resolution_s: float
     """Steps of the exposure; 0: not known."""
+    clock_speed: float = 1.0
+    """Camera seconds in one of ours; not 1 for a served simulator whose clock runs fast."""
 
 
 def read_facts(device: AlpacaDevice) -> CameraFacts:
@@ -92,6 +96,7 @@ def read_facts(device: AlpacaDevice) -> CameraFacts:
         has_sensor=device.probe("ccdtemperature", values.decimal) is not None,
         has_power=bool(device.probe("cangetcoolerpower", values.yes)),
         resolution_s=step,
+        clock_speed=_clock_speed(device),
     )
 
 
@@ -101,6 +106,15 @@ def read_conversion(device: AlpacaDevice) -> Conversion | None:
     if e_per_adu is None:
         return None
     return Conversion(e_per_adu=e_per_adu, full_well_e=_positive(device, "fullwellcapacity"))
+
+
+def _clock_speed(device: AlpacaDevice) -> float:
+    said = device.ask_action(SPEED_ACTION)
+    try:
+        speed = float(said) if isinstance(said, (str, int, float)) else 1.0
+    except ValueError:
+        return 1.0
+    return speed if speed > 0.0 else 1.0
 
 
 def _side(device: AlpacaDevice, member: str) -> int:

@@ -145,6 +145,20 @@ class AlpacaDevice:
         limit_s = self.patience.act_s + extra_s
         self.write(member, parameters or {}, cancel, limit_s=limit_s, may_repeat=False)
 
+    def ask_action(self, name: str) -> object:
+        """Return what a custom action of the driver answers; None where it has no such action."""
+        if name not in (self.probe("supportedactions", values.texts) or ()):
+            return None
+        query = urlencode({"Action": name, "Parameters": "", **self._identity()})
+        reply = self.control.ask(
+            "PUT", f"{self.address.path}/action", query, limit_s=self.patience.write_s
+        )
+        answer = values.text(self._checked("action", reply).get("Value"))
+        try:
+            return json.loads(answer or "null")
+        except ValueError:
+            return None
+
     def image_path(self) -> str:
         """Return the address of the picture."""
         return f"{self.address.path}/imagearray?{urlencode(self._identity())}"

@@ -50,6 +50,7 @@ class Watch:
 
     began: float
     exposure_s: float
+    """As it takes here."""
     was_ready: bool
     """`ImageReady` was set already when the exposure was begun."""
     heard_at: float
@@ -72,8 +73,10 @@ class Watch:
 class Exposer:
     """Begins exposures, waits for them, and stops them."""
 
-    def __init__(self, device: AlpacaDevice, *, can_abort: bool, can_stop: bool) -> None:
-        self._device = device
+    def __init__(
+        self, device: AlpacaDevice, *, can_abort: bool, can_stop: bool, clock_speed: float = 1.0
+    ) -> None:
+        self._device, self._speed = device, clock_speed
         self._can_abort, self._can_stop = can_abort, can_stop
         self._unfinished_until: float | None = None
         """When an exposure ends that could not be stopped."""
@@ -93,13 +96,13 @@ class Exposer:
         self._make_idle(cancel)
         was_ready = self._is_ready_before(cancel)
         began = time.monotonic()
-        self.watch = Watch(began, exposure_s, was_ready, heard_at=began)
+        self.watch = Watch(began, exposure_s / self._speed, was_ready, heard_at=began)
         try:
             device.act(
                 "startexposure",
                 {"Duration": f"{exposure_s:.9g}", "Light": str(light)},
                 cancel,
-                extra_s=exposure_s,
+                extra_s=exposure_s / self._speed,
             )
         except DriverError as error:
             hint = f"Choose another exposure for {device.name}."

@@ -11,7 +11,6 @@ from calibstudio.devices.alpaca import values
 from calibstudio.devices.alpaca.device import AlpacaDevice
 from calibstudio.devices.alpaca.failures import DriverError
 from calibstudio.devices.alpaca.fresh import Fresh
-from calibstudio.devices.simulator.mount import equatorial_deg
 from calibstudio.domain.equipment import MountStatus, Optics, Site
 from calibstudio.domain.errors import (
     Cancelled,
@@ -20,6 +19,7 @@ from calibstudio.domain.errors import (
     UnsupportedRequestError,
 )
 from calibstudio.domain.jobs import CancelToken
+from calibstudio.domain.sun import equatorial_deg
 from calibstudio.domain.wording import duration, number
 
 log = logging.getLogger(__name__)

@@ -30,4 +30,9 @@ def extras_of(observatory: SimulatedObservatory) -> Extras:
     world = observatory.world
     if world is None:
         return Extras()
-    return Extras(weather=SimulatedWeather(world), is_safe=lambda: not world.faults.unsafe)
+    return Extras(
+        weather=SimulatedWeather(world),
+        is_safe=lambda: not world.faults.unsafe,
+        # A client that knows it does not take early pictures for those of an earlier exposure.
+        camera_actions={"ClockSpeed": lambda _: str(world.clock.speed)},
+    )
