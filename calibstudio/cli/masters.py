@@ -21,6 +21,7 @@ from calibstudio.cli.library_args import (
 )
 from calibstudio.domain.errors import UsageError
 from calibstudio.domain.grouping import Grouping
+from calibstudio.domain.grouping_rules import grouping_keys
 from calibstudio.domain.header import HeaderValue
 from calibstudio.domain.jobs import JobContext
 from calibstudio.domain.kinds import kind_word
@@ -73,7 +74,13 @@ def run(args: argparse.Namespace, ctx: JobContext) -> Outcome:
             raise UsageError(f"{path} does not exist.", hint="Name folders or frames that do.")
     scanning, building = ctx.split(1, 20)
     with Library.open(library_named(args), out) as library:
-        grouping, _ = scan_and_group(scanning, paths, library=library, tolerances=recipe.tolerances)
+        grouping, _ = scan_and_group(
+            scanning,
+            paths,
+            library=library,
+            tolerances=recipe.tolerances,
+            keys=grouping_keys(recipe),
+        )
         grouping, unmatched = _corrected(grouping, corrections)
         report = build_masters(building, grouping, grouping.headers, library, recipe, out=out)
     document = {

@@ -21,7 +21,7 @@ from calibstudio.domain.group_notes import notes_of
 from calibstudio.domain.grouping import Group, Grouping, LeftOut
 from calibstudio.domain.header import FrameHeader, HeaderValue
 from calibstudio.domain.kinds import FrameKind
-from calibstudio.domain.recipe import Tolerances
+from calibstudio.domain.recipe import Recipe, Tolerances
 
 COMMON_KEY = (
     "camera",
@@ -52,6 +52,9 @@ their exposures."""
 
 OTHER_KEY = (*COMMON_KEY, *TRAIN, "exposure_s", "object_name")
 """Arc lamps, skies and other kinds: any set of the same type and object."""
+
+GROUPING_WORDS = frozenset({*OTHER_KEY, "night"})
+"""Every key that frames can be grouped by."""
 
 NEVER_ASKED = frozenset({"serial", "region", "bayer", "rotator_deg", "object_name"})
 """Keys whose absence is ordinary: no Bayer pattern is a mono camera, no angle is no rotator."""
@@ -130,6 +133,18 @@ def group_frames(
         tolerances=tolerances,
         keys=MappingProxyType(dict(keys or {})),
     )
+
+
+def grouping_keys(recipe: Recipe) -> dict[str, tuple[str, ...]]:
+    """Return the grouping keys of a recipe, by kind, where they are not the program's own.
+
+    Darks of all exposures are one group where the recipe makes one rate of them.
+    """
+    keys = dict(recipe.group_by)
+    if recipe.dark.together:
+        words = keys.get(FrameKind.DARK, DEFAULT_KEYS[FrameKind.DARK])
+        keys[FrameKind.DARK] = tuple(word for word in words if word != "exposure_s")
+    return keys
 
 
 def key_words(kind: str, keys: Mapping[str, tuple[str, ...]] | None = None) -> tuple[str, ...]:

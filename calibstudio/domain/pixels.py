@@ -94,6 +94,19 @@ class RowSource(Protocol):
         ...
 
 
+class PlaneRows(Protocol):
+    """An image whose rows are taken as they are needed: an array, or one that is worked out."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(ny, nx)."""
+        ...
+
+    def __getitem__(self, rows: slice, /) -> NDArray[np.float32]:
+        """Return some rows."""
+        ...
+
+
 class PlaneSink(Protocol):
     """Takes the result of a combination, band by band."""
 

@@ -1,21 +1,24 @@
-"""The arithmetic of master flats: levels, scales, normalisation, and the dark signal left over."""
+"""The arithmetic of calibration: levels, scales, normalisation, and the dark signal left over."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from calibstudio.domain.defects import Defect
 from calibstudio.domain.recipe import FlatSettings, LevelOf
 from calibstudio.imaging.quality_levels import central, channels, tiles
 from calibstudio.imaging.quality_shape import bin_levels
+from calibstudio.imaging.smooth import smooth_light
 
 Image = NDArray[Any]
 Levels = tuple[float, ...]
 """One level, or one for each place of the 2x2 cell: (even row, even column), (even, odd),
-(odd, even), (odd, odd)."""
+(odd, even), (odd, odd); with regions one for each, in the order of their numbers."""
 
 
 def levels_of(data: Image, settings: FlatSettings, bayer: str | None = None) -> Levels:
@@ -39,6 +42,23 @@ def levels_of(data: Image, settings: FlatSettings, bayer: str | None = None) -> 
     return tuple(
         _level(central(plane, settings.region), settings.level) for plane in planes.values()
     )
+
+
+def region_levels(data: Image, regions: NDArray[Any], settings: FlatSettings) -> Levels:
+    """Measure the level of each region 1, 2, ... of a mask (KPF: its orderlets).
+
+    Tiles do not fit into regions of any shape: there their level is the median. A region
+    without a value above 0 has the level 1: nothing in it is divided.
+    """
+    flat, numbers = data.ravel(), regions.ravel()
+    order = np.argsort(numbers, kind="stable")
+    ends = np.searchsorted(numbers[order], np.arange(1, int(numbers.max(initial=0)) + 2))
+    how = LevelOf.MEDIAN if settings.level is LevelOf.TILES else settings.level
+    found = []
+    for first, end in pairwise(ends.tolist()):
+        level = _level(flat[order[first:end]], how)
+        found.append(level if level > 0 else 1.0)
+    return tuple(found)
 
 
 def _level(part: Image, how: LevelOf) -> float:
@@ -93,48 +113,96 @@ class Normalised:
     cnt: NDArray[np.uint16]
     """0 where there was no light."""
     bpm: NDArray[np.uint8] | None
-    """1 where there was no light; None when there is no such pixel."""
-    n_unity: int
-    """Pixels that were set to 1."""
+    """Bits of `Defect`; None when there is no such pixel."""
+    levels: Levels
+    """What it was divided by, after smooth light was."""
+
+    def count(self, bit: Defect) -> int:
+        """Return how many pixels were set to 1 for this reason."""
+        return 0 if self.bpm is None else int(np.count_nonzero(self.bpm & np.uint8(bit)))
+
+    @property
+    def n_unity(self) -> int:
+        """Pixels that were set to 1, for whatever reason."""
+        return 0 if self.bpm is None else int(np.count_nonzero(self.bpm))
 
 
-def normalise(
+def normalise_flat(
     image: NDArray[np.float32],
     unc: NDArray[np.float32],
     cnt: NDArray[np.uint16],
-    levels: Levels,
+    settings: FlatSettings,
     *,
-    unity_below: float,
+    bayer: str | None = None,
+    regions: NDArray[Any] | None = None,
 ) -> Normalised:
-    """Divide a flat by its level; where the signal is too low or missing, set 1 and a mask.
+    """Bring a stacked flat to one: smooth light out, divided by its level, unity where no light is.
 
     Parameters
     ----------
     image, unc
-        Shape (ny, nx), ADU without pedestal.
-    levels
-        One divisor, or four for a colour sensor (see `Levels`). Above 0.
-    unity_below
-        Fraction of the level below which a pixel counts as dark.
+        Shape (ny, nx), ADU or ADU/s without pedestal.
+    bayer
+        2x2 pattern of the stored rows: each colour by its own level where the settings say so.
+    regions
+        Numbers of regions, same shape, 0 outside: each by its own level. It wins over colours.
+
+    Returns
+    -------
+    Normalised
+        Its levels are NaN, and nothing is divided, where there is no light at all.
+
+    Notes
+    -----
+    In this order, as KPF: pixels below ``low_light`` or ``unity_below`` of the level count for
+    nothing; smooth light is divided out; levels are measured and divided by; pixels without
+    light, outside of the regions or with a value out of limits become 1, with a bit in the mask.
     """
-    divisor = np.float32(levels[0]) if len(levels) == 1 else _cell(levels, image.shape)
-    ratio = (image / divisor).astype(np.float32)
-    spread = (unc / divisor).astype(np.float32)
+    raw_levels = levels_of(image, settings, bayer)
+    flags = _unlit(image, settings, raw_levels)
+    if regions is not None:
+        flags[regions <= 0] |= np.uint8(Defect.OUTSIDE)
+    lit = np.where(flags == 0, image, np.float32(np.nan)) if flags.any() else image
+    light = smooth_light(lit, settings, bayer)
+    ratio, spread = image, unc
+    if light is not None:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            ratio, spread, lit = image / light, unc / light, lit / light
+    if regions is not None:
+        levels = region_levels(lit, regions, settings)
+        divisor = np.array([1.0, *levels], np.float32)[np.maximum(regions, 0)]
+    else:
+        levels = raw_levels if light is None else levels_of(lit, settings, bayer)
+        divisor = _cell(levels, image.shape)
+    ratio = (ratio / divisor).astype(np.float32)
+    spread = (spread / divisor).astype(np.float32)
+    low = -np.inf if settings.keep_from is None else settings.keep_from
+    high = np.inf if settings.keep_to is None else settings.keep_to
     with np.errstate(invalid="ignore"):
-        dark = ~(ratio >= unity_below)
-    dark |= ratio <= 0
-    n_unity = int(np.count_nonzero(dark))
-    if n_unity == 0:
-        return Normalised(ratio, spread, cnt, None, 0)
-    ratio[dark] = 1.0
-    spread[dark] = np.nan
+        odd = ~((ratio >= low) & (ratio <= high)) & (flags == 0)
+    flags[odd] |= np.uint8(Defect.NO_RESPONSE)
+    dark = flags != 0
+    if not dark.any():
+        return Normalised(ratio, spread, cnt, None, levels)
     kept = cnt.copy()
-    kept[dark] = 0
-    return Normalised(ratio, spread, kept, dark.astype(np.uint8), n_unity)
+    ratio[dark], spread[dark], kept[dark] = 1.0, np.nan, 0
+    return Normalised(ratio, spread, kept, flags, levels)
+
+
+def _unlit(image: Image, settings: FlatSettings, levels: Levels) -> NDArray[np.uint8]:
+    """Mark pixels with too little signal, or none."""
+    least = np.maximum(
+        settings.unity_below * _cell(levels, image.shape), np.float32(settings.low_light)
+    )
+    with np.errstate(invalid="ignore"):
+        dark = ~(image >= least) | (image <= 0)
+    return np.where(dark, np.uint8(Defect.NO_SIGNAL), np.uint8(0))
 
 
 def _cell(levels: Levels, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """Repeat four values over an image."""
+    """Repeat one value, or four by place of the 2x2 cell, over an image."""
+    if len(levels) == 1:
+        return np.full(shape, levels[0], np.float32)
     out = np.empty(shape, dtype=np.float32)
     for i, level in enumerate(levels):
         out[i // 2 :: 2, i % 2 :: 2] = level

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from calibstudio.domain.errors import CalibrationError
 from calibstudio.domain.jobs import JobContext
-from calibstudio.domain.pixels import PlaneSink, RowSource
+from calibstudio.domain.pixels import PlaneRows, PlaneSink, RowSource
 from calibstudio.domain.recipe import Combine, Normalization, Rejection, StackSettings
 from calibstudio.domain.wording import count, file_size, number
 from calibstudio.domain.wording import size as size_words
@@ -110,7 +110,7 @@ def combine(
     *,
     scales: Sequence[Scale] | None = None,
     offsets: Sequence[float] | None = None,
-    subtract: Sequence[NDArray[np.float32] | None] | None = None,
+    subtract: Sequence[PlaneRows | None] | None = None,
     read_noise_adu: float | None = None,
     memory_bytes: int | None = None,
     threads: int | None = None,

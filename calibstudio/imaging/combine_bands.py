@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from calibstudio.domain.pixels import PlaneSink, RowSource, Stored
+from calibstudio.domain.pixels import PlaneRows, PlaneSink, RowSource, Stored
 from calibstudio.domain.recipe import Combine
 from calibstudio.imaging.combine_network import comparisons
 from calibstudio.imaging.kernels import Kernels
@@ -85,7 +85,7 @@ class Frames:
     scales: NDArray[np.float64]
     """Shape (n, 4), by colour of the sensor."""
     offsets: NDArray[np.float64]
-    subtract: tuple[NDArray[np.float32] | None, ...]
+    subtract: tuple[PlaneRows | None, ...]
     exact: bool
     """All frames are 16-bit codes of one kind, combined as they are."""
 
@@ -124,7 +124,7 @@ def describe_frames(
     inputs: Sequence[RowSource],
     scales: Sequence[float | tuple[float, float, float, float]] | None,
     offsets: Sequence[float] | None,
-    subtract: Sequence[NDArray[np.float32] | None] | None,
+    subtract: Sequence[PlaneRows | None] | None,
     shape: tuple[int, int],
 ) -> Frames:
     """Collect what is done to each frame, and whether whole numbers stay whole numbers.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from math import isfinite
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +16,9 @@ from calibstudio.domain.kinds import FrameKind
 from calibstudio.domain.master import MasterRecord
 from calibstudio.domain.master_query import MasterQuery
 from calibstudio.domain.matching import Candidate, Values, candidate, ranked, temperature_rule
-from calibstudio.domain.recipe import Recipe
+from calibstudio.domain.recipe import DarkScaling, Recipe
 from calibstudio.imaging.calibrate import dark_signal
+from calibstudio.imaging.dark_scaling import DarkLevel, dark_level, optimal_factor
 from calibstudio.services.library import Library
 from calibstudio.services.master_parts import Chosen
 from calibstudio.services.master_plan import (
@@ -27,8 +29,11 @@ from calibstudio.services.master_plan import (
     Subtraction,
     choose_subtraction,
 )
+from calibstudio.services.master_scale import Growth, is_rate_record
+from calibstudio.services.master_take import read_planes
 from calibstudio.services.master_values import common_values
 from calibstudio.store.master_fits import open_pixels
+from calibstudio.store.pixels import read_image
 
 MOST_MEASURED = 6
 """Darks whose dark signal is measured for one group of flats: the nearest in exposure."""
@@ -68,6 +73,7 @@ def subtraction_for(
 ) -> Subtraction:
     """Choose what is taken out of flats, measuring dark signals where the choice needs them."""
     values, at = _values(chosen), _middle(chosen.headers)
+    scales = recipe.dark.scaling is not DarkScaling.OFF
     records = _all(built_now, library, [FrameKind.BIAS, *DARK_KINDS])
     found = _candidates(values, records, recipe)
     now = [r.sha256 for r in built_now]
@@ -79,20 +85,82 @@ def subtraction_for(
     times = [f.exposure_s for f in frames if f.exposure_s is not None]
     middle = sorted(times)[len(times) // 2] if times else None
     darks = ranked(
-        [c for c in found if c.record.kind in DARK_KINDS],
+        [c for c in found if c.record.kind in DARK_KINDS and (scales or c.record.unit == "adu")],
         values,
         exposure_s=middle,
         at=at,
         first=now,
     )
-    reference = _reference(values, found, darks, at, now)
+    reference = _reference(
+        values, found, [d for d in darks if not d.record.bias_subtracted], at, now
+    )
     measured: dict[str, DarkRate | None] = {}
+    with_bias = [d for d in darks if not d.record.bias_subtracted]
     # Longest first: what it gathers in a second holds for the shortest, the reference, too.
-    for i, dark in enumerate(sorted(darks[:MOST_MEASURED], key=lambda d: -_time(d.record))):
+    for i, dark in enumerate(sorted(with_bias[:MOST_MEASURED], key=lambda d: -_time(d.record))):
         ctx.progress(i / MOST_MEASURED, f"Measuring the dark signal of {dark.record.path.name}")
         measured[dark.record.sha256] = _rate(dark.record, reference, rates)
     known = [Known(r, measured.get(r.sha256)) for r in records]
-    return choose_subtraction(values, frames, known, recipe, at=at, built_now=now)
+    growth = None
+    if scales and reference is not None:
+        growth = _growth([c.record for c in darks], reference)
+    return choose_subtraction(
+        values,
+        frames,
+        known,
+        recipe,
+        at=at,
+        built_now=now,
+        growth=growth,
+        optimise=_Optimiser(chosen).factor,
+    )
+
+
+def _growth(darks: Sequence[MasterRecord], bias: MasterRecord) -> Growth:
+    """Measure darks of several exposures: the best of each, at most six, the longest first."""
+    if bias.kind != FrameKind.BIAS:
+        return Growth()
+    one_each: dict[float, MasterRecord] = {}
+    for dark in darks:
+        if _time(dark) > 0:
+            one_each.setdefault(round(_time(dark), 6), dark)
+    below = open_pixels(bias.path)
+    levels: dict[str, list[DarkLevel]] = {}
+    for time in sorted(one_each, reverse=True)[:MOST_MEASURED]:
+        dark = one_each[time]
+        pixels = open_pixels(dark.path)
+        for name in pixels.detectors:
+            image = pixels.image(name)
+            if is_rate_record(dark):
+                levels.setdefault(name, []).append(dark_level(image * np.float32(time), time))
+            elif name in below.detectors:
+                levels.setdefault(name, []).append(dark_level(image - below.image(name), time))
+    found = [Growth.of(one) for one in levels.values()]
+    return next((g for g in found if g.why_not), found[0] if found else Growth())
+
+
+class _Optimiser:
+    """Measures the factor of least noise, keeping the planes of bias and dark between flats."""
+
+    def __init__(self, chosen: Chosen) -> None:
+        self._image = chosen.images[0]
+        self._detector = "" if len(chosen.images) == 1 else self._image
+        self._headers = {h.path: h for h in chosen.headers}
+        self._planes: dict[str, NDArray[np.float32]] = {}
+
+    def factor(self, path: Path, dark: MasterRecord, bias: MasterRecord) -> float:
+        """Return it; NaN where the dark has too little structure."""
+        header = self._headers[path]
+        below, above = self._plane(bias), self._plane(dark)
+        signal = above if dark.bias_subtracted else above - below
+        light = read_image(path, self._image).astype(np.float32)
+        light += np.float32(header.pedestal_adu)
+        return optimal_factor(light - below, signal, step=2 if header.bayer else 1)[0]
+
+    def _plane(self, record: MasterRecord) -> NDArray[np.float32]:
+        if record.sha256 not in self._planes:
+            self._planes[record.sha256] = read_planes(record, self._detector)[0]
+        return self._planes[record.sha256]
 
 
 def _values(chosen: Chosen) -> Values:
@@ -127,6 +195,8 @@ def _pedestal(
         best = ranked([c for c in found if c.record.kind in kinds], values, at=at, first=now)
         for one in best:
             level = one.record.assessment.value("level")
+            if one.record.unit != "adu":
+                continue
             if level is not None and isfinite(level):
                 return level
     return 0.0

@@ -18,6 +18,7 @@ from calibstudio.imaging.quality import MasterContext, measure_master
 from calibstudio.imaging.quality_context import COVERED
 from calibstudio.services.judge import worst_of_images
 from calibstudio.services.master_parts import Chosen, Stacked, Surroundings
+from calibstudio.services.master_stack import is_rate
 from calibstudio.services.master_values import CommonValues
 from calibstudio.store.master_fits import open_pixels
 
@@ -69,7 +70,7 @@ def _measure(
     context = MasterContext(
         n_frames=len(chosen.headers),
         n_wanted=recipe.wanted_frames.get(kind),
-        unit="" if kind == FrameKind.FLAT else "adu",
+        unit="" if kind == FrameKind.FLAT else "adu/s" if is_rate(kind, recipe) else "adu",
         bayer=chosen.headers[0].bayer,
         exposure_s=value("exposure_s"),
         sensor_temp_c=value("sensor_temp_c"),

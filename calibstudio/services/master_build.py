@@ -3,50 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from calibstudio import __version__
-from calibstudio.domain.errors import CalibrationError
+from calibstudio.domain.errors import WriteProblemError
 from calibstudio.domain.jobs import JobContext
 from calibstudio.domain.kinds import FrameKind
 from calibstudio.domain.master import InputRecord, UsedMaster
-from calibstudio.domain.recipe import Normalization, Recipe, Rejection, StackSettings
+from calibstudio.domain.recipe import Recipe, Rejection, StackSettings
 from calibstudio.domain.wording import count, number, quantity, significant
-from calibstudio.imaging.calibrate import (
-    Levels,
-    levels_of,
-    normalise,
-    reference_levels,
-    scales_to,
-    with_subtrahend,
-)
-from calibstudio.imaging.combine import ArraySink, CombineReport, Scale, combine, describe_rule
+from calibstudio.imaging.combine import describe_rule
 from calibstudio.services.master_assess import assess
-from calibstudio.services.master_floor import rejection_floor
-from calibstudio.services.master_parts import Chosen, Stacked, Surroundings
+from calibstudio.services.master_parts import Chosen, Limits, Stacked, Surroundings
 from calibstudio.services.master_plan import Subtraction
+from calibstudio.services.master_stack import is_rate, stack_detector
 from calibstudio.services.master_values import CommonValues, common_values
 from calibstudio.store.copied_cards import agreeing_cards
 from calibstudio.store.master_cards import Combined, MasterContent
-from calibstudio.store.master_fits import Detector, Written, open_pixels, write_master
+from calibstudio.store.master_fits import Detector, Written, write_master
 from calibstudio.store.master_names import master_name, short_hash
-from calibstudio.store.pixels import open_rows, read_image
-from calibstudio.store.publish import sha256_of
 from calibstudio.store.recipes import recipe_document
 
 SOFTWARE = f"CalibStudio {__version__}"
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How much of the machine a build may use."""
-
-    memory_bytes: int | None = None
-    threads: int | None = None
 
 
 def build_master(
@@ -74,7 +55,7 @@ def build_master(
     common = common_values(chosen.headers, chosen.group.key)
     *parts, judging = ctx.split(*[8.0] * len(chosen.images), 1.0)
     stacked = [
-        _stack(part, chosen, image, around.subtraction, settings, recipe, limits)
+        stack_detector(part, chosen, image, around.subtraction, recipe, limits)
         for part, image in zip(parts, chosen.images, strict=True)
     ]
     judging.progress(0.1, f"Judging {chosen.title}")
@@ -93,167 +74,39 @@ def build_master(
     )
     first = min((r.observed_utc for r in content.frames if r.observed_utc), default=None)
     name = master_name(
-        recipe.master_name, chosen.group.kind, common.values, first_utc=first, short_hash=digest
+        recipe.name_for(chosen.group.kind),
+        chosen.group.kind,
+        common.values,
+        first_utc=first,
+        short_hash=digest,
+        recipe=recipe.name,
     )
     judging.progress(0.5, f"Writing {name.name}")
-    return write_master(folder / name, content, [s.detector for s in stacked])
+    return write_free(folder / name, content, [s.detector for s in stacked])
 
 
-def _stack(
-    ctx: JobContext,
-    chosen: Chosen,
-    image: str,
-    subtraction: Subtraction,
-    settings: StackSettings,
-    recipe: Recipe,
-    limits: Limits,
-) -> Stacked:
-    """Combine one detector of all frames."""
-    measuring, combining = ctx.split(1, 3)
-    name = _detector_name(chosen, image)
-    planes = _subtrahends(subtraction, name)
-    taken = [planes.get(_sha(subtraction, h.path)) for h in chosen.headers]
-    pedestals = [-h.pedestal_adu for h in chosen.headers]
-    scales: tuple[Scale, ...] | None = None
-    offsets = pedestals
-    reference: Levels = ()
-    if settings.normalize is not Normalization.NONE:
-        levels = _frame_levels(measuring, chosen, image, taken, recipe)
-        reference = reference_levels(levels)
-        if settings.normalize is Normalization.MULTIPLICATIVE:
-            scales = tuple(_scale(scales_to(one, reference)) for one in levels)
-        else:
-            offsets = [p + one[0] - reference[0] for p, one in zip(pedestals, levels, strict=True)]
-    floor = rejection_floor(chosen.group.kind, chosen.headers, image, settings)
-    sources = [open_rows(h.path, image) for h in chosen.headers]
-    try:
-        sink = ArraySink(sources[0].shape)
-        report = combine(
-            combining,
-            sources,
-            settings,
-            sink,
-            scales=scales,
-            offsets=offsets,
-            subtract=[None if t is None else t[0] for t in taken],
-            read_noise_adu=floor,
-            memory_bytes=limits.memory_bytes,
-            threads=limits.threads,
-        )
-    finally:
-        for source in sources:
-            source.close()
-    unc = with_subtrahend(sink.unc, _common_unc(taken), _mean_scale(scales))
-    if chosen.group.kind == FrameKind.FLAT:
-        return _as_flat(chosen, name, sink, unc, report, scales, reference, recipe)
-    cards = agreeing_cards([h.path for h in chosen.headers], image) if name else ()
-    detector = Detector(name, sink.image, unc, sink.cnt, cards=cards)
-    return Stacked(detector, report, scales, reference, floor_adu=floor)
+MOST_NAMES = 99
 
 
-def _as_flat(
-    chosen: Chosen,
-    name: str,
-    sink: ArraySink,
-    unc: NDArray[np.float32],
-    report: CombineReport,
-    scales: tuple[Scale, ...] | None,
-    reference: Levels,
-    recipe: Recipe,
-) -> Stacked:
-    """Divide a flat by its own level."""
-    levels = levels_of(sink.image, recipe.flat, chosen.headers[0].bayer)
-    _check_light(chosen.title, [levels])
-    flat = normalise(sink.image, unc, sink.cnt, levels, unity_below=recipe.flat.unity_below)
-    cards = agreeing_cards([h.path for h in chosen.headers], name) if name else ()
-    detector = Detector(name, flat.image, flat.unc, flat.cnt, flat.bpm, levels, cards)
-    return Stacked(detector, report, scales, reference, flat.n_unity)
+def write_free(path: Path, content: MasterContent, detectors: Sequence[Detector]) -> Written:
+    """Write a master; another with the name of its pattern is never replaced: then ``name-2``.
 
+    Names of other systems do not tell every master apart. A master with the same bytes under one
+    of these names is found there.
 
-def _detector_name(chosen: Chosen, image: str) -> str:
-    return "" if len(chosen.images) == 1 else image
-
-
-def _sha(subtraction: Subtraction, path: Path) -> str:
-    master = subtraction.by_frame.get(path)
-    return "" if master is None else master.sha256
-
-
-Planes = tuple[NDArray[np.float32], NDArray[np.float32] | None]
-"""Image and UNC of a master."""
-
-
-def _subtrahends(subtraction: Subtraction, detector: str) -> dict[str, Planes]:
-    """Read the masters that are taken out, by their hashes."""
-    planes: dict[str, Planes] = {}
-    for record in subtraction.masters:
-        if sha256_of(record.path) != record.sha256:
-            raise CalibrationError(
-                f"{record.path.name} was changed since it was made, so it is not used.",
-                hint="Run calibstudio library verify, and build it again.",
-            )
-        master = open_pixels(record.path)
-        if detector and detector not in master.detectors:
-            raise CalibrationError(
-                f"{record.path.name} has no detector {detector}.",
-                hint="Build it again from frames with all detectors.",
-            )
-        name = detector or None
-        planes[record.sha256] = (master.image(name), master.plane("UNC", name))
-    return planes
-
-
-def _frame_levels(
-    ctx: JobContext,
-    chosen: Chosen,
-    image: str,
-    taken: Sequence[Planes | None],
-    recipe: Recipe,
-) -> list[Levels]:
-    """Measure each frame's level after what is taken out of it."""
-    levels = []
-    for i, (header, planes) in enumerate(zip(chosen.headers, taken, strict=True)):
-        ctx.progress(i / len(taken), f"Measuring {header.path.name}")
-        pixels = read_image(header.path, image).astype(np.float32)
-        pixels += np.float32(header.pedestal_adu)
-        if planes is not None:
-            pixels -= planes[0]
-        levels.append(levels_of(pixels, recipe.flat, header.bayer))
-    _check_light(chosen.title, levels)
-    return levels
-
-
-def _check_light(title: str, levels: Sequence[Levels]) -> None:
-    if any(not level > 0 for one in levels for level in one):
-        raise CalibrationError(
-            f"{title}: a frame has no light above its dark level, so it cannot be scaled.",
-            hint="Leave that frame out, or take the flats again with more light.",
-        )
-
-
-def _scale(levels: Levels) -> Scale:
-    if len(levels) == 1:
-        return levels[0]
-    return (levels[0], levels[1], levels[2], levels[3])
-
-
-def _mean_scale(scales: tuple[Scale, ...] | None) -> float:
-    if scales is None:
-        return 1.0
-    return float(np.mean([np.mean(s) for s in scales]))
-
-
-def _common_unc(taken: Sequence[Planes | None]) -> NDArray[np.float32] | None:
-    """Return the UNC of what was taken out of every frame, root mean square where it was not
-    the same for all."""
-    found = {id(planes): planes[1] for planes in taken if planes is not None}
-    known = [unc for unc in found.values() if unc is not None]
-    if not known:
-        return None
-    if len(known) == 1:
-        return known[0]
-    total = np.sqrt(np.mean([unc.astype(np.float64) ** 2 for unc in known], axis=0))
-    return np.asarray(total, dtype=np.float32)
+    Raises
+    ------
+    WriteProblemError
+        It cannot be written.
+    """
+    for number_ in range(1, MOST_NAMES):
+        name = path if number_ == 1 else path.with_name(f"{path.stem}-{number_}{path.suffix}")
+        try:
+            return write_master(name, content, detectors)
+        except WriteProblemError:
+            if not name.is_file() or number_ == MOST_NAMES - 1:
+                raise
+    raise AssertionError("not reached")
 
 
 def _content(
@@ -283,7 +136,7 @@ def _content(
             settings.normalize.value,
             stacked[0].floor_adu if len(stacked) == 1 else None,
         ),
-        unit="" if chosen.group.kind == FrameKind.FLAT else "adu",
+        unit=unit_of(chosen.group.kind, recipe),
         bias_subtracted=subtraction.bias_out,
         dark_subtracted=subtraction.dark_out,
         used=tuple(UsedMaster(m.kind, m.path.name, m.sha256) for m in subtraction.masters),
@@ -294,6 +147,13 @@ def _content(
         software=SOFTWARE,
         history=_history(chosen, subtraction, common, stacked),
     )
+
+
+def unit_of(kind: str, recipe: Recipe) -> str:
+    """BUNIT of a master of this kind."""
+    if kind == FrameKind.FLAT:
+        return ""
+    return "adu/s" if is_rate(kind, recipe) else "adu"
 
 
 def _info_bits(stacked: Sequence[Stacked], recipe: Recipe) -> tuple[int, tuple[str, ...]]:
@@ -371,14 +231,7 @@ def _history(
                 f"The sigma of the rule{where} is at least {significant(one.floor_adu, 6)} ADU: "
                 "the noise of one frame, from pairs of these frames."
             )
-        if one.detector.normval:
-            levels = ", ".join(significant(level, 6) for level in one.detector.normval)
-            out.append(f"The image{where} was divided by its level, {levels} ADU.")
-        if one.n_unity:
-            out.append(
-                f"{count(one.n_unity, 'pixel')}{where} without light: 1 in the image, 0 in CNT, "
-                "1 in BPM."
-            )
+        out += one.sentences
         if one.report.n_held:
             out.append(
                 f"At {count(one.report.n_held, 'pixel')}{where} fewer values would have been "

@@ -20,6 +20,7 @@ from calibstudio.domain.recipe import Recipe
 from calibstudio.domain.wording import quantity, size
 from calibstudio.services.library import Library
 from calibstudio.services.master_parts import Chosen
+from calibstudio.services.master_select import not_selected
 from calibstudio.store.pixels import image_names, read_image
 
 NOT_DETECTORS = frozenset(
@@ -45,9 +46,9 @@ def choose_frames(
 ) -> Chosen:
     """Sort the frames of a group into those that are used and those that are left out.
 
-    Left out are frames that a person excluded, that cannot be read, that are BAD (where the
-    recipe says so), covered frames with a level far from the others', copies of another, and
-    those with other detectors or another size.
+    Left out are frames that a person excluded, that the recipe does not take, that cannot be
+    read, that are BAD (where the recipe says so), covered frames with a level far from the
+    others', copies of another, and those with other detectors or another size.
     """
     hashes = library.sha256s(ctx, group.frames)
     reasons: dict[Path, str] = {}
@@ -55,10 +56,11 @@ def choose_frames(
     by_numbers: dict[tuple[float | None, ...], list[Path]] = {}
     images: tuple[str, ...] = ()
     used: list[FrameHeader] = []
-    foreign = _foreign(group, judged) if recipe.leave_out_bad else {}
+    unselected = not_selected(group, headers, recipe.select.get(group.kind))
+    foreign = _foreign_by_exposure(group, headers, judged, recipe) if recipe.leave_out_bad else {}
     for path in group.frames:
         reason = _why_not(path, excluded, hashes, first_with, judged.get(path), recipe)
-        reason = reason or foreign.get(path, "")
+        reason = reason or unselected.get(path, "") or foreign.get(path, "")
         names: tuple[str, ...] = ()
         if not reason:
             try:
@@ -116,6 +118,24 @@ def _detectors(names: tuple[str, ...]) -> tuple[str, ...]:
     """Leave out variance, masks and counts; ``VAR``, ``VAR,2`` and ``VAR_2`` are all variance."""
     kept = tuple(n for n in names if re.split(r"[_,]", n.upper())[0] not in NOT_DETECTORS)
     return kept or names[:1]
+
+
+def _foreign_by_exposure(
+    group: Group,
+    headers: Mapping[Path, FrameHeader],
+    judged: Mapping[Path, Assessment],
+    recipe: Recipe,
+) -> dict[Path, str]:
+    """Look for foreign levels among frames of one exposure: longer darks are brighter."""
+    if not recipe.dark.together or group.kind != FrameKind.DARK:
+        return _foreign(group, judged)
+    by_time: dict[float | None, list[Path]] = {}
+    for path in group.frames:
+        by_time.setdefault(headers[path].exposure_s, []).append(path)
+    found: dict[Path, str] = {}
+    for frames in by_time.values():
+        found |= _foreign(replace(group, frames=tuple(frames)), judged)
+    return found
 
 
 def _foreign(group: Group, judged: Mapping[Path, Assessment]) -> dict[Path, str]:

@@ -18,6 +18,14 @@ from calibstudio.store.master_fits import Detector
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """How much of the machine a build may use."""
+
+    memory_bytes: int | None = None
+    threads: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Chosen:
     """The frames of a group, sorted into those that are used and those that are not."""
 
@@ -63,6 +71,7 @@ class Stacked:
     scales: tuple[Scale, ...] | None
     reference: Levels
     """The common level that frames were brought to; empty when they were not."""
-    n_unity: int = 0
+    sentences: tuple[str, ...] = ()
+    """What else was done, for HISTORY."""
     floor_adu: float | None = None
     """Least sigma of the rule of rejection; None where it has none."""

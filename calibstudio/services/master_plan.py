@@ -9,6 +9,7 @@ from glob import escape
 from pathlib import Path
 from shlex import quote
 
+from calibstudio.domain.errors import CalibrationError
 from calibstudio.domain.grouping import Group, Grouping
 from calibstudio.domain.header import HeaderValue
 from calibstudio.domain.kinds import FrameKind
@@ -17,6 +18,13 @@ from calibstudio.domain.matching import Candidate, candidate, exposure_tolerance
 from calibstudio.domain.quality import Finding, Verdict
 from calibstudio.domain.recipe import Recipe
 from calibstudio.domain.wording import count, exposure, significant
+from calibstudio.services.master_scale import (
+    Growth,
+    Optimise,
+    ScaledChoice,
+    choose_scaled,
+    is_rate_record,
+)
 
 ORDER = (FrameKind.BIAS, FrameKind.DARK_FLAT, FrameKind.DARK, FrameKind.FLAT)
 """Each kind may use what was built before it; other kinds come last."""
@@ -157,11 +165,22 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
+class ScaledBy:
+    """A dark of another exposure, scaled: what is taken out beside the bias."""
+
+    dark: MasterRecord
+    factor: float
+    """Of its dark signal: exposures of the dark, or seconds where it is a rate."""
+
+
+@dataclass(frozen=True, slots=True)
 class Subtraction:
     """What is taken out of the frames of a group, and why."""
 
     by_frame: Mapping[Path, MasterRecord] = field(default_factory=dict)
     """The master for each frame; empty: nothing is taken out."""
+    scaled: Mapping[Path, ScaledBy] = field(default_factory=dict)
+    """The scaled dark signal for each frame, where the master is a bias."""
     bias_out: bool = False
     dark_out: bool = False
     sentences: tuple[str, ...] = ()
@@ -171,7 +190,8 @@ class Subtraction:
     @property
     def masters(self) -> tuple[MasterRecord, ...]:
         """The masters that are used, each once, in the order of the frames."""
-        return tuple({m.sha256: m for m in self.by_frame.values()}.values())
+        darks = [by.dark for by in self.scaled.values()]
+        return tuple({m.sha256: m for m in (*self.by_frame.values(), *darks)}.values())
 
 
 def choose_subtraction(
@@ -182,13 +202,16 @@ def choose_subtraction(
     *,
     at: datetime | None,
     built_now: Sequence[str] = (),
+    growth: Growth | None = None,
+    optimise: Optimise | None = None,
 ) -> Subtraction:
     """Choose what is taken out of flats (RULES 5).
 
     In this order: a dark flat or dark of the same exposure; one of another exposure, while the
     dark signal that is left stays below the recipe's share of the flat's level, that of hot
-    pixels below 1 %, and no bias (an exposure of 0 s) is nearer; a bias; a dark flat or dark that
-    stands where a bias stands; else nothing, and it is said.
+    pixels below 1 %, and no bias (an exposure of 0 s) is nearer; a bias, with the scaled dark
+    signal of another exposure where the recipe allows it and the camera scales; a dark flat or
+    dark that stands where a bias stands; else nothing, and it is said.
 
     Parameters
     ----------
@@ -202,11 +225,16 @@ def choose_subtraction(
         When the flats were taken.
     built_now
         Hashes of masters that were built in this run.
+    growth
+        What darks of several exposures say about scaling; needed where the recipe scales.
+    optimise
+        Measures the factor of least noise.
     """
     looked_at = {
         k.record.sha256: (candidate(values, k.record, recipe.tolerances), k)
         for k in known
-        if k.record.kind in (*DARK_KINDS, FrameKind.BIAS) and k.record.unit == "adu"
+        if k.record.kind in (*DARK_KINDS, FrameKind.BIAS)
+        and (k.record.unit == "adu" or is_rate_record(k.record))
     }
     fitting = [c for c, _ in looked_at.values() if c.accepted]
     darks = [c for c in fitting if c.record.kind in DARK_KINDS and not c.record.bias_subtracted]
@@ -215,8 +243,17 @@ def choose_subtraction(
     reach = _Reach(rates, recipe, has_bias=bool(biases))
     chosen = _by_dark(values, frames, darks, reach, at, built_now)
     if chosen is None and biases:
-        nearest = _nearest_dark(values, frames, darks, reach, at, built_now)
-        chosen = _by_bias(values, frames, biases, nearest, at, built_now)
+        bias = ranked(biases, values, at=at, first=built_now)[0]
+        all_darks = [c for c in fitting if c.record.kind in DARK_KINDS]
+        in_order = ranked(all_darks, values, at=at, first=built_now)
+        times = [(f.path, f.exposure_s) for f in frames]
+        scaled = choose_scaled(
+            in_order, times, bias.record, recipe.dark, growth or Growth(), optimise
+        )
+        if isinstance(scaled, ScaledChoice):
+            return _by_scaled(scaled, bias)
+        nearest = scaled or _nearest_dark(values, frames, darks, reach, at, built_now)
+        chosen = _by_bias(frames, bias, nearest)
     if chosen is None and darks:
         chosen = _dark_as_bias(values, frames, darks, at, built_now)
     if chosen is None:
@@ -358,20 +395,42 @@ def _dark_sentence(
     )
 
 
-def _by_bias(
-    values: Mapping[str, HeaderValue],
-    frames: Sequence[FlatFrame],
-    biases: Sequence[Candidate],
-    why: str,
-    at: datetime | None,
-    built_now: Sequence[str],
-) -> Subtraction:
-    best = ranked(biases, values, at=at, first=built_now)[0]
-    sentence = f"The bias ({best.record.path.name}) is taken out of the flats: {why}."
+def _by_bias(frames: Sequence[FlatFrame], bias: Candidate, why: str) -> Subtraction:
+    sentence = f"The bias ({bias.record.path.name}) is taken out of the flats: {why.rstrip('.')}."
     return Subtraction(
-        {f.path: best.record for f in frames},
+        {f.path: bias.record for f in frames},
         bias_out=True,
-        sentences=(sentence, "The dark signal of the flats stays in.", *_unsaid([best])),
+        sentences=(sentence, "The dark signal of the flats stays in.", *_unsaid([bias])),
+    )
+
+
+def _by_scaled(scaled: ScaledChoice, bias: Candidate) -> Subtraction:
+    return Subtraction(
+        dict.fromkeys(scaled.factors, bias.record),
+        {path: ScaledBy(scaled.dark.record, k) for path, k in scaled.factors.items()},
+        bias_out=True,
+        dark_out=True,
+        sentences=(*scaled.sentences, *_unsaid([bias, scaled.dark])),
+    )
+
+
+def bias_out_of(paths: Sequence[Path], bias: MasterRecord | None, title: str) -> Subtraction:
+    """Take a bias out of darks that become a rate.
+
+    Raises
+    ------
+    CalibrationError
+        There is none: a rate with the bias inside would be wrong at every other exposure.
+    """
+    if bias is None:
+        raise CalibrationError(
+            f"{title}: a rate needs the bias taken out first, and no bias fits these darks.",
+            hint="Take biases of the same settings, or set dark.form = with-bias in the recipe.",
+        )
+    return Subtraction(
+        dict.fromkeys(paths, bias),
+        bias_out=True,
+        sentences=(f"The bias ({bias.path.name}) is taken out of the darks.",),
     )
 
 

@@ -21,12 +21,11 @@ from calibstudio.domain.kinds import FrameKind
 from calibstudio.domain.master import MasterRecord
 from calibstudio.domain.recipe import Recipe
 from calibstudio.services.library import Library
-from calibstudio.services.master_plan import DarkRate, NotBuilt, plan_masters, too_few
+from calibstudio.services.master_plan import DarkRate, NotBuilt, bias_out_of, plan_masters, too_few
 
 if TYPE_CHECKING:
     from calibstudio.domain.quality import Assessment
-    from calibstudio.services.master_build import Limits
-    from calibstudio.services.master_parts import Chosen, Surroundings
+    from calibstudio.services.master_parts import Chosen, Limits, Surroundings
 
 log = logging.getLogger(__name__)
 
@@ -106,8 +105,8 @@ def build_masters(
     Cancelled
         If asked to stop: masters that are filed stay, the one at work leaves nothing behind.
     """
-    from calibstudio.services.master_build import Limits
     from calibstudio.services.master_choice import only_detectors
+    from calibstudio.services.master_parts import Limits
 
     limits = Limits(memory_bytes, threads)
     frames = {path: only_detectors(header) for path, header in headers.items()}
@@ -233,6 +232,7 @@ class _Run:
         from calibstudio.services.judge import judge_set
         from calibstudio.services.master_around import bias_for, subtraction_for
         from calibstudio.services.master_parts import Surroundings
+        from calibstudio.services.master_stack import is_rate
 
         setting, taking = ctx.split(2, 1)
         biases = [] if chosen.group.kind == FrameKind.BIAS else self._bias_frames(chosen)
@@ -253,6 +253,8 @@ class _Run:
                 taking, chosen, now, self.library, self.recipe, self.rates
             )
             around = replace(around, subtraction=subtraction)
+        elif is_rate(chosen.group.kind, self.recipe):
+            around = replace(around, subtraction=bias_out_of(frames, bias, chosen.title))
         taking.progress(1.0)
         return around
 

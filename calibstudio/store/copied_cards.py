@@ -74,6 +74,27 @@ def agreeing_cards(paths: Sequence[Path], image: str = "") -> tuple[Card, ...]:
     )
 
 
+def card_texts(path: Path, keywords: Sequence[str]) -> dict[str, str]:
+    """Return what cards of any HDU of a file say, as text, by their name in capitals.
+
+    The first HDU that has a card counts. Logicals are ``T`` and ``F``. A file that cannot be
+    read says nothing.
+    """
+    try:
+        hdus = read_hdus(path)
+    except (FileProblemError, OSError):
+        return {}
+    found: dict[str, str] = {}
+    for hdu in hdus:
+        for keyword in keywords:
+            card = hdu.cards.get(keyword.upper())
+            if card is not None and card.value is not None:
+                text = card.value
+                said = "T" if text is True else "F" if text is False else str(text).strip()
+                found.setdefault(keyword.upper(), said)
+    return found
+
+
 def _cards_of(
     path: Path, image: str, wanted: Sequence[str]
 ) -> Mapping[str, tuple[CardValue, str]] | None:

@@ -115,15 +115,27 @@ def master_cards(content: MasterContent) -> list[Card]:
     ]
 
 
-def normval_cards(normval: tuple[float, ...]) -> list[Card]:
-    """Return NORMVAL, or NORMVAL1 to NORMVAL4 for a colour sensor in the order of its 2x2 cell."""
-    if len(normval) == 1:
-        return [("NORMVAL", normval[0], "[adu] the image was divided by this")]
+def normval_cards(
+    normval: tuple[float, ...], *, by_region: bool = False, unit: str = "adu"
+) -> list[Card]:
+    """Return NORMVAL, or NORMVAL1, 2, ... by place of the 2x2 cell or by region of a mask."""
+    of = f"[{unit}] " if unit else ""
+    if len(normval) == 1 and not by_region:
+        return [("NORMVAL", normval[0], f"{of}the image was divided by this")]
     places = ("row 0, column 0", "row 0, column 1", "row 1, column 0", "row 1, column 1")
     return [
-        (f"NORMVAL{i + 1}", value, f"[adu] divisor of even/odd {places[i]}")
+        (
+            normval_keyword(i + 1),
+            value,
+            f"{of}divisor of " + (f"region {i + 1}" if by_region else f"even/odd {places[i]}"),
+        )
         for i, value in enumerate(normval)
     ]
+
+
+def normval_keyword(number: int) -> str:
+    """Return the card of a region or colour: NORMVAL1, NORMVA10."""
+    return f"{'NORMVAL'[: 8 - len(str(number))]}{number}"
 
 
 def range_keyword(keyword: str, end: str) -> str:

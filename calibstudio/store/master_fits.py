@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from calibstudio.domain.defects import MEANING
 from calibstudio.domain.detectors import plane_name
 from calibstudio.domain.errors import FileProblemError
 from calibstudio.domain.master import InputRecord, MasterRecord
@@ -40,6 +41,7 @@ from calibstudio.store.master_cards import (
     MasterContent,
     master_cards,
     normval_cards,
+    normval_keyword,
     used_from,
     values_from,
 )
@@ -63,9 +65,12 @@ class Detector:
     unc: NDArray[np.float32]
     cnt: NDArray[np.uint16]
     bpm: NDArray[np.uint8] | None = None
-    """1 where the pixel must not be used; None when there is no such pixel."""
+    """Bits of `Defect`; None when there is no such pixel."""
     normval: tuple[float, ...] = ()
     """What the image was divided by: empty, one, or one for each place of the 2x2 cell."""
+    by_region: bool = False
+    """``normval`` is of the regions of a mask."""
+    normval_unit: str = "adu"
     cards: tuple[Card, ...] = ()
     """Cards of this extension's own."""
 
@@ -102,7 +107,7 @@ def _write(path: Path, content: MasterContent, detectors: Sequence[Detector]) ->
     hdus: list[Any] = [fits.PrimaryHDU(detectors[0].image if single else None)]
     primary_cards = master_cards(content)
     if single:
-        primary_cards += [*normval_cards(detectors[0].normval), *detectors[0].cards]
+        primary_cards += [*_normval_cards(detectors[0]), *detectors[0].cards]
     _append(hdus[0].header, primary_cards)
     for sentence in content.history:
         for line in wrap(ascii_text(sentence), 72, subsequent_indent="  ", break_on_hyphens=False):
@@ -115,6 +120,10 @@ def _write(path: Path, content: MasterContent, detectors: Sequence[Detector]) ->
         # astropy would write the time of day into these comments.
         hdu.add_checksum(when="of this HDU")
     fits.HDUList(hdus).writeto(path, checksum=False)
+
+
+def _normval_cards(detector: Detector) -> list[Card]:
+    return normval_cards(detector.normval, by_region=detector.by_region, unit=detector.normval_unit)
 
 
 def _append(header: Any, cards: Sequence[Card]) -> None:
@@ -145,7 +154,7 @@ def _detector_hdus(detector: Detector, unit: str, *, with_image: bool) -> list[A
     if with_image:
         image = _image(detector.image, detector.name)
         _append(image.header, [("BUNIT", unit, "unit of the pixels")])
-        _append(image.header, [*normval_cards(detector.normval), *detector.cards])
+        _append(image.header, [*_normval_cards(detector), *detector.cards])
         hdus.append(image)
     unc = _image(detector.unc, named("UNC"))
     _append(unc.header, [("BUNIT", unit, "1 sigma of the pixel of the master")])
@@ -155,9 +164,19 @@ def _detector_hdus(detector: Detector, unit: str, *, with_image: bool) -> list[A
     hdus += [unc, cnt]
     if detector.bpm is not None:
         bpm = _image(detector.bpm, named("BPM"))
-        _append(bpm.header, [("BPM1", "no signal: 1 in the image", "meaning of 1")])
+        _append(bpm.header, bit_cards(detector.bpm))
         hdus.append(bpm)
     return hdus
+
+
+def bit_cards(flags: NDArray[Any]) -> list[Card]:
+    """Return what the bits that are set mean: BPM1, BPM2, BPM4, ..."""
+    used = int(np.bitwise_or.reduce(flags, axis=None)) if flags.size else 0
+    return [
+        (f"BPM{int(bit)}", text, f"meaning of bit {int(bit).bit_length() - 1}")
+        for bit, text in MEANING.items()
+        if used & bit
+    ]
 
 
 def _table(name: str, columns: Sequence[tuple[str, str, str | None, Sequence[Any]]]) -> Any:
@@ -418,7 +437,7 @@ def _is_plane(name: str, names: tuple[str, ...]) -> bool:
 def _normval_from(cards: Mapping[str, Any]) -> tuple[float, ...]:
     if "NORMVAL" in cards:
         return (float(cards["NORMVAL"]),)
-    return tuple(float(cards[k]) for i in range(1, 5) if (k := f"NORMVAL{i}") in cards)
+    return tuple(float(cards[k]) for i in range(1, 100) if (k := normval_keyword(i)) in cards)
 
 
 def _inputs_from(table: Any) -> tuple[InputRecord, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ def master_name(
     *,
     first_utc: datetime | None,
     short_hash: str,
+    recipe: str = "default",
 ) -> Path:
     """Return the path of a master below the library's folder.
 
@@ -44,11 +45,17 @@ def master_name(
         If the pattern names a field that does not exist.
     """
     night = values.get("night")
-    fields = {
+    fields: dict[str, str | None] = {
         "camera": _text(values.get("camera")) or "unknown-camera",
         "kind": kind,
         "filter": _text(values.get("filter")),
         "exposure": _number(values.get("exposure_s"), exposure_word),
+        "exposure3": _number(values.get("exposure_s"), "{:.3f}".format),
+        "object": _text(values.get("object_name")),
+        "readout": _text(values.get("readout_mode")),
+        "telescope": _text(values.get("telescope")),
+        "focal": _number(values.get("focal_length_mm"), "{:g}".format),
+        "recipe": recipe,
         "gain": _number(values.get("gain"), "{:g}".format),
         "offset": _number(values.get("offset"), "{:g}".format),
         "temp": _number(_temperature(values), temperature_word),
@@ -56,6 +63,8 @@ def master_name(
         "night": night.isoformat() if isinstance(night, date) else None,
         "date": night.strftime("%Y%m%d") if isinstance(night, date) else None,
         "utc": None if first_utc is None else utc_word(first_utc),
+        "utcdate": None if first_utc is None else f"{first_utc.astimezone(UTC):%Y%m%d}",
+        "utctime": None if first_utc is None else f"{first_utc.astimezone(UTC):%Y%m%d_%H%M%S}",
         "hash": short_hash,
     }
     if kind == FrameKind.BIAS:

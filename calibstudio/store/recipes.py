@@ -9,21 +9,35 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from pathlib import Path
 from types import UnionType
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from calibstudio.domain.errors import FileProblemError, UsageError
-from calibstudio.domain.recipe import Coverage, FlatSettings, Recipe, StackSettings, Tolerances
+from calibstudio.domain.grouping_rules import GROUPING_WORDS
+from calibstudio.domain.recipe import (
+    Coverage,
+    DarkSettings,
+    DefectSettings,
+    FlatSettings,
+    Recipe,
+    Selection,
+    StackSettings,
+    Tolerances,
+)
 from calibstudio.store.assets import assets
 
 FORMAT_VERSION = 1
-_SECTIONS = ("frames", "same", "stack", "flat", "coverage", "names")
+_SECTIONS = (
+    *("frames", "groups", "same", "select", "stack", "dark", "flat", "defects"),
+    *("coverage", "names"),
+)
 _NAME_FIELDS = frozenset(
-    {"camera", "kind", "part", "apart", "night", "date", "utc", "hash"}
-    | {"filter", "exposure", "gain", "offset", "temp", "binning"}
+    {"camera", "kind", "part", "apart", "night", "date", "utc", "utcdate", "utctime", "hash"}
+    | {"filter", "exposure", "exposure3", "gain", "offset", "temp", "binning", "object"}
+    | {"readout", "focal", "telescope", "recipe"}
 )
 T = TypeVar("T")
 
@@ -72,11 +86,22 @@ def read_recipe(path: Path) -> Recipe:
         raise FileProblemError(
             f"The recipe {path} cannot be read: {error}.", hint="Check the file and its rights."
         ) from error
-    return parse_recipe(text, source=str(path), name=path.stem)
+    return parse_recipe(text, source=str(path), name=path.stem, folder=path.absolute().parent)
 
 
-def parse_recipe(text: str, *, source: str = "recipe", name: str = "default") -> Recipe:
+def _with_mask(flat: FlatSettings, folder: Path | None) -> FlatSettings:
+    """Return the settings with the file of region numbers where it lies beside the recipe."""
+    if not flat.mask or folder is None:
+        return flat
+    return replace(flat, mask=str(folder / Path(flat.mask).expanduser()))
+
+
+def parse_recipe(
+    text: str, *, source: str = "recipe", name: str = "default", folder: Path | None = None
+) -> Recipe:
     """Turn TOML text into a `Recipe`; ``source`` names it in messages.
+
+    ``folder`` is where files lie that the recipe names without a folder.
 
     Raises
     ------
@@ -92,6 +117,7 @@ def parse_recipe(text: str, *, source: str = "recipe", name: str = "default") ->
         ) from error
     reader = _Reader(lines=_lines_of_keys(text))
     recipe = _recipe_of(document, reader, name)
+    recipe = replace(recipe, flat=_with_mask(recipe.flat, folder))
     if reader.problems:
         raise FileProblemError(
             f"The recipe {source} cannot be used: {'; '.join(reader.problems)}.",
@@ -111,14 +137,21 @@ def format_recipe(recipe: Recipe) -> str:
         f"leave_out_bad = {_toml(recipe.leave_out_bad)}",
         "\n[frames.wanted]",
         *(f"{_toml_key(kind)} = {n}" for kind, n in recipe.wanted_frames.items()),
-        "\n[same]",
-        *_lines_of(recipe.tolerances),
     ]
+    if recipe.group_by:
+        out += ["\n[groups]"]
+        out += [f"{_toml_key(k)} = {_toml(words)}" for k, words in recipe.group_by.items()]
+    out += ["\n[same]", *_lines_of(recipe.tolerances)]
+    for kind, selection in recipe.select.items():
+        out += [f"\n[select.{_toml_key(kind)}]", *_lines_of(selection)]
     for kind, settings in recipe.stack.items():
         out += [f"\n[stack.{_toml_key(kind)}]", *_lines_of(settings)]
+    out += ["\n[dark]", *_lines_of(recipe.dark)]
     out += ["\n[flat]", *_lines_of(recipe.flat), f"dark_budget = {recipe.flat_dark_budget!r}"]
+    out += ["\n[defects]", *_lines_of(recipe.defects)]
     out += ["\n[coverage]", *_lines_of(recipe.coverage)]
     out += ["\n[names]", f"master = {_toml(recipe.master_name)}"]
+    out += [f"{_toml_key(kind)} = {_toml(pattern)}" for kind, pattern in recipe.names.items()]
     return "\n".join(out) + "\n"
 
 
@@ -196,7 +229,6 @@ def _recipe_of(document: Mapping[str, Any], reader: _Reader, name: str) -> Recip
     wanted = reader.table(frames, "wanted", "frames.wanted")
     flat = reader.table(document, "flat", "flat")
     names = reader.table(document, "names", "names")
-    reader.unknown(names, {"master"}, "names")
     min_frames = reader.value(frames, "min_frames", "frames.min_frames", int, base.min_frames)
     if min_frames < 2:
         reader.wrong("frames.min_frames", "must be at least 2: one frame is no stack")
@@ -218,30 +250,60 @@ def _recipe_of(document: Mapping[str, Any], reader: _Reader, name: str) -> Recip
             frames, "leave_out_bad", "frames.leave_out_bad", bool, base.leave_out_bad
         ),
         flat=reader.section(flat, FlatSettings, "flat", also=frozenset({"dark_budget"})),
+        dark=reader.section(reader.table(document, "dark", "dark"), DarkSettings, "dark"),
+        defects=reader.section(
+            reader.table(document, "defects", "defects"), DefectSettings, "defects"
+        ),
+        select=_by_kind(reader.table(document, "select", "select"), Selection, reader, "select"),
+        group_by=_group_by(reader.table(document, "groups", "groups"), reader),
         coverage=reader.section(
             reader.table(document, "coverage", "coverage"), Coverage, "coverage"
         ),
-        master_name=_master_name(names, reader, base.master_name),
+        master_name=_pattern(names, "master", reader, base.master_name),
+        names={
+            kind.lower(): _pattern(names, kind, reader, "") for kind in names if kind != "master"
+        },
     )
 
 
 def _stack_of(table: Mapping[str, Any], reader: _Reader, base: Recipe) -> dict[str, StackSettings]:
     """Settings by kind; a kind that the file does not name keeps the default's."""
-    stack = dict(base.stack)
+    return {**base.stack, **_by_kind(table, StackSettings, reader, "stack")}
+
+
+def _by_kind(
+    table: Mapping[str, Any], settings: type[T], reader: _Reader, where: str
+) -> dict[str, T]:
+    """One settings dataclass for each kind word."""
+    return {
+        kind.lower(): reader.section(
+            reader.table(table, kind, f"{where}.{kind}"), settings, f"{where}.{kind}"
+        )
+        for kind in table
+    }
+
+
+def _group_by(table: Mapping[str, Any], reader: _Reader) -> dict[str, tuple[str, ...]]:
+    """Grouping keys by kind; every word must be one that frames are grouped by."""
+    found: dict[str, tuple[str, ...]] = {}
     for kind in table:
-        where = f"stack.{kind}"
-        stack[kind.lower()] = reader.section(reader.table(table, kind, where), StackSettings, where)
-    return stack
+        where = f"groups.{kind}"
+        words: tuple[str, ...] = reader.value(table, kind, where, tuple[str, ...], ())
+        if unknown := [word for word in words if word not in GROUPING_WORDS]:
+            known = ", ".join(sorted(GROUPING_WORDS))
+            reader.wrong(where, f"names {unknown[0]}, which is no key (known: {known})")
+        found[kind.lower()] = words
+    return found
 
 
-def _master_name(names: Mapping[str, Any], reader: _Reader, default: str) -> str:
-    pattern = reader.value(names, "master", "names.master", str, default)
+def _pattern(names: Mapping[str, Any], key: str, reader: _Reader, default: str) -> str:
+    pattern = reader.value(names, key, f"names.{key}", str, default)
     for name in re.findall(r"\{([^{}:!]*)", pattern):
         if name not in _NAME_FIELDS:
             known = ", ".join(sorted(_NAME_FIELDS))
-            reader.wrong("names.master", f"names {{{name}}}, which is no field (known: {known})")
+            reader.wrong(f"names.{key}", f"names {{{name}}}, which is no field (known: {known})")
     if not pattern.lower().endswith((".fits", ".fit", ".fts")):
-        reader.wrong("names.master", "must end with .fits")
+        reader.wrong(f"names.{key}", "must end with .fits")
     return pattern
 
 
@@ -256,6 +318,14 @@ def _converted(value: Any, kind: Any) -> Any:
     options = [a for a in get_args(kind) if a is not type(None)]
     if isinstance(kind, UnionType) and options:
         kind = options[0]
+    if get_origin(kind) is tuple:
+        if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
+            raise ValueError(f"is {value!r}; it must be a list of texts")
+        return tuple(value)
+    if get_origin(kind) is Mapping:
+        if not isinstance(value, dict) or any(isinstance(v, (dict, list)) for v in value.values()):
+            raise ValueError("must be a table of cards and what they say")
+        return {k: "T" if v is True else "F" if v is False else str(v) for k, v in value.items()}
     if isinstance(kind, type) and issubclass(kind, StrEnum):
         words = [member.value for member in kind]
         if value not in words:
@@ -306,6 +376,10 @@ def _toml(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, (int, float)):
         return repr(value)
+    if isinstance(value, tuple):
+        return f"[{', '.join(_toml(v) for v in value)}]"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{_toml_key(k)} = {_toml(v)}" for k, v in value.items()) + "}"
     escaped = str(value).replace("\\", "\\\\").replace('"', '\\"')
     return '"' + re.sub(r"[\x00-\x1f\x7f]", lambda m: f"\\u{ord(m.group()):04x}", escaped) + '"'
 
@@ -317,4 +391,6 @@ def recipe_document(recipe: Recipe) -> Mapping[str, Any]:
     """
     document = tomllib.loads(format_recipe(recipe))
     document.pop("description", None)
+    # Where it lies changes nothing; what it holds is told by the hash in HISTORY.
+    document["flat"]["mask"] = Path(recipe.flat.mask).name
     return document

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from calibstudio.domain.recipe import FlatSettings, LevelOf
+from calibstudio.domain.defects import Defect
+from calibstudio.domain.recipe import FlatSettings, LevelOf, Smooth
 from calibstudio.imaging.calibrate import (
     dark_signal,
     levels_of,
-    normalise,
+    normalise_flat,
     reference_levels,
     scales_to,
     with_subtrahend,
@@ -82,11 +83,12 @@ def test_scales_bring_frames_to_the_median_of_their_levels() -> None:
 
 def test_a_flat_is_divided_and_dark_pixels_are_one_with_a_mask() -> None:
     image = np.full((4, 6), 1000.0, np.float32)
+    whole = FlatSettings(LevelOf.MEDIAN, region=1.0)
     image[0, :5] = (0.0, -3.0, 49.0, 51.0, np.nan)
     unc = np.full((4, 6), 10.0, np.float32)
     cnt = np.full((4, 6), 9, np.uint16)
 
-    flat = normalise(image, unc, cnt, (1000.0,), unity_below=0.05)
+    flat = normalise_flat(image, unc, cnt, whole)
 
     assert flat.n_unity == 4
     assert flat.image[0].tolist() == pytest.approx([1, 1, 1, 0.051, 1, 1])
@@ -101,9 +103,10 @@ def test_a_flat_is_divided_and_dark_pixels_are_one_with_a_mask() -> None:
 def test_a_flat_without_dark_pixels_has_no_mask() -> None:
     image = np.full((4, 4), 8.0, np.float32)
 
-    flat = normalise(image, image, np.ones((4, 4), np.uint16), (8.0,), unity_below=0.05)
+    flat = normalise_flat(image, image, np.ones((4, 4), np.uint16), FlatSettings())
 
     assert flat.bpm is None
+    assert flat.levels == (8.0,)
 
 
 def test_each_colour_is_divided_by_its_own_level() -> None:
@@ -111,11 +114,128 @@ def test_each_colour_is_divided_by_its_own_level() -> None:
     for i, value in enumerate((10.0, 20.0, 21.0, 5.0)):
         image[i // 2 :: 2, i % 2 :: 2] = value
 
-    flat = normalise(
-        image, image, np.ones((4, 4), np.uint16), (10.0, 20.0, 21.0, 5.0), unity_below=0.05
-    )
+    flat = normalise_flat(image, image, np.ones((4, 4), np.uint16), FlatSettings(), bayer="RGGB")
 
     assert np.all(flat.image == 1.0)
+    assert flat.levels == (10.0, 20.0, 21.0, 5.0)
+
+
+@pytest.mark.parametrize("how", list(LevelOf))
+@pytest.mark.parametrize("region", [0.5, 1.0])
+def test_every_level_agrees_with_plain_numpy(how: LevelOf, region: float) -> None:
+    flat = make_flat((256, 384))
+    part = flat if region == 1.0 else flat[64:192, 96:288]
+
+    (level,) = levels_of(flat, FlatSettings(how, region=region))
+
+    values = np.rint(100.0 * part / np.median(part)).astype(int)
+    expected = {
+        LevelOf.MEAN: part.mean(dtype=np.float64),
+        LevelOf.MEDIAN: np.median(part),
+        LevelOf.MODE: np.bincount(values.ravel()).argmax() * np.median(part) / 100.0,
+        LevelOf.TILES: np.median(
+            [np.median(part[y : y + 64, x : x + 64]) for y in cuts(part, 0) for x in cuts(part, 1)]
+        ),
+    }[how]
+    assert level == pytest.approx(expected, rel=1e-6)
+
+
+def cuts(part: np.ndarray, axis: int) -> range:
+    return range(0, part.shape[axis], 64)
+
+
+def orders(shape: tuple[int, int]) -> np.ndarray:
+    """Region numbers of five stripes, as KPF's order mask; 0 between them."""
+    mask = np.zeros(shape, np.int16)
+    for k in range(5):
+        mask[20 + 40 * k : 45 + 40 * k] = k + 1
+    return mask
+
+
+def test_each_region_is_divided_by_its_own_mode_as_kpf_does() -> None:
+    rng = np.random.default_rng(8)
+    mask = orders((240, 100))
+    truth = np.array([1.0, 4.0, 9.0, 2.0, 6.0, 3.0]) * 1000.0
+    response = 1 + 0.01 * rng.standard_normal(mask.shape)
+    image = (truth[mask] * response).astype(np.float32)
+    one = np.ones_like(image)
+    settings = FlatSettings(LevelOf.MODE, region=1.0, unity_below=0.0, low_light=50.0)
+
+    flat = normalise_flat(image, one, np.full(mask.shape, 9, np.uint16), settings, regions=mask)
+
+    for k in range(1, 6):
+        values = image[mask == k]
+        middle = np.median(values)
+        mode = np.bincount(np.rint(100 * values / middle).astype(int)).argmax() * middle / 100
+        assert flat.levels[k - 1] == pytest.approx(mode, rel=1e-6)
+        np.testing.assert_allclose(flat.image[mask == k], values / mode, rtol=1e-5)
+    outside = mask == 0
+    assert np.all(flat.image[outside] == 1.0)
+    assert flat.bpm is not None
+    assert np.all(flat.bpm[outside] == Defect.OUTSIDE)
+    assert flat.count(Defect.OUTSIDE) == np.count_nonzero(outside)
+    assert np.all(flat.cnt[outside] == 0)
+
+
+def test_low_light_and_values_out_of_limits_become_one_with_a_bit_each() -> None:
+    image = np.full((40, 40), 100.0, np.float32)
+    image[0, 0], image[0, 1], image[0, 2], image[0, 3] = 49.0, 251.0, 260.0, 60.0
+    settings = FlatSettings(
+        LevelOf.MEDIAN, region=1.0, unity_below=0.0, low_light=50.0, keep_from=0.61, keep_to=2.5
+    )
+
+    flat = normalise_flat(image, image, np.full((40, 40), 5, np.uint16), settings)
+
+    assert flat.bpm is not None
+    assert flat.bpm[0, :5].tolist() == [
+        Defect.NO_SIGNAL,
+        Defect.NO_RESPONSE,
+        Defect.NO_RESPONSE,
+        Defect.NO_RESPONSE,
+        0,
+    ]
+    assert np.all(flat.image[0, :4] == 1.0)
+    assert flat.n_unity == 4
+
+
+@pytest.mark.parametrize("smooth", [Smooth.SLIDING, Smooth.GAUSSIAN, Smooth.POLYNOMIAL])
+def test_the_light_of_the_lamp_goes_and_the_response_of_the_pixels_stays(smooth: Smooth) -> None:
+    rng = np.random.default_rng(6)
+    y, x = np.mgrid[-1 : 1 : 150 * 1j, -1 : 1 : 400 * 1j]
+    lamp = 5000.0 * (1 + 0.3 * x - 0.2 * x * y - 0.15 * y**2)
+    response = 1 + 0.01 * rng.standard_normal(lamp.shape)
+    image = (lamp * response).astype(np.float32)
+    settings = FlatSettings(
+        smooth=smooth, smooth_width=41, smooth_height=15, smooth_sigma=8.0, smooth_degree=3
+    )
+
+    flat = normalise_flat(image, image, np.ones(lamp.shape, np.uint16), settings)
+
+    inside = (slice(20, -20), slice(45, -45))
+    rest = flat.image[inside] / response[inside]
+    # What is left of the lamp, and the response that the window's mean takes along: 1 % / 25.
+    assert np.std(rest) < 1e-3
+    assert flat.levels[0] == pytest.approx(1.0, abs=3e-3)
+
+
+def test_each_colour_has_its_own_smooth_light() -> None:
+    rng = np.random.default_rng(13)
+    image = np.empty((120, 160), np.float32)
+    response = 1 + 0.01 * rng.standard_normal(image.shape)
+    for i, value in enumerate((1000.0, 2000.0, 2100.0, 500.0)):
+        image[i // 2 :: 2, i % 2 :: 2] = value
+    settings = FlatSettings(smooth=Smooth.GAUSSIAN, smooth_sigma=6.0)
+
+    flat = normalise_flat(
+        (image * response).astype(np.float32),
+        image,
+        np.ones(image.shape, np.uint16),
+        settings,
+        bayer="RGGB",
+    )
+
+    assert np.std(flat.image / response) < 2e-3
+    assert len(flat.levels) == 4
 
 
 def test_the_uncertainty_of_what_was_subtracted_adds_in_quadrature() -> None:
