@@ -130,6 +130,17 @@ class PlaneSink(Protocol):
         ...
 
 
+class MapSink(Protocol):
+    """Takes what was rejected at each pixel, band by band."""
+
+    def write_rejected(self, y0: int, low: NDArray[np.uint16], high: NDArray[np.uint16]) -> None:
+        """Keep how many values were rejected low and high: two arrays of shape (rows, nx).
+
+        As `PlaneSink.write_rows`.
+        """
+        ...
+
+
 class ArrayRows:
     """An image in memory as a `RowSource`.
 

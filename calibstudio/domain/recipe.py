@@ -48,6 +48,32 @@ class Normalization(StrEnum):
     ADDITIVE = "additive"
 
 
+class Floor(StrEnum):
+    """Whether the sigma of an iterated rule has a floor.
+
+    By its published definition no rule has one. On whole numbers that scatter by a code or two
+    the sigma of some then shrinks from round to round, until only equal values are left.
+    """
+
+    AUTO = "auto"
+    """For rules chosen by the number of frames; rules asked by name are as published."""
+    NONE = "none"
+    """As published."""
+    NOISE = "noise"
+    """For every iterated rule: the noise of one frame, at least one quantum of its values."""
+
+
+class Weight(StrEnum):
+    """How much each frame counts in a mean."""
+
+    NONE = "none"
+    """All the same."""
+    NOISE = "noise"
+    """By the inverse variance of its noise, scaled as it is combined."""
+    EXPOSURE = "exposure"
+    """By its exposure time."""
+
+
 @dataclass(frozen=True, slots=True)
 class StackSettings:
     """One complete choice of combination. ``None`` takes the rule's own default (RULES 4).
@@ -71,6 +97,8 @@ class StackSettings:
     unc_factor: float | None = None
     """UNC^2 = unc_factor * variance of the kept (N) / CNT, as other pipelines state it; None: the
     program's own factor, which is exact for the rule and the number of frames (RULES 4)."""
+    floor: Floor = Floor.AUTO
+    weight: Weight = Weight.NONE
 
     def __post_init__(self) -> None:
         if self.min_keep < 1:

@@ -18,12 +18,13 @@ from numpy.typing import NDArray
 
 from calibstudio.domain.errors import CalibrationError
 from calibstudio.domain.jobs import JobContext
-from calibstudio.domain.pixels import PlaneRows, PlaneSink, RowSource
+from calibstudio.domain.pixels import MapSink, PlaneRows, PlaneSink, RowSource
 from calibstudio.domain.recipe import Combine, Normalization, Rejection, StackSettings
 from calibstudio.domain.wording import count, file_size, number
 from calibstudio.domain.wording import size as size_words
 from calibstudio.imaging import kernels
-from calibstudio.imaging.combine_bands import BandPlan, Frames, Worker, describe_frames
+from calibstudio.imaging.combine_bands import BandPlan, Frames, NoiseLimits, Worker, describe_frames
+from calibstudio.imaging.combine_look import noise_limits
 from calibstudio.imaging.reject import MOST_FRAMES, ResolvedRule, cost, resolve
 
 Scale = float | tuple[float, float, float, float]
@@ -70,6 +71,13 @@ class CombineReport:
     """Millions of input pixels, all frames together."""
     exact: bool
     """Sums were of whole numbers, so the result is exact to the rounding of float32."""
+    floor_adu: float = 0.0
+    """Least sigma of the rule, in the unit of the combined values; 0 for none."""
+    weighted: bool = False
+    """Frames counted with different weights."""
+    expected_low: float = 0.0
+    """Fraction of good values that the rule rejects low from noise alone."""
+    expected_high: float = 0.0
 
     @property
     def marked(self) -> tuple[FrameShare, ...]:
@@ -87,6 +95,9 @@ class ArraySink:
         """One standard deviation of the image; NaN where fewer than 2 values were kept."""
         self.cnt = np.zeros(shape, np.uint16)
         """Number of values kept."""
+        self.rejected_low = np.zeros(shape, np.uint16)
+        """Number of values rejected low; filled where maps are asked for."""
+        self.rejected_high = np.zeros(shape, np.uint16)
 
     def write_rows(
         self,
@@ -101,6 +112,12 @@ class ArraySink:
         self.unc[y0:y1] = unc
         self.cnt[y0:y1] = cnt
 
+    def write_rejected(self, y0: int, low: NDArray[np.uint16], high: NDArray[np.uint16]) -> None:
+        """Keep a band of the maps of rejected values."""
+        y1 = y0 + len(low)
+        self.rejected_low[y0:y1] = low
+        self.rejected_high[y0:y1] = high
+
 
 def combine(
     ctx: JobContext,
@@ -111,6 +128,8 @@ def combine(
     scales: Sequence[Scale] | None = None,
     offsets: Sequence[float] | None = None,
     subtract: Sequence[PlaneRows | None] | None = None,
+    weights: Sequence[float] | None = None,
+    maps: MapSink | None = None,
     read_noise_adu: float | None = None,
     memory_bytes: int | None = None,
     threads: int | None = None,
@@ -121,7 +140,8 @@ def combine(
     Each value is (value - subtract - offset) * scale, then the rule of ``settings`` rejects
     (definitions in `calibstudio.imaging.reject`), then mean or median of what is kept. NaN and
     infinite values are left out; exact zeros are data. Normalisation is the caller's: it comes
-    as scales and offsets. Results are the same to the last bit for any number of threads, any
+    as scales and offsets. Weights count in the mean alone, not in the rejection.
+    Results are the same to the last bit for any number of threads, any
     band height and any order of the inputs.
 
     Parameters
@@ -135,8 +155,16 @@ def combine(
         One for each input, ADU. None: 0.
     subtract
         For each input an image of the same shape, ADU, or None.
+    weights
+        How much each frame counts in a mean, above 0; only their ratios matter. None, or a
+        median: all the same.
+    maps
+        Takes the number of values rejected low and high at each pixel; None: they are not
+        counted.
     read_noise_adu
-        Of one frame; the automatic rule for 4 to 9 frames never clips closer than 5 of it.
+        Of one frame before it is scaled: the least sigma of a rule that has a floor (see
+        `ResolvedRule.floored`). None: one quantum of the values where the rule was chosen by
+        the number of frames, else what the frames show.
     memory_bytes
         Most memory for buffers. None: 1 GiB.
     threads
@@ -153,25 +181,31 @@ def combine(
     Cancelled
         Within about 0.3 s of a cancel; the sink has got some of the bands.
     ValueError
-        If ``scales``, ``offsets`` or ``subtract`` do not match the inputs (a programming error).
+        If ``scales``, ``offsets``, ``subtract`` or ``weights`` do not match the inputs (a
+        programming error).
     """
     if settings.normalize is not Normalization.NONE and scales is None and offsets is None:
         raise ValueError("normalisation must be handed over as scales or offsets")
     shape = _common_shape(inputs)
     rule = resolve(settings, len(inputs))
-    frames = describe_frames(inputs, scales, offsets, subtract, shape)
+    if rule.settings.combine is Combine.MEDIAN:
+        weights = None
+    frames = describe_frames(
+        inputs, scales, offsets, subtract, shape, weights=weights, with_maps=maps is not None
+    )
     threads = threads if threads is not None else available_threads()
     plan = _plan(frames, shape, memory_bytes or _DEFAULT_MEMORY, threads, band_rows)
     compiled = _kernels(ctx)
     started = time.perf_counter()
+    noise = noise_limits(frames, rule, read_noise_adu)
     run = _Run(plan)
     workers = [
-        Worker(compiled, frames, rule, plan, run, sink, read_noise_adu) for _ in range(plan.threads)
+        Worker(compiled, frames, rule, plan, run, sink, noise, maps) for _ in range(plan.threads)
     ]
     _work(ctx, run, workers)
     seconds = time.perf_counter() - started
     rejected = np.sum([worker.rejected for worker in workers], axis=0)
-    return _report(inputs, shape, rule, frames, rejected, seconds)
+    return _report(inputs, shape, rule, frames, noise, rejected, seconds)
 
 
 def available_threads() -> int:
@@ -317,11 +351,12 @@ def _report(
     shape: tuple[int, int],
     rule: ResolvedRule,
     frames: Frames,
+    noise: NoiseLimits,
     rejected: NDArray[np.int64],
     seconds: float,
 ) -> CombineReport:
     n, pixels = len(inputs), shape[0] * shape[1]
-    expectation = cost(rule, n)
+    expectation = cost(rule, n, floor=noise.ratio)
     expected = float(expectation.share_low[n] + expectation.share_high[n])
     shares = []
     for source, (low, high) in zip(inputs, rejected[:n].tolist(), strict=True):
@@ -341,6 +376,10 @@ def _report(
         seconds=seconds,
         megapixels=n * pixels / 1e6,
         exact=frames.exact,
+        floor_adu=noise.floor,
+        weighted=frames.weights is not None,
+        expected_low=float(expectation.share_low[n]),
+        expected_high=float(expectation.share_high[n]),
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -10,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from calibstudio.domain.pixels import PlaneRows, PlaneSink, RowSource, Stored
+from calibstudio.domain.pixels import MapSink, PlaneRows, PlaneSink, RowSource, Stored
 from calibstudio.domain.recipe import Combine
 from calibstudio.imaging.combine_network import comparisons
 from calibstudio.imaging.kernels import Kernels
@@ -88,11 +87,28 @@ class Frames:
     subtract: tuple[PlaneRows | None, ...]
     exact: bool
     """All frames are 16-bit codes of one kind, combined as they are."""
+    weights: NDArray[np.float64] | None = None
+    """Whole numbers, one for each frame; None: all count the same."""
+    with_maps: bool = False
+    """Rejected values are counted for each pixel."""
 
     @property
     def pixel_bytes(self) -> int:
         """Bytes of one pixel of one frame in the buffer."""
         return 2 if self.exact else 4
+
+    def prepared(self, i: int, y0: int, rows: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return rows of a frame, read from row y0 on, as they are combined."""
+        values = rows.astype(np.float64)
+        plane = self.subtract[i]
+        if plane is not None:
+            values -= plane[y0 : y0 + len(rows)]
+        values -= self.offsets[i]
+        by_row = self.scales[i].reshape(2, 2)
+        for colour in range(4):
+            a, b = divmod(colour, 2)
+            values[(a - y0) % 2 :: 2, b::2] *= by_row[a, b]
+        return values
 
     def stride(self, rows: int, columns: int) -> int:
         """Bytes from one frame to the next in the buffer.
@@ -112,7 +128,8 @@ class Frames:
         converted = 4 * pixels if any(s.stored is Stored.OTHER for s in self.sources) else 0
         blocks = (n + 2) * ROW_F32 * 2 + 8 * (6 * n + 64)
         # Results here and their copy on the way to a file.
-        return raw + planes + 3 * converted + blocks + 2 * 10 * pixels
+        results = 2 * (14 if self.with_maps else 10) * pixels
+        return raw + planes + 3 * converted + blocks + results
 
     def good_band_rows(self, columns: int) -> int:
         """Rows of a band that fits the processor's cache."""
@@ -126,6 +143,9 @@ def describe_frames(
     offsets: Sequence[float] | None,
     subtract: Sequence[PlaneRows | None] | None,
     shape: tuple[int, int],
+    *,
+    weights: Sequence[float] | None = None,
+    with_maps: bool = False,
 ) -> Frames:
     """Collect what is done to each frame, and whether whole numbers stay whole numbers.
 
@@ -135,7 +155,12 @@ def describe_frames(
         If a sequence has another length than the inputs, or a plane another shape.
     """
     n = len(inputs)
-    for name, given in (("scales", scales), ("offsets", offsets), ("subtract", subtract)):
+    for name, given in (
+        ("scales", scales),
+        ("offsets", offsets),
+        ("subtract", subtract),
+        ("weights", weights),
+    ):
         if given is not None and len(given) != n:
             raise ValueError(f"{len(given)} {name} for {n} frames")
     by_colour = np.ones((n, 4))
@@ -149,9 +174,26 @@ def describe_frames(
     as_they_are = (
         bool(np.all(by_colour == 1.0)) and not shifts.any() and all(p is None for p in planes)
     )
+    relative = None if weights is None else whole_weights(weights)
     kinds = {source.stored for source in inputs}
-    exact = as_they_are and len(kinds) == 1 and kinds <= set(_EXACT)
-    return Frames(tuple(inputs), by_colour, shifts, planes, exact)
+    exact = as_they_are and len(kinds) == 1 and kinds <= set(_EXACT) and relative is None
+    return Frames(tuple(inputs), by_colour, shifts, planes, exact, relative, with_maps)
+
+
+def whole_weights(weights: Sequence[float]) -> NDArray[np.float64] | None:
+    """Return weights as whole numbers up to 2^30, whose sums are exact; None if all are equal.
+
+    Raises
+    ------
+    ValueError
+        If a weight is not above 0 and finite.
+    """
+    given = np.asarray(weights, np.float64)
+    if not (np.isfinite(given).all() and (given > 0).all()):
+        raise ValueError("weights must be above 0")
+    if (given == given[0]).all():
+        return None
+    return np.asarray(np.maximum(np.rint(given / given.max() * 2.0**30), 1.0))
 
 
 class Worker:
@@ -165,9 +207,11 @@ class Worker:
         plan: BandPlan,
         run: RunState,
         sink: PlaneSink,
-        read_noise_adu: float | None,
+        noise: NoiseLimits,
+        maps: MapSink | None = None,
     ) -> None:
         self._frames, self._plan, self._run, self._sink = frames, plan, run, sink
+        self._maps = maps
         self._kernel = kernels.stack_u16 if frames.exact else kernels.stack_f32
         n = len(frames.sources)
         self.rejected = np.zeros((n + 1, 2), np.int64)
@@ -175,7 +219,7 @@ class Worker:
         self._allocate()
         self._job = np.zeros(Job.LENGTH, np.int64)
         self._keep_alive: list[NDArray[np.generic]] = []
-        self._describe(rule, read_noise_adu)
+        self._describe(rule, noise)
 
     def run(self) -> None:
         """Work on bands until there are no more; errors go to the run."""
@@ -200,6 +244,9 @@ class Worker:
                 source.read_raw(y0, y1, row[:size].data)
         for plane, copy in self._planes:
             copy[:pixels] = plane[y0:y1].reshape(-1)
+        if self._maps is not None:
+            self._low[:pixels] = 0
+            self._high[:pixels] = 0
         self._job[Job.ROWS] = y1 - y0
         self._job[Job.FIRST_ROW] = y0
         done = self._kernel(self._job)
@@ -212,6 +259,9 @@ class Worker:
             self._unc[:pixels].reshape(band),
             self._cnt[:pixels].reshape(band),
         )
+        if self._maps is not None:
+            low, high = self._low[:pixels].reshape(band), self._high[:pixels].reshape(band)
+            self._maps.write_rejected(y0, low, high)
         self._run.finished(y1 - y0)
 
     def _allocate(self) -> None:
@@ -225,6 +275,9 @@ class Worker:
         self._image = np.zeros(pixels, np.float32)
         self._unc = np.zeros(pixels, np.float32)
         self._cnt = np.zeros(pixels, np.uint16)
+        mapped = pixels if frames.with_maps else 0
+        self._low = np.zeros(mapped, np.uint16)
+        self._high = np.zeros(mapped, np.uint16)
         distinct = {id(p): p for p in frames.subtract if p is not None}
         copies = {key: np.zeros(pixels, np.float32) for key in distinct}
         self._planes = [(plane, copies[key]) for key, plane in distinct.items()]
@@ -232,7 +285,7 @@ class Worker:
             0 if p is None else copies[id(p)].ctypes.data for p in frames.subtract
         ]
 
-    def _describe(self, rule: ResolvedRule, read_noise_adu: float | None) -> None:
+    def _describe(self, rule: ResolvedRule, noise: NoiseLimits) -> None:
         """Fill the array that the kernels read (see `kernels_layout.Job`)."""
         frames, n = self._frames, len(self._frames.sources)
         job = self._job
@@ -259,8 +312,8 @@ class Worker:
             (Job.BLOCK_MEMORY, self._block),
             (Job.UNSORTED, self._unsorted),
             (Job.WORK, self._work),
-            (Job.PARAMETERS, _parameters(rule, frames, base, read_noise_adu)),
-            (Job.MEAN_FACTORS, cost(rule, n).factor),
+            (Job.PARAMETERS, _parameters(rule, base, noise)),
+            (Job.MEAN_FACTORS, cost(rule, n, floor=noise.ratio).factor),
             (Job.MAD_FACTORS, mad_factors(n, finite_sample=rule.finite_sample)),
             (Job.NORMAL_TABLE, normal_table()),
             (Job.IMAGE, self._image),
@@ -270,6 +323,11 @@ class Worker:
             (Job.STOP, self._run.stop),
         ):
             self._hand_over(place, array)
+        if frames.with_maps:
+            self._hand_over(Job.MAP_LOW, self._low)
+            self._hand_over(Job.MAP_HIGH, self._high)
+        if frames.weights is not None:
+            self._hand_over(Job.WEIGHTS, frames.weights)
         limits = np.zeros((n + 1, 1))
         if rule.rule is Rule.ESD:
             limits = esd_limits(n, rule.low, rule.high)
@@ -284,9 +342,23 @@ class Worker:
         self._job[place] = array.ctypes.data
 
 
-def _parameters(
-    rule: ResolvedRule, frames: Frames, base: float, read_noise_adu: float | None
-) -> NDArray[np.float64]:
+@dataclass(frozen=True, slots=True)
+class NoiseLimits:
+    """What rules and uncertainties know of the frames' noise, in the unit of combined values."""
+
+    floor: float = 0.0
+    """Least sigma of the rule; 0 for none."""
+    ratio: float = 0.0
+    """The floor in units of the noise of a pixel."""
+    rounding: float = 0.0
+    """Variance of rounding to whole codes, q^2 / 12; 0 where values are not rounded."""
+    common: float = 0.0
+    """The part of it that is the same in all frames (see `calibstudio.imaging.combine_look`)."""
+    noise: float = 0.0
+    """Of one frame; 0 where it is not known."""
+
+
+def _parameters(rule: ResolvedRule, base: float, noise: NoiseLimits) -> NDArray[np.float64]:
     settings = rule.settings
     values = np.zeros(Parameter.LENGTH)
     values[Parameter.RULE] = rule.rule
@@ -297,11 +369,14 @@ def _parameters(
     values[Parameter.CUTOFF] = np.inf if settings.cutoff is None else settings.cutoff
     values[Parameter.MEDIAN] = settings.combine is Combine.MEDIAN
     values[Parameter.BASE] = base
-    if rule.finite_sample:
-        step = max(source.step_adu for source in frames.sources)
-        # The floor is in the unit of the scaled values. (np.median would import numpy.ma.)
-        scale = statistics.median(abs(s) for s in frames.scales.reshape(-1).tolist())
-        values[Parameter.FLOOR] = max(step, read_noise_adu or 0.0) * scale
+    values[Parameter.FLOOR] = noise.floor
+    if settings.combine is Combine.MEDIAN:
+        values[Parameter.ROUNDING] = noise.rounding - noise.common
+        values[Parameter.COMMON] = noise.rounding
+    else:
+        values[Parameter.LEAST] = noise.rounding - noise.common
+        values[Parameter.COMMON] = noise.common
+    values[Parameter.NOISE] = 0.0 if noise.rounding else noise.noise**2
     return values
 
 

@@ -18,6 +18,7 @@ from calibstudio.imaging.kernels_vectors import (
     count_less,
     difference,
     div_f64,
+    either,
     f32_from_f64,
     f64_from_f32,
     f64_from_i32,
@@ -47,11 +48,29 @@ from calibstudio.imaging.kernels_vectors import (
 )
 
 _NONE, _SIGMA, _MAD = int(Rule.NONE), int(Rule.SIGMA), int(Rule.MAD)
-_J_FACTORS, _J_MAD_FACTORS, _J_IMAGE, _J_UNC, _J_CNT = (
-    8 * int(j) for j in (Job.MEAN_FACTORS, Job.MAD_FACTORS, Job.IMAGE, Job.UNC, Job.CNT)
+_J_PARAMETERS, _J_FACTORS, _J_MAD_FACTORS, _J_IMAGE, _J_UNC, _J_CNT = (
+    8 * int(j)
+    for j in (
+        Job.PARAMETERS,
+        Job.MEAN_FACTORS,
+        Job.MAD_FACTORS,
+        Job.IMAGE,
+        Job.UNC,
+        Job.CNT,
+    )
 )
-_P_LOW, _P_HIGH, _P_CUTOFF, _P_FLOOR = (
-    8 * int(p) for p in (Parameter.LOW, Parameter.HIGH, Parameter.CUTOFF, Parameter.FLOOR)
+_P_LOW, _P_HIGH, _P_CUTOFF, _P_FLOOR, _P_ROUNDING, _P_LEAST, _P_COMMON, _P_NOISE = (
+    8 * int(p)
+    for p in (
+        Parameter.LOW,
+        Parameter.HIGH,
+        Parameter.CUTOFF,
+        Parameter.FLOOR,
+        Parameter.ROUNDING,
+        Parameter.LEAST,
+        Parameter.COMMON,
+        Parameter.NOISE,
+    )
 )
 # Limits are loosened by this much, so that rounding can only send a pixel to the closer look.
 _LOOSE = 1.0 - 1e-9
@@ -67,11 +86,24 @@ def variance(n: int, total: Any, squares: Any) -> Any:
 @inlined
 def store_column(job: int, n: int, pixel: int, value: Any, variance: Any) -> None:
     """Write image, uncertainty and count of sixteen pixels at which all values are kept."""
+    parameters = get_i64(job + _J_PARAMETERS)
     factor = splat_f64(get_f64(get_i64(job + _J_FACTORS) + 8 * n))
-    unc = sqrt_f64(div_f64(mul_f64(factor, variance), splat_f64(float(n))))
+    rounding = splat_f64(get_f64(parameters + _P_ROUNDING))
+    common = splat_f64(get_f64(parameters + _P_COMMON))
+    # As `kernels_unc.squared_unc`.
+    smooth = max_f64(sub_f64(variance, rounding), splat_f64(get_f64(parameters + _P_LEAST)))
+    square = add_f64(div_f64(mul_f64(factor, smooth), splat_f64(float(n))), common)
+    unc = sqrt_f64(square)
     store_f32(get_i64(job + _J_IMAGE) + 4 * pixel, f32_from_f64(value))
     store_f32(get_i64(job + _J_UNC) + 4 * pixel, f32_from_f64(unc))
     store_u16(get_i64(job + _J_CNT) + 2 * pixel, splat_u16(n))
+
+
+@inlined
+def is_spread(parameters: int, variance: Any) -> Any:
+    """Where the values differ, or nothing is known of the noise of equal ones."""
+    least = 1e-300 if get_f64(parameters + _P_NOISE) > 0.0 else 0.0
+    return at_most(splat_f64(least), variance)
 
 
 @inlined
@@ -91,7 +123,8 @@ def keeps(
     low = get_f64(parameters + _P_LOW)
     high = get_f64(parameters + _P_HIGH)
     if rule == _SIGMA:
-        allowed = mul_f64(variance, splat_f64(_LOOSE))
+        floor = get_f64(parameters + _P_FLOOR)
+        allowed = mul_f64(max_f64(variance, splat_f64(floor * floor)), splat_f64(_LOOSE))
         return both(
             at_most(mul_f64(below, below), mul_f64(allowed, splat_f64(low * low))),
             at_most(mul_f64(above, above), mul_f64(allowed, splat_f64(high * high))),
@@ -108,33 +141,41 @@ def keeps(
 
 
 @inlined
-def least_sigma(parameters: int, below: Any, above: Any, variance: Any) -> Any:
-    """A sigma that keeps both ends; not far below the spread, where F says most."""
+def needed_sigma(parameters: int, below: Any, above: Any) -> Any:
+    """The least sigma that keeps both ends."""
     low = splat_f64(get_f64(parameters + _P_LOW))
     high = splat_f64(get_f64(parameters + _P_HIGH))
-    needed = max_f64(div_f64(below, low), div_f64(above, high))
+    return max_f64(div_f64(below, low), div_f64(above, high))
+
+
+@inlined
+def least_sigma(needed: Any, variance: Any) -> Any:
+    """A sigma that keeps both ends; not far below the spread, where F says most."""
     return max_f64(needed, mul_f64(sqrt_f64(variance), splat_f64(0.4)))
 
 
 @inlined
-def winsorized_keeps(parameters: int, limit: Any, narrow: Any, variance: Any) -> Any:
+def winsorized_keeps(parameters: int, needed: Any, limit: Any, narrow: Any, variance: Any) -> Any:
     """Where the Winsorized rule certainly keeps all values.
 
-    ``limit`` is a sigma that keeps both ends and ``narrow`` the variance of the values pulled
-    in to 1.5 limits. When both the plain spread and F(limit) (see `kernels_winsorized`) are
-    at least the limit, the rule ends at the limit or above. The cut-off then replaces nothing,
-    as long as it lies outside low and high.
+    ``needed`` is the least sigma that keeps both ends, ``limit`` one that does, and ``narrow``
+    the variance of the values pulled in to 1.5 limits. When both the plain spread and F(limit)
+    (see `kernels_winsorized`) are at least the limit, the rule ends at the limit or above. The
+    cut-off then replaces nothing, as long as it lies outside low and high.
     """
     cutoff = get_f64(parameters + _P_CUTOFF)
     low = get_f64(parameters + _P_LOW)
     high = get_f64(parameters + _P_HIGH)
+    floor = get_f64(parameters + _P_FLOOR)
     least = mul_f64(limit, limit)
     good = both(
         at_most(least, mul_f64(narrow, splat_f64(1.134 * 1.134 * _LOOSE))),
         at_most(least, mul_f64(variance, splat_f64(_LOOSE))),
     )
     if cutoff < max(low, high):
-        return both(good, at_most(splat_f64(1.0), zero_f64()))
+        good = both(good, at_most(splat_f64(1.0), zero_f64()))
+    if floor > 0.0:
+        good = either(good, at_most(needed, splat_f64(floor * _LOOSE)))
     return good
 
 

@@ -100,7 +100,12 @@ class Job(IntEnum):
     """int64 for each frame: rejected low, rejected high; one more pair for pixels held."""
     STOP = 28
     """int64: not 0 asks the kernel to return at the next block."""
-    LENGTH = 29
+    MAP_LOW = 29
+    """Result, uint16: values rejected low at each pixel, zeros before the call; 0 for none."""
+    MAP_HIGH = 30
+    WEIGHTS = 31
+    """float32 kernel: float64 for each frame, whole numbers (sums are exact); 0 for none."""
+    LENGTH = 32
 
 
 class Parameter(IntEnum):
@@ -115,9 +120,15 @@ class Parameter(IntEnum):
     CUTOFF = 5
     """Infinite for none."""
     FLOOR = 6
-    """Smallest sigma of the MAD rule."""
+    """Smallest sigma of a rule; 0 where the published definition holds."""
     MEDIAN = 7
     """1 combines by median, 0 by mean."""
     BASE = 8
     """uint16 kernel: value of code 0."""
-    LENGTH = 9
+    ROUNDING = 9
+    """UNC^2 = factor * max(variance - ROUNDING, LEAST) / count + COMMON."""
+    LEAST = 10
+    COMMON = 11
+    NOISE = 12
+    """Variance of one frame, for equal values where LEAST and COMMON are 0."""
+    LENGTH = 13

@@ -126,9 +126,16 @@ def _best_line(values: int, n: int, work: int) -> tuple[int, float, float]:
 
 @inlined
 def linear_fit(
-    values: int, n: int, low: float, high: float, iterations: float, keep: int, work: int
+    values: int,
+    n: int,
+    low: float,
+    high: float,
+    iterations: float,
+    keep: int,
+    floor: float,
+    work: int,
 ) -> tuple[int, int, int]:
-    """Linear fit clipping; rejected values are moved to the two ends.
+    """Linear fit clipping; rejected values are moved to the two ends. Sigma is at least ``floor``.
 
     Returns (first kept, end of kept, held).
     """
@@ -141,7 +148,7 @@ def linear_fit(
         count = end - first
         kept = values + 8 * first
         pivot, slope, total = _best_line(kept, count, work)
-        sigma = 2.0 * total / count
+        sigma = max(2.0 * total / count, floor)
         y = get_f64(kept + 8 * pivot)
         if sigma <= 1e-14 * abs(y):
             break

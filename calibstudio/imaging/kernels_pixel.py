@@ -6,6 +6,7 @@ import math
 
 from calibstudio.imaging.kernels_layout import Job, Parameter, Rule
 from calibstudio.imaging.kernels_reject import reject
+from calibstudio.imaging.kernels_unc import squared_unc, weighted
 from calibstudio.imaging.kernels_values import median_of, moments, variance_of
 from calibstudio.imaging.kernels_vectors import (
     get_f64,
@@ -31,6 +32,9 @@ _PERCENTILE = int(Rule.PERCENTILE)
     _J_UNC,
     _J_CNT,
     _J_REJECTED,
+    _J_MAP_LOW,
+    _J_MAP_HIGH,
+    _J_WEIGHTS,
 ) = (
     8 * int(j)
     for j in (
@@ -46,6 +50,9 @@ _PERCENTILE = int(Rule.PERCENTILE)
         Job.UNC,
         Job.CNT,
         Job.REJECTED,
+        Job.MAP_LOW,
+        Job.MAP_HIGH,
+        Job.WEIGHTS,
     )
 )
 (
@@ -58,7 +65,7 @@ _PERCENTILE = int(Rule.PERCENTILE)
     _P_FLOOR,
     _P_MEDIAN,
     _P_BASE,
-) = (8 * i for i in range(int(Parameter.LENGTH)))
+) = (8 * i for i in range(int(Parameter.BASE) + 1))
 _TABLE_STEPS = 100.0
 _TABLE_END = 799
 
@@ -93,8 +100,8 @@ def _clip_factor(table: int, below: float, above: float) -> float:
 
 
 @inlined
-def _percentile_factor(table: int, size: float, low: float, high: float, sigma: float) -> float:
-    """Factor of the percentile rule, whose limits are no fixed number of sigmas.
+def _percentile_factor(table: int, low: float, high: float, sigma: float) -> float:
+    """Factor of the percentile rule, whose limits are widths and no fixed number of sigmas.
 
     The spread of what was kept is smaller than the noise, so both are found together.
     """
@@ -102,15 +109,16 @@ def _percentile_factor(table: int, size: float, low: float, high: float, sigma: 
     if sigma > 0.0:
         for _ in range(4):
             noise = sigma * square_root(factor)
-            factor = _clip_factor(table, low * size / noise, high * size / noise)
+            factor = _clip_factor(table, low / noise, high / noise)
     return factor
 
 
 @inlined
-def finish_pixel(job: int, pixel: int, values: int, n: int) -> tuple[int, int]:
+def finish_pixel(job: int, pixel: int, values: int, n: int, place: int) -> tuple[int, int]:
     """Reject and combine n sorted values and write the results of this pixel.
 
-    Returns (rejected low, rejected high); the rejected values lie at the ends afterwards.
+    ``place`` is its offset in the block before sorting, which weights need. Returns (rejected
+    low, rejected high); the rejected values lie at the ends afterwards.
     """
     parameters = get_i64(job + _J_PARAMETERS)
     image = get_i64(job + _J_IMAGE) + 4 * pixel
@@ -142,26 +150,46 @@ def finish_pixel(job: int, pixel: int, values: int, n: int) -> tuple[int, int]:
     if held != 0:
         counter = get_i64(job + _J_REJECTED) + 16 * get_i64(job + _J_FRAMES)
         put_i64(counter, get_i64(counter) + 1)
-    base = get_f64(parameters + _P_BASE)
     kept = end - first
     put_u16(cnt, kept)
+    if get_i64(job + _J_MAP_LOW) != 0:
+        put_u16(get_i64(job + _J_MAP_LOW) + 2 * pixel, first)
+        put_u16(get_i64(job + _J_MAP_HIGH) + 2 * pixel, n - end)
     if kept == 0:
         put_f32(image, math.nan)
         put_f32(unc, math.nan)
         return first, n - end
+    value, square = _combined(job, values, first, end, n, place)
+    put_f32(image, value + get_f64(parameters + _P_BASE))
+    put_f32(unc, square_root(square) if kept > 1 else math.nan)
+    return first, n - end
+
+
+@inlined
+def _combined(
+    job: int, values: int, first: int, end: int, n: int, place: int
+) -> tuple[float, float]:
+    """The value of the kept of n values, without the base of codes, and its UNC^2."""
+    parameters = get_i64(job + _J_PARAMETERS)
+    kept = end - first
     reference, total, squares = moments(values, first, end)
+    value = reference + total / kept
     if get_f64(parameters + _P_MEDIAN) != 0.0:
-        put_f32(image, median_of(values, first, end) + base)
-    else:
-        put_f32(image, reference + total / kept + base)
+        value = median_of(values, first, end)
     if kept < 2:
-        put_f32(unc, math.nan)
-        return first, n - end
+        return value, 0.0
     factor = get_f64(get_i64(job + _J_MEAN_FACTORS) + 8 * n)
     variance = variance_of(total, squares, kept)
-    if rule == _PERCENTILE:
+    if int(get_f64(parameters + _P_RULE)) == _PERCENTILE:
         size = abs(median_of(values, 0, n))
+        low = get_f64(parameters + _P_LOW) * size
+        high = get_f64(parameters + _P_HIGH) * size
         table = get_i64(job + _J_NORMAL)
-        factor *= _percentile_factor(table, size, low, high, square_root(variance))
-    put_f32(unc, square_root(factor * variance / kept))
-    return first, n - end
+        factor *= _percentile_factor(table, low, high, square_root(variance))
+    if get_i64(job + _J_WEIGHTS) != 0:
+        work = get_i64(job + _J_WORK) + 8 * n
+        value, spread = weighted(job, values + 8 * first, kept, place, work)
+        if spread > 0.0:
+            # s^2 / n of values that all count the same.
+            return value, squared_unc(job, spread * kept, factor, kept)
+    return value, squared_unc(job, variance, factor, kept)

@@ -59,8 +59,10 @@ def mad_of(values: int, low: int, high: int, center: float) -> float:
 
 
 @inlined
-def _esd(values: int, n: int, limits: int, most: int, keep: int) -> tuple[int, int, int]:
-    """Generalised extreme studentized deviate test (Rosner 1983)."""
+def _esd(
+    values: int, n: int, limits: int, most: int, keep: int, floor: float
+) -> tuple[int, int, int]:
+    """Generalised extreme studentized deviate test (Rosner 1983); sigma is at least ``floor``."""
     low = 0
     high = n
     best_low = 0
@@ -70,7 +72,7 @@ def _esd(values: int, n: int, limits: int, most: int, keep: int) -> tuple[int, i
             break
         reference, total, squares = moments(values, low, high)
         mean = reference + total / (high - low)
-        sigma = square_root(variance_of(total, squares, high - low))
+        sigma = max(square_root(variance_of(total, squares, high - low)), floor)
         below = mean - get_f64(values + 8 * low)
         above = get_f64(values + 8 * (high - 1)) - mean
         if sigma <= 0.0:
@@ -133,10 +135,10 @@ def reject(
     if rule in (_MINMAX, _PERCENTILE):
         return _once(rule, values, n, low, high, keep)
     if rule == _LINEAR_FIT:
-        return linear_fit(values, n, low, high, iterations, keep, work)
+        return linear_fit(values, n, low, high, iterations, keep, floor, work)
     if rule != _SIGMA and rule != _MAD and rule != _WINSORIZED:
         most = min(int(low * n), limits_columns)
-        return _esd(values, n, limits + 8 * n * limits_columns, most, keep)
+        return _esd(values, n, limits + 8 * n * limits_columns, most, keep, floor)
     first = 0
     end = n
     passes = 0.0
@@ -144,14 +146,15 @@ def reject(
         center = median_of(values, first, end)
         if rule == _WINSORIZED:
             far = cutoff if passes == 0.0 else math.inf
-            a, b = winsorized_trim(values, first, end, center, low, high, far, work)
+            a, b = winsorized_trim(values, first, end, center, low, high, far, floor, work)
         else:
             if rule == _SIGMA:
                 _, total, squares = moments(values, first, end)
                 sigma = square_root(variance_of(total, squares, end - first))
             else:
                 factor = get_f64(mad_factors + 8 * (end - first))
-                sigma = max(factor * mad_of(values, first, end, center), floor)
+                sigma = factor * mad_of(values, first, end, center)
+            sigma = max(sigma, floor)
             a, b = trim(values, first, end, center, low * sigma, high * sigma)
         if b - a == end - first:
             break

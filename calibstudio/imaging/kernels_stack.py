@@ -12,9 +12,11 @@ from __future__ import annotations
 from typing import Any
 
 from calibstudio.imaging.kernels_columns import (
+    is_spread,
     keeps,
     least_sigma,
     mad_column,
+    needed_sigma,
     row_f64,
     store_column,
     variance,
@@ -143,13 +145,7 @@ _J_WORK, _J_PARAMETERS, _J_FACTORS, _J_MAD_FACTORS = (
     _J["MEAN_FACTORS"],
     _J["MAD_FACTORS"],
 )
-_J_IMAGE, _J_UNC, _J_CNT, _J_REJECTED, _J_STOP = (
-    _J["IMAGE"],
-    _J["UNC"],
-    _J["CNT"],
-    _J["REJECTED"],
-    _J["STOP"],
-)
+_J_REJECTED, _J_STOP, _J_WEIGHTS = _J["REJECTED"], _J["STOP"], _J["WEIGHTS"]
 _P_RULE, _P_LOW, _P_HIGH, _P_CUTOFF, _P_FLOOR, _P_MEDIAN, _P_BASE = (
     8 * int(p)
     for p in (
@@ -261,10 +257,12 @@ def _column_u16(job: int, n: int, pixel: int, column: int) -> int:
     # Beyond this the 32-bit sums would not be exact: n d^2 < 2^31, and d in 16 bits.
     widest = splat_f64(min(32767.0, float(int(square_root(2147483647.0 / n)))))
     good = both(at_most(sub_f64(top, ref), widest), at_most(sub_f64(ref, bottom), widest))
+    good = both(good, is_spread(parameters, spread))
     if rule == _WINSORIZED:
-        limit = least_sigma(parameters, below, above, spread)
+        needed = needed_sigma(parameters, below, above)
+        limit = least_sigma(needed, spread)
         narrow = winsorized_u16(n, column, reference, center, limit)
-        good = both(good, winsorized_keeps(parameters, limit, narrow, spread))
+        good = both(good, winsorized_keeps(parameters, needed, limit, narrow, spread))
     else:
         mad = zero_f64()
         if rule == _MAD:
@@ -287,7 +285,7 @@ def _closer_u16(job: int, n: int, pixel: int, place: int) -> None:
         put_f64(values + 8 * i, float(get_u16(place + i * ROW_U16)))
     if get_i64(job + _J_SORTED) != 1:
         _sort_values(values, n)
-    low, high = finish_pixel(job, pixel, values, n)
+    low, high = finish_pixel(job, pixel, values, n, 0)
     if low + high != 0:
         _blame(job, n, n, low, high, place - get_i64(job + _J_BLOCK), True)
 
@@ -446,10 +444,12 @@ def _column_f32(job: int, n: int, pixel: int, column: int) -> int:
         s2 = add_f64(s2, mul_f64(d, d))
     spread = variance(n, s1, s2)
     good = same_i32(load_i32(column + n * ROW_F32), splat_i32(n))
+    good = both(good, is_spread(parameters, spread))
     if rule == _WINSORIZED:
-        limit = least_sigma(parameters, below, above, spread)
+        needed = needed_sigma(parameters, below, above)
+        limit = least_sigma(needed, spread)
         narrow = winsorized_f32(n, column, ref, center, limit)
-        good = both(good, winsorized_keeps(parameters, limit, narrow, spread))
+        good = both(good, winsorized_keeps(parameters, needed, limit, narrow, spread))
     else:
         mad = zero_f64()
         if rule == _MAD:
@@ -458,6 +458,8 @@ def _column_f32(job: int, n: int, pixel: int, column: int) -> int:
     value = center
     if get_f64(parameters + _P_MEDIAN) == 0.0:
         value = add_f64(ref, div_f64(s1, splat_f64(float(n))))
+    if get_i64(job + _J_WEIGHTS) != 0:
+        good = at_most(splat_f64(1.0), zero_f64())
     store_column(job, n, pixel, value, spread)
     look: int = bits_where_not(good)
     return look
@@ -471,6 +473,6 @@ def _closer_f32(job: int, n: int, pixel: int, lane: int) -> None:
     valid = get_i32(block + n * ROW_F32)
     for i in range(valid):
         put_f64(values + 8 * i, get_f32(block + i * ROW_F32))
-    low, high = finish_pixel(job, pixel, values, valid)
+    low, high = finish_pixel(job, pixel, values, valid, 4 * lane)
     if low + high != 0:
         _blame(job, n, valid, low, high, 4 * lane, False)

@@ -229,6 +229,7 @@ alternate_f64 = _operation(F64, [_REAL, _REAL], _alternate)
 at_most = _operation(MASK, [F64, F64], lambda b, x, y: b.fcmp_ordered("<=", x, y))
 """Where x <= y; not where either is NaN."""
 both = _operation(MASK, [MASK, MASK], lambda b, x, y: b.and_(x, y))
+either = _operation(MASK, [MASK, MASK], lambda b, x, y: b.or_(x, y))
 is_finite = _operation(
     MASK,
     [F32],

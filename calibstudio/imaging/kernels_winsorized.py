@@ -38,9 +38,13 @@ def winsorized_trim(
     low: float,
     high: float,
     cutoff: float,
+    floor: float,
     work: int,
 ) -> tuple[int, int]:
-    """Drop what lies beyond low and high sigmas from the median, once: (first kept, end)."""
+    """Drop what lies beyond low and high sigmas from the median, once: (first kept, end).
+
+    Sigma is at least ``floor``.
+    """
     n = end - first
     below = _outward_sums(values, first, end, center, work)
     per = n * (n - 1.0)
@@ -54,23 +58,29 @@ def winsorized_trim(
     is_cut = furthest > cutoff * start or once * (cutoff * cutoff) < 2.25 * plain * _ABOVE
     if not is_cut and low > 0.0 and high > 0.0:
         if once >= plain:
-            sigma = square_root(once / per)
+            sigma = max(square_root(once / per), floor)
             return trim(values, first, end, center, low * sigma, high * sigma)
         a, b = first, end
         verdict = 1
         while a < end and verdict == 1:
-            s = (center - get_f64(values + 8 * a)) / low
-            verdict = _ends_below(values, first, end, center, below, s, start, per, work)
+            d = center - get_f64(values + 8 * a)
+            verdict = 0
+            if d > low * floor:
+                s = d / low
+                verdict = _ends_below(values, first, end, center, below, s, start, per, work)
             a += verdict == 1
         while verdict >= 0 and b > a:
-            s = (get_f64(values + 8 * (b - 1)) - center) / high
-            verdict = _ends_below(values, first, end, center, below, s, start, per, work)
+            d = get_f64(values + 8 * (b - 1)) - center
+            verdict = 0
+            if d > high * floor:
+                s = d / high
+                verdict = _ends_below(values, first, end, center, below, s, start, per, work)
             if verdict != 1:
                 break
             b -= 1
         if verdict >= 0:
             return a, b
-    sigma = _all_steps(values, first, end, center, cutoff, below, work)
+    sigma = max(_all_steps(values, first, end, center, cutoff, below, work), floor)
     return trim(values, first, end, center, low * sigma, high * sigma)
 
 

@@ -46,7 +46,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibstudio.domain.errors import UsageError
-from calibstudio.domain.recipe import Combine, Rejection, StackSettings
+from calibstudio.domain.recipe import Combine, Floor, Rejection, StackSettings
 from calibstudio.imaging.kernels_layout import Rule
 
 MOST_FRAMES = 500
@@ -74,6 +74,16 @@ _DEFAULTS: dict[Rejection, tuple[float, float]] = {
     Rejection.LINEAR_FIT: (5.0, 3.5),
     Rejection.ESD: (0.3, 0.05),
 }
+_ITERATED = frozenset(
+    {
+        Rejection.SIGMA,
+        Rejection.MAD,
+        Rejection.WINSORIZED,
+        Rejection.LINEAR_FIT,
+        Rejection.ESD,
+    }
+)
+"""Rules with a sigma of their own, which can shrink to nothing."""
 MAD_TO_SIGMA = 1.4826
 _CROUX_ROUSSEEUW = (1.0, 1.0, 1.196, 1.495, 1.363, 1.206, 1.200, 1.140, 1.129, 1.107)
 """b_N for N = 0 to 9 (Croux & Rousseeuw 1992, COMPSTAT, 411)."""
@@ -88,7 +98,14 @@ class ResolvedRule:
     automatic: bool
     """The rule was chosen by the number of frames."""
     finite_sample: bool = False
-    """The MAD is corrected for few values, and has a floor (automatic rule, 4 to 9 frames)."""
+    """The MAD is corrected for few values (automatic rule, 4 to 9 frames)."""
+
+    @property
+    def floored(self) -> bool:
+        """Whether the sigma of the rule has a floor: the noise of one frame, or a quantum."""
+        if self.settings.reject not in _ITERATED or self.settings.floor is Floor.NONE:
+            return False
+        return self.automatic or self.settings.floor is Floor.NOISE
 
     @property
     def rule(self) -> Rule:
@@ -261,8 +278,13 @@ class Cost:
     share_high: NDArray[np.float64]
 
 
-def cost(resolved: ResolvedRule, n: int) -> Cost:
+def cost(resolved: ResolvedRule, n: int, *, floor: float = 0.0) -> Cost:
     """Return k and the expected shares of rejected values for 0 to n values at a pixel.
+
+    Parameters
+    ----------
+    floor
+        Of the rule's sigma, in units of the noise; 0 where it has none.
 
     Notes
     -----
@@ -280,9 +302,45 @@ def cost(resolved: ResolvedRule, n: int) -> Cost:
         name = "clip" if resolved.finite_sample else resolved.settings.reject.value
         found = _from_table(name, sizes, resolved.low, resolved.high)
         values[3:] = _limits(resolved, sizes) if found is None else found
+        if floor > 0.0:
+            values[3:] = _floored(resolved, name, sizes, values[3:], floor)
     factor = values[:, 1] * _median_factors(n) if median else values[:, 0].copy()
     factor[:2] = np.nan
     return Cost(factor, values[:, 2], values[:, 3])
+
+
+def _floored(
+    resolved: ResolvedRule,
+    name: str,
+    sizes: NDArray[np.int64],
+    free: NDArray[np.float64],
+    floor: float,
+) -> NDArray[np.float64]:
+    """Return the costs of a rule whose sigma is at least ``floor`` times the noise.
+
+    For the limits of the automatic choice from a table. For others there is a table for a floor
+    at the noise; one below half of it changes nothing, and between the two it is interpolated.
+    ``free`` holds the costs without a floor.
+    """
+    limits = (resolved.low, resolved.high)
+    cut = np.array([1.0, 1.0, 0.0, 0.0])
+    if resolved.rule is Rule.ESD:
+        cut = free
+    elif resolved.rule is not Rule.LINEAR_FIT:
+        # A higher floor is one at the noise with wider limits.
+        wider = [limit * max(floor, 1.0) for limit in limits]
+        known = _from_table(f"{name}_at_noise", sizes, wider[0], wider[1])
+        k, share_low, share_high = clip_limit(wider[0], wider[1])
+        cut = np.array([k, k, share_low, share_high]) if known is None else known
+    part = min(max(2.0 * floor - 1.0, 0.0), 1.0)
+    found = np.asarray((1.0 - part) * free + part * cut)
+    if (name, *limits) in (("clip", 5.0, 5.0), ("winsorized", 4.0, 3.0)):
+        floors, steps = _table(f"{name}_floors"), _table(f"{name}_floored_n")
+        at = _between(np.moveaxis(_table(f"{name}_floored"), 1, 0), floors, floor)
+        reached = sizes >= steps[0]
+        for i in range(4):
+            found[reached, i] = np.interp(sizes[reached], steps, at[:, i])
+    return found
 
 
 def _limits(resolved: ResolvedRule, sizes: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -340,6 +398,12 @@ def _median_factors(n: int) -> NDArray[np.float64]:
 
 
 @functools.cache
+def _table_names() -> frozenset[str]:
+    with np.load(TABLE_FILE) as file:
+        return frozenset(file.files)
+
+
+@functools.cache
 def _table(name: str) -> NDArray[np.float64]:
     with np.load(TABLE_FILE) as file:
         return np.array(file[name], np.float64)
@@ -352,6 +416,8 @@ def _from_table(
 
     None where the table does not reach the limits. It ends where nothing is rejected any more.
     """
+    if f"{name}_low" not in _table_names():
+        return None
     lows, highs = _table(f"{name}_low"), _table(f"{name}_high")
     if name == "minmax" and not (low <= lows[-1] and high <= highs[-1]):
         return None

@@ -1,4 +1,4 @@
-"""The least sigma of the rule for 4 to 9 frames, from the frames themselves (RULES 4).
+"""The least sigma of a rule that has a floor, from the frames themselves (RULES 4).
 
 Never from what lies around: the same frames give the same pixels, alone or among others.
 """
@@ -15,6 +15,9 @@ from calibstudio.imaging.quality_samples import pair_noise, take_sample, tiles_p
 from calibstudio.imaging.reject import resolve
 from calibstudio.store.pixels import read_image
 
+MOST_FRAMES = 16
+"""Frames that are looked at: eight pairs tell the noise to a fraction of a per cent."""
+
 
 def rejection_floor(
     kind: str, headers: Sequence[FrameHeader], image: str, settings: StackSettings
@@ -29,7 +32,7 @@ def rejection_floor(
     kind
         Of the frames.
     headers
-        Of the frames that are combined, in order.
+        Of the frames that are combined, in order; the first `MOST_FRAMES` are looked at.
     image
         Name of the image in each.
 
@@ -38,8 +41,9 @@ def rejection_floor(
     sigma^2 = var(A - B) / 2 - step^2 / 12, clipped, of the pairs (0, 1), (2, 3) and so on, the
     median over tiles and the mean over pairs; at least one step of the converter.
     """
-    if kind not in COVERED or not resolve(settings, len(headers)).finite_sample:
+    if kind not in COVERED or not resolve(settings, len(headers)).floored:
         return None
+    headers = headers[:MOST_FRAMES]
     at_most = tiles_per_frame(len(headers))
     samples = [take_sample(read_image(h.path, image), h.bayer, at_most=at_most) for h in headers]
     step = max(s.step for s in samples)

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from calibstudio.domain.jobs import JobContext
 from calibstudio.domain.pixels import ArrayRows
-from calibstudio.domain.recipe import Combine, Rejection, StackSettings
+from calibstudio.domain.recipe import Combine, Floor, Rejection, StackSettings
 from calibstudio.imaging import reject
 from calibstudio.imaging.combine import ArraySink, combine
 from calibstudio.imaging.combine_bands import Worker
@@ -44,6 +44,8 @@ FEW_SIGMAS = (1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0)
 FEW_SIZES = (3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 25, 30, 40, 50, 75, 100, 200, 500)
 COUNTS = (0.0, 1.0, 2.0, 3.0, 4.0, 6.0)
 FRACTIONS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
+NOISE_SIGMAS = (1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0)
+FLOORS = (0.0, 0.25, 0.5, 0.65, 0.75, 0.85, 0.95, 1.0, 1.05, 1.15, 1.25, 1.5, 2.0, 3.0)
 SIGNIFICANCES = (0.0005, 0.002, 0.01, 0.02, 0.05, 0.1, 0.2)
 
 
@@ -71,13 +73,47 @@ def main(out: Path) -> None:
         axes = {"n": sizes, "low": lows, "high": highs}
         tables |= {f"{name}_{axis}": np.array(v, np.float32) for axis, v in axes.items()}
         tables[name] = table
+    tables |= floored() | at_noise()
     np.savez_compressed(out, **tables)
 
 
 def without_tables() -> None:
     """Let the engine use its closed forms: what it divides by is then known, and taken out."""
     reject._from_table = lambda *_: None
+    reject._floored = lambda _rule, _name, _sizes, free, _floor: free
     reject._median_factors = lambda n: np.ones(n + 1)
+
+
+def floored() -> dict[str, NDArray[np.float32]]:
+    """The automatic rules, whose sigma has a floor, for floors in units of the noise."""
+    tables: dict[str, NDArray[np.float32]] = {}
+    for name, sizes in (("clip", tuple(range(4, 10))), ("winsorized", SIZES[7:])):
+        table = np.zeros((len(sizes), len(FLOORS), 4), np.float32)
+        for i, n in enumerate(sizes):
+            rows = max(1, int(40_000 * min(1.0, 50.0 / n)) // 100)
+            noise = np.random.default_rng([SEED, n, 1]).standard_normal((n, rows, 100))
+            for j, floor in enumerate(FLOORS):
+                table[i, j] = simulate("floored", noise.astype(np.float32), floor, floor)
+        tables[f"{name}_floors"] = np.array(FLOORS, np.float32)
+        tables[f"{name}_floored_n"] = np.array(sizes, np.float32)
+        tables[f"{name}_floored"] = table
+    return tables
+
+
+def at_noise() -> dict[str, NDArray[np.float32]]:
+    """Rules by name whose sigma is at least the noise."""
+    tables: dict[str, NDArray[np.float32]] = {}
+    for name in ("sigma", "mad", "winsorized"):
+        key = f"{name}_at_noise"
+        table = np.zeros((len(FEW_SIZES), len(NOISE_SIGMAS), len(NOISE_SIGMAS), 4), np.float32)
+        for i, n in enumerate(FEW_SIZES):
+            rows = max(1, int(20_000 * min(1.0, 50.0 / n)) // 100)
+            noise = np.random.default_rng([SEED, n, 2]).standard_normal((n, rows, 100))
+            fill(table[i], key, noise.astype(np.float32), NOISE_SIGMAS, NOISE_SIGMAS)
+        axes = {"n": FEW_SIZES, "low": NOISE_SIGMAS, "high": NOISE_SIGMAS}
+        tables |= {f"{key}_{axis}": np.array(v, np.float32) for axis, v in axes.items()}
+        tables[key] = table
+    return tables
 
 
 def fill(
@@ -103,13 +139,20 @@ def simulate(
 ) -> tuple[float, float, float, float]:
     """Return (k of the mean, relative k of the median, share low, share high)."""
     n = len(noise)
-    if name == "clip":
-        settings = StackSettings(low=low, high=high)
+    floor = None
+    if name == "floored":
+        settings, floor = StackSettings(), low
+    elif name.endswith("_at_noise"):
+        rule_name = Rejection(name.removesuffix("_at_noise"))
+        settings = StackSettings(reject=rule_name, low=low, high=high, floor=Floor.NOISE)
+        floor = 1.0
+    elif name == "clip":
+        settings = StackSettings(low=low, high=high, floor=Floor.NONE)
     else:
         settings = StackSettings(reject=Rejection(name), low=low, high=high)
     sources = [ArrayRows(frame) for frame in noise]
     result = ArraySink(noise.shape[1:])
-    report = combine(JobContext(), sources, settings, result, threads=1)
+    report = combine(JobContext(), sources, settings, result, threads=1, read_noise_adu=floor)
     rule = resolve(settings, n)
     used = cost(rule, n).factor[n]
     # Variance of the kept over their number, against that of all values.
@@ -119,7 +162,7 @@ def simulate(
     expected = expectation(kept, whole, 1.0 / n)
     mean = plain.mean(axis=0)
     k_mean = (1.0 / n + np.mean((result.image - mean) ** 2)) / expected
-    median = medians(rule, sources, noise.shape[1:])
+    median = medians(rule, sources, noise.shape[1:], floor)
     spread_of_median = 1.0 / n + np.mean((median - mean) ** 2)
     k_median = spread_of_median / expected / float(median_factors()[n])
     values = float(noise.size)
@@ -140,18 +183,20 @@ def expectation(sample: NDArray[np.float64], control: NDArray[np.float64], known
 
 
 def medians(
-    rule: ResolvedRule, sources: list[ArrayRows], shape: tuple[int, int]
+    rule: ResolvedRule, sources: list[ArrayRows], shape: tuple[int, int], floor: float | None
 ) -> NDArray[np.float64]:
     """Return the medians of what a rule keeps (the automatic clip is one for means only)."""
     from calibstudio.imaging.combine import _plan, _Run
     from calibstudio.imaging.combine_bands import describe_frames
+    from calibstudio.imaging.combine_look import noise_limits
     from calibstudio.imaging.kernels import load_kernels
 
     of_medians = replace(rule, settings=replace(rule.settings, combine=Combine.MEDIAN))
     frames = describe_frames(sources, None, None, None, shape)
     run = _Run(_plan(frames, shape, 1 << 30, 1, None))
     sink = ArraySink(shape)
-    Worker(load_kernels(), frames, of_medians, run.plan, run, sink, None).run()
+    limits = noise_limits(frames, of_medians, floor)
+    Worker(load_kernels(), frames, of_medians, run.plan, run, sink, limits).run()
     return sink.image.astype(np.float64)
 
 

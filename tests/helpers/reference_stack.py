@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 Values = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+Spread = Callable[[Values, int], float]
+"""Sigma of the values that are kept in a round, which is counted from 0."""
 
 CROUX_ROUSSEEUW = {2: 1.196, 3: 1.495, 4: 1.363, 5: 1.206, 6: 1.200, 7: 1.140, 8: 1.129, 9: 1.107}
 
@@ -40,7 +42,7 @@ def iterated(
     values: Values,
     low: float,
     high: float,
-    spread: Callable[[Values, int], float],
+    spread: Spread,
     iterations: int | None,
     min_keep: int,
 ) -> Mask:
@@ -57,6 +59,11 @@ def iterated(
         kept = now
         done += 1
     return kept
+
+
+def at_least(floor: float, spread: Spread) -> Spread:
+    """Give the sigma of an iterated rule a floor."""
+    return lambda v, done: max(floor, spread(v, done))
 
 
 def hold(values: Values, before: Mask, after: Mask, min_keep: int) -> Mask:
@@ -197,6 +204,28 @@ def esd(
     mask = np.ones(n, bool)
     mask[removed[:outliers]] = False
     return hold(values, keep_all(values), mask, min_keep)
+
+
+def uncertainty(
+    variance: Values,
+    count: NDArray[np.int64],
+    factor: NDArray[np.float64] | float = 1.0,
+    *,
+    quantum: float = 0.0,
+    median: bool = False,
+) -> Values:
+    """UNC of ``count`` kept values with this variance, for noise of at least half a quantum.
+
+    k s^2 / n, where rounding alone gives each value the variance q^2 / 12, and a median is
+    rounded itself.
+    """
+    n = np.maximum(count, 1)
+    rounding = quantum**2 / 12.0
+    if median:
+        square = factor * np.maximum(variance - rounding, 0.0) / n + rounding
+    else:
+        square = factor * np.maximum(variance, rounding) / n
+    return np.where(count >= 2, np.sqrt(square), np.nan)
 
 
 def combine_pixels(
