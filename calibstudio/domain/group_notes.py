@@ -18,6 +18,8 @@ WORDS = {
     "binning": "binning",
     "region": "region",
     "shape": "size",
+    "detectors": "set of detectors",
+    "overscan": "treatment of the overscan",
     "bayer": "colour pattern",
     "gain": "gain",
     "offset": "offset",

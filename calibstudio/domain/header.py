@@ -70,6 +70,8 @@ class FrameHeader:
     """Empty for a raw frame; otherwise what was done to it, in words."""
     images: tuple[str, ...] = ("",)
     """Names of the image HDUs, in order; ``""`` is the primary. Empty: no image in the file."""
+    detectors: str | None = None
+    """Of a file with several images: which detectors it holds, and their sizes (to compare)."""
     planes: int = 1
     """Colour planes of the first image; raw frames have one."""
     path_kind: str | None = None

@@ -76,8 +76,13 @@ class Candidate:
         return tuple(WORDS.get(rule.rule, rule.rule) for rule in self.rules if rule.neither)
 
 
-HARD = ("shape", "region", "binning", "camera", "serial", "readout_mode", "gain", "offset", "bayer")
+HARD = (
+    *("shape", "detectors", "overscan", "region", "binning", "camera", "serial"),
+    *("readout_mode", "gain", "offset", "bayer"),
+)
 """Settings in which a master and frames must agree, whatever the kind."""
+_OF_FILES = frozenset({"detectors", "overscan"})
+"""Known from the files themselves, so that absence means none."""
 _ORDINARY = frozenset({"region", "serial", "bayer"})
 """Absent on one side without meaning: full frame, a driver without serial numbers, mono."""
 
@@ -104,6 +109,8 @@ def setting_rules(frame: Values, master: Values) -> tuple[Rule, ...]:
 
 def _setting(word: str, frame: HeaderValue | None, master: HeaderValue | None) -> Rule:
     name = WORDS.get(word, word)
+    if word in _OF_FILES and (frame is None or master is None):
+        return _of_files(word, name, frame, master)
     if word == "region":
         frame, master = _part_of_sensor(frame), _part_of_sensor(master)
     if word == "bayer" and (frame is None) != (master is None):
@@ -115,6 +122,15 @@ def _setting(word: str, frame: HeaderValue | None, master: HeaderValue | None) -
     if _same(frame, master):
         return Rule(word, frame, master, Result.EQUAL, f"Same {name}.", blocks=False)
     detail = f"Another {name}: {_say(frame)} in the frames, {_say(master)} in the master."
+    return Rule(word, frame, master, Result.DIFFERENT, detail, blocks=True)
+
+
+def _of_files(word: str, name: str, frame: HeaderValue | None, master: HeaderValue | None) -> Rule:
+    """Compare what a file says by what it holds: absent on one side alone is a difference."""
+    if frame is None and master is None:
+        return Rule(word, None, None, Result.EQUAL, f"Same {name}.", blocks=False)
+    said = f"{_say(frame or 'none')} in the frames, {_say(master or 'none')} in the master"
+    detail = f"Another {name}: {said}."
     return Rule(word, frame, master, Result.DIFFERENT, detail, blocks=True)
 
 

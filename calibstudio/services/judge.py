@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from calibstudio.domain.detectors import PRIMARY, only_detectors
 from calibstudio.domain.errors import CalibStudioError
 from calibstudio.domain.grouping import Group
 from calibstudio.domain.header import FrameHeader
@@ -304,14 +305,18 @@ def with_kind_in_doubt(assessment: Assessment, header: FrameHeader) -> Assessmen
 
 
 def names_of_images(header: FrameHeader) -> tuple[str, ...]:
-    """Return the names that `read_pixels` takes for the images of a file."""
-    return ("",) if len(header.images) <= 1 else header.images
+    """Return the names that `read_pixels` takes for the detectors of a file."""
+    return ("",) if len(header.images) <= 1 else only_detectors(header.images)
 
 
 def read_pixels(header: FrameHeader, image: str = "") -> NDArray[Any]:
     """Read one image of a frame, with an earlier program's pedestal undone."""
     pixels = read_image(header.path, image)
     return pixels + np.float32(header.pedestal_adu) if header.pedestal_adu else pixels
+
+
+_OF_EACH_IMAGE = ("level", "noise")
+"""Metrics that are said of every image of a file."""
 
 
 def worst_of_images(judged: Mapping[str, Assessment]) -> Assessment:
@@ -327,7 +332,13 @@ def worst_of_images(judged: Mapping[str, Assessment]) -> Assessment:
     note = Metric(
         "image", "Image", None, "", why=f"The numbers are those of {worst or 'the first'}."
     )
-    return Assessment((*judged[worst].metrics, note), findings)
+    own = [
+        replace(m, name=f"{m.name} {name or PRIMARY}", label=f"{m.label} of {name or PRIMARY}")
+        for name, assessment in judged.items()
+        for m in assessment.metrics
+        if m.name in _OF_EACH_IMAGE
+    ]
+    return Assessment((*judged[worst].metrics, note, *own), findings)
 
 
 def judge_set(
@@ -370,7 +381,7 @@ def judge_set(
     contexts = [frame_context(h, held_temp_c=held.get(h.path)) for h in frames]
     if known is not None:
         contexts = [known(c) for c in contexts]
-    images = names_of_images(frames[0]) if frames else ("",)
+    images = _in_all(frames)
     judged: dict[str, SetAssessment] = {}
     for name, part in zip(images, ctx.split(*[1.0] * len(images)), strict=True):
         judged[name] = measure_set(
@@ -386,6 +397,15 @@ def judge_set(
     together = worst_of_images(judged)
     outliers = {i: reason for found in judged.values() for i, reason in found.outliers.items()}
     return SetAssessment(together.metrics, together.findings, dict(sorted(outliers.items())))
+
+
+def _in_all(frames: Sequence[FrameHeader]) -> tuple[str, ...]:
+    """Return the images that all frames have, by the names that the first gives them."""
+    if not frames:
+        return ("",)
+    held = [{name.upper() for name in names_of_images(h)} for h in frames]
+    first = names_of_images(frames[0])
+    return tuple(n for n in first if all(n.upper() in names for names in held)) or first
 
 
 def _loader(header: FrameHeader, image: str) -> Callable[[], NDArray[Any]]:

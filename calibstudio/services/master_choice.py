@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -10,25 +9,19 @@ from statistics import median
 
 import numpy as np
 
-from calibstudio.domain.errors import CalibStudioError
+from calibstudio.domain import detectors
 from calibstudio.domain.grouping import Group, LeftOut
 from calibstudio.domain.header import FrameHeader
 from calibstudio.domain.jobs import JobContext
 from calibstudio.domain.kinds import FrameKind
 from calibstudio.domain.quality import Assessment, Verdict
 from calibstudio.domain.recipe import Recipe
-from calibstudio.domain.wording import quantity, size
+from calibstudio.domain.wording import quantity
 from calibstudio.services.library import Library
+from calibstudio.services.master_images import Makes
 from calibstudio.services.master_parts import Chosen
 from calibstudio.services.master_select import not_selected
-from calibstudio.store.pixels import image_names, read_image
-
-NOT_DETECTORS = frozenset(
-    {"VAR", "VARIANCE", "ERR", "ERROR", "UNCERT", "UNC", "SIGMA", "NOISE"}
-    | {"DQ", "MASK", "FLAG", "FLAGS", "BPM", "CNT", "COUNT", "WEIGHT", "EXP", "CON", "WHT"}
-)
-"""Image extensions that say something about another image, and are no detectors."""
-
+from calibstudio.store.pixels import read_image
 
 COVERED = (FrameKind.BIAS, FrameKind.DARK, FrameKind.DARK_FLAT)
 FOREIGN_SIGMAS = 5.0
@@ -56,20 +49,14 @@ def choose_frames(
     by_numbers: dict[tuple[float | None, ...], list[Path]] = {}
     images: tuple[str, ...] = ()
     used: list[FrameHeader] = []
+    makes = Makes.of(p for p in group.frames if p in hashes and p not in excluded)
     unselected = not_selected(group, headers, recipe.select.get(group.kind))
     foreign = _foreign_by_exposure(group, headers, judged, recipe) if recipe.leave_out_bad else {}
     for path in group.frames:
         reason = _why_not(path, excluded, hashes, first_with, judged.get(path), recipe)
         reason = reason or unselected.get(path, "") or foreign.get(path, "")
-        names: tuple[str, ...] = ()
-        if not reason:
-            try:
-                names = detectors_of(path)
-            except CalibStudioError as error:
-                reason = str(error)
-        header = headers[path]
-        if not reason and used:
-            reason = _other_make(header, names, used[0], images)
+        reason = reason or makes.why_not(path)
+        names = makes.names(path)
         if not reason:
             reason = _same_pixels(path, judged.get(path), names, by_numbers)
         if reason:
@@ -77,7 +64,7 @@ def choose_frames(
             continue
         images = images or names
         first_with[hashes[path]] = path
-        used.append(header)
+        used.append(headers[path])
     levels = {
         path: level
         for path in group.frames
@@ -95,29 +82,10 @@ def choose_frames(
     )
 
 
-def detectors_of(path: Path) -> tuple[str, ...]:
-    """Return the names of the images of a file that are detectors.
-
-    Variance, mask and count extensions belong to another image and are no frames.
-
-    Raises
-    ------
-    FileProblemError
-        If the file cannot be read or holds no image.
-    """
-    return _detectors(image_names(path))
-
-
 def only_detectors(header: FrameHeader) -> FrameHeader:
     """Return a header whose images are its detectors alone."""
-    kept = _detectors(header.images)
+    kept = detectors.only_detectors(header.images)
     return header if kept == header.images else replace(header, images=kept)
-
-
-def _detectors(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Leave out variance, masks and counts; ``VAR``, ``VAR,2`` and ``VAR_2`` are all variance."""
-    kept = tuple(n for n in names if re.split(r"[_,]", n.upper())[0] not in NOT_DETECTORS)
-    return kept or names[:1]
 
 
 def _foreign_by_exposure(
@@ -204,14 +172,4 @@ def _same_pixels(
         if all(np.array_equal(read_image(path, n), read_image(other, n)) for n in names):
             return f"It is a copy of {other.name}: the same pixels."
     alike.append(path)
-    return ""
-
-
-def _other_make(
-    header: FrameHeader, names: tuple[str, ...], first: FrameHeader, images: tuple[str, ...]
-) -> str:
-    if names != images:
-        return f"It has other detectors than {first.path.name}: {', '.join(names) or 'one'}."
-    if header.shape != first.shape and header.shape is not None and first.shape is not None:
-        return f"It is {size(header.shape)} pixels, the others are {size(first.shape)}."
     return ""

@@ -10,7 +10,7 @@ from calibstudio.domain.filters import same_filter
 from calibstudio.domain.header import JSON_WORDS, FrameHeader, HeaderValue
 from calibstudio.domain.header_edit import CORRECTED
 
-WORDS = (*JSON_WORDS, "pixel_size_um", "object_name")
+WORDS = (*JSON_WORDS, "pixel_size_um", "object_name", "detectors")
 _NOT_COMMON = frozenset({"observed_utc", "shape"})
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from calibstudio.domain.detectors import described
 from calibstudio.domain.filters import same_filter
 from calibstudio.domain.header import FrameHeader
 from calibstudio.store import header_fields as fields
@@ -31,6 +32,8 @@ class Source:
     lookup: Lookup
     shape: tuple[int, int] | None
     images: tuple[str, ...]
+    shapes: tuple[tuple[int, int] | None, ...] = ()
+    """(rows, columns) of every image."""
     planes: int = 1
     damage: str = ""
     is_xisf: bool = False
@@ -94,6 +97,7 @@ def header_record(source: Source, site_zone: str | None) -> FrameHeader:
         pedestal_adu=lasting.pedestal_adu,
         calibrated=calibrated,
         images=source.images,
+        detectors=described(source.images, source.shapes),
         planes=source.planes,
         damage=source.damage,
         site_longitude_deg=lasting.longitude_deg,

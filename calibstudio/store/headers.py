@@ -143,8 +143,9 @@ def _from_fits(path: Path, fits: FitsFile, status: os.stat_result) -> Source:
         Lookup(cards, history),
         shape,
         _image_names(fits.hdus),
-        planes,
-        fits.damage,
+        planes=planes,
+        damage=fits.damage,
+        shapes=tuple((hdu.shape[-2], hdu.shape[-1]) for hdu in images),
         file_bytes=status.st_size,
         file_mtime_ns=status.st_mtime_ns,
         lasting=lasting,
@@ -214,4 +215,5 @@ def _from_xisf(path: Path, xisf: XisfHeader, status: os.stat_result) -> Source:
             f"to {WHITE:.0f} ADU, as PixInsight means them."
         )
     names = xisf_names(images)
-    return Source(path, lookup, first.shape, names, first.colours, damage, **facts)
+    facts["shapes"] = tuple(i.shape for i in images for _ in range(i.colours))
+    return Source(path, lookup, first.shape, names, planes=first.colours, damage=damage, **facts)

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibstudio.domain.defects import MEANING
-from calibstudio.domain.detectors import plane_name
+from calibstudio.domain.detectors import described, plane_name
 from calibstudio.domain.errors import FileProblemError
 from calibstudio.domain.master import InputRecord, MasterRecord
 from calibstudio.domain.quality import Assessment, Metric, Verdict
@@ -377,6 +377,11 @@ def _read(path: Path, digest: str, hdus: Any) -> MasterFile:
     first = images[0].header
     key = key_from_json(cards["GROUPKEY"])
     values = values_from(cards, key, (int(first["NAXIS2"]), int(first["NAXIS1"])))
+    axes = [(int(h.header["NAXIS2"]), int(h.header["NAXIS1"])) for h in images]
+    shapes = dict(zip(planes, axes, strict=False))
+    several = described(detectors, [shapes.get(n) for n in detectors])
+    if several is not None:
+        values["detectors"] = several
     starts = [r.observed_utc for r in inputs if r.used and r.observed_utc is not None]
     record = MasterRecord(
         sha256=digest,

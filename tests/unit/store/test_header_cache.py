@@ -36,6 +36,7 @@ FULL = make_header(
     pedestal_adu=-100.0,
     calibrated="dark taken out",
     images=("", "UNC"),
+    detectors="A 6 × 4, B 6 × 4",
     planes=3,
     path_kind="flat",
     path_time=datetime(2026, 4, 17, 22, 10, 5),
