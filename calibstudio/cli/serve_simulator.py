@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import threading
 from datetime import UTC, datetime
 from math import inf
@@ -10,12 +11,16 @@ from typing import Any
 
 from calibstudio.cli.frame import Outcome, write_json
 from calibstudio.devices.alpaca_server.server import LOOPBACK, USUAL_PORT, AlpacaServer
+from calibstudio.devices.simulator.faults import FAULT_KINDS
 from calibstudio.devices.simulator.observatory import (
     PRESETS,
     SimulatedObservatory,
     simulated_observatory,
 )
-from calibstudio.devices.simulator.serving import extras_of
+from calibstudio.devices.simulator.serving import TRUTH_PATH, extras_of, make_faults
+from calibstudio.devices.simulator.truth_document import truth_document
+from calibstudio.domain.errors import UsageError
+from calibstudio.domain.faults import FULL_DISK, parse_fault, spelling
 from calibstudio.domain.jobs import JobContext
 
 
@@ -43,12 +48,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--cover-open", action="store_true", help="begin with an open cover")
     parser.add_argument(
+        "--fault",
+        action="append",
+        default=[],
+        metavar="FAULT[:NUMBER[,NUMBER]]",
+        help=f"put something out of order; may be repeated. {_faults_in_words()}",
+    )
+    parser.add_argument(
+        "--truth",
+        action="store_true",
+        help="print the truth as JSON (noise, gain, dark current, dust ...) and serve nothing",
+    )
+    parser.add_argument(
         "--no-discovery", action="store_true", help="do not answer those who search the network"
     )
 
 
 def run(args: argparse.Namespace, ctx: JobContext) -> Outcome:
-    """Serve until interrupted."""
+    """Serve until interrupted, or only tell the truth."""
     observatory = simulated_observatory(
         args.preset,
         seed=args.seed,
@@ -56,6 +73,12 @@ def run(args: argparse.Namespace, ctx: JobContext) -> Outcome:
         start=args.start,
         cover_open=args.cover_open,
     )
+    if observatory.faults is not None:
+        make_faults(observatory.faults, _of_devices(args.fault))
+    if args.truth:
+        document = truth_document(observatory)
+        observatory.close()
+        return Outcome(document, json.dumps(document, indent=1, ensure_ascii=False))
     options: dict[str, Any] = {"discovery_port": None} if args.no_discovery else {}
     try:
         server = AlpacaServer(
@@ -87,6 +110,8 @@ def _announce(
                 "discovery": server.can_be_discovered,
                 "preset": args.preset,
                 "seed": args.seed,
+                "faults": args.fault,
+                "truth": server.url + TRUTH_PATH,
                 "devices": [
                     {"type": kind.lower(), "number": number, "name": name, "unique_id": unique_id}
                     for kind, number, name, unique_id in server.devices
@@ -96,11 +121,29 @@ def _announce(
         return
     kinds = ", ".join(kind.lower() for kind, _, _, _ in server.devices)
     found = "" if server.can_be_discovered else " It cannot be discovered: type the address."
+    faulty = f"Out of order: {', '.join(args.fault)}. " if args.fault else ""
     print(
         f"{observatory.camera.info.name}, seed {args.seed}, at {server.url}: {kinds}. "
-        f"Ctrl+C ends it.{found}",
+        f"{faulty}Ctrl+C ends it.{found}",
         flush=True,
     )
+
+
+def _faults_in_words() -> str:
+    """All faults as they are typed, for --help."""
+    known = (spelling(kind) for kind in FAULT_KINDS if kind.word != FULL_DISK)
+    return f"One of {', '.join(known)}".replace("%", "%%")
+
+
+def _of_devices(faults: list[str]) -> list[str]:
+    """Refuse what a server of devices cannot have."""
+    for text in faults:
+        if parse_fault(text, FAULT_KINDS)[0] == FULL_DISK:
+            raise UsageError(
+                "A full disk is a fault of the program that writes the frames, not of a device.",
+                hint="Choose it in the window, under Faults of the simulated observatory.",
+            )
+    return faults
 
 
 def _prepare() -> None:

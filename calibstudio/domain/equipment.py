@@ -14,6 +14,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from calibstudio.domain.faults import FaultDesk
 from calibstudio.domain.jobs import CancelToken
 from calibstudio.domain.kinds import FrameKind
 
@@ -318,6 +319,8 @@ class Observatory:
     panel: FlatPanel | None = None
     mount: Mount | None = None
     is_simulated: bool = False
+    faults: FaultDesk | None = None
+    """Where things can be put out of order; None at a real observatory."""
 
     def close(self) -> None:
         """Make safe: lamp off, camera released."""

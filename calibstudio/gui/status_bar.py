@@ -21,6 +21,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QAbstractButton, QFrame, QHBoxLayout, QSizePolicy, QWidget
 
 from calibstudio.domain.equipment import CameraState, CoverState
+from calibstudio.domain.faults import FULL_DISK, is_out_of_order
 from calibstudio.domain.jobs import JobContext
 from calibstudio.domain.wording import NARROW, count, duration, file_size, number, quantity
 from calibstudio.gui.context import GuiContext
@@ -401,6 +402,9 @@ class StatusBar(QFrame):
     @Slot()
     def _on_disk_due(self) -> None:
         folder = self._context.settings.current.frames_folder
+        if is_out_of_order(self._context.equipment.observatory.faults, FULL_DISK):
+            self._on_disk(0)
+            return
         job = self._context.background.submit(
             "Free disk", lambda ctx: free_bytes(ctx, folder), quiet=True
         )

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibstudio.devices.simulator.cooler import Cooler
+from calibstudio.devices.simulator.faults import Faults
 from calibstudio.devices.simulator.light import Light
 from calibstudio.devices.simulator.render import Renderer, Shot, quantised
 from calibstudio.devices.simulator.sensor import SensorTruth
@@ -69,7 +70,7 @@ class SimulatedCamera:
         self._exposing = threading.Lock()
         self._lock = threading.Lock()
         self._timeline: _Timeline | None = None
-        self._is_open, self._is_lost = True, False
+        self._is_open, self._is_lost, self._lost_at_s = True, False, 0.0
         self._number = 0
         self._last: NDArray[np.uint16] | None = None
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="simulated-sensor")
@@ -150,7 +151,7 @@ class SimulatedCamera:
 
     def _check_reachable(self) -> None:
         faults = self.world.faults
-        if not (faults.disconnect or faults.disconnect_at_frame):
+        if not (faults.disconnect or faults.disconnect_at_frame) or self._is_back(faults):
             self._is_lost = False
         if not self._is_open:
             raise self._closed()
@@ -158,6 +159,11 @@ class SimulatedCamera:
             raise DeviceUnreachableError(
                 f"{self._info.name} does not answer.", hint="Check its cable and connect it again."
             )
+
+    def _is_back(self, faults: Faults) -> bool:
+        """Whether a lost camera has been away for long enough."""
+        back_s = faults.back_after_s
+        return back_s is not None and self.world.clock.elapsed_s >= self._lost_at_s + back_s
 
     def _read_cooler(self) -> tuple[float, float, bool, float]:
         self._cooler.set_stuck(self.world.faults.stuck_cooler)
@@ -243,7 +249,7 @@ class SimulatedCamera:
         if faults.disconnect or faults.disconnect_at_frame == shot.number:
             half = 0.5 * (timeline.start_s + timeline.end_s)
             self.world.clock.sleep_until(half, cancel)
-            self._is_lost = True
+            self._is_lost, self._lost_at_s = True, self.world.clock.elapsed_s
             after = exposure(half - timeline.start_s)
             raise DeviceUnreachableError(
                 f"{self._info.name} stopped answering {after} into an exposure of "
@@ -295,7 +301,7 @@ def _info(truth: SensorTruth, name: str) -> CameraInfo:
         name=name,
         shape=truth.shape,
         max_adu=truth.converter_max_adu,
-        bit_depth=16,
+        bit_depth=truth.delivered_bits,
         serial=f"SIM-{truth.shape[1]}-{truth.seed:04d}",
         driver="CalibStudio simulator",
         pixel_size_um=truth.pixel_size_um,

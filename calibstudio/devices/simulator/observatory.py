@@ -9,11 +9,11 @@ from types import MappingProxyType
 
 from calibstudio.devices.simulator.camera import SimulatedCamera
 from calibstudio.devices.simulator.clock import SimulatedClock
-from calibstudio.devices.simulator.faults import Faults
+from calibstudio.devices.simulator.faults import FaultBox, Faults, SimulatedFaults
 from calibstudio.devices.simulator.mount import SimulatedMount
 from calibstudio.devices.simulator.optics import FILTERS
 from calibstudio.devices.simulator.panel import SimulatedPanel
-from calibstudio.devices.simulator.sensor import SensorTruth, modes_for
+from calibstudio.devices.simulator.sensor import SensorTruth, modes_for, on_scale
 from calibstudio.devices.simulator.wheel import SimulatedWheel
 from calibstudio.devices.simulator.world import World
 from calibstudio.domain.equipment import Observatory, Optics, Site
@@ -38,6 +38,7 @@ class Preset:
     """At f/5, so that twilight is the same for all."""
     bayer: str | None = None
     has_wheel: bool = True
+    delivered_bits: int = 16
 
     def optics(self) -> Optics:
         """The telescope."""
@@ -56,6 +57,15 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
         "tiny": Preset("Simulated 0.3 MP mono", (480, 640), 150.0),
         "bayer24": Preset(
             "Simulated 24 MP colour", (4000, 6000), 1000.0, bayer="RGGB", has_wheel=False
+        ),
+        "mono12": Preset("Simulated 1.2 MP mono, 12 bit", (960, 1280), 300.0, delivered_bits=12),
+        "bayer14": Preset(
+            "Simulated 1.4 MP colour, 14 bit",
+            (1040, 1392),
+            300.0,
+            bayer="RGGB",
+            has_wheel=False,
+            delivered_bits=14,
         ),
         "mono61": Preset("Simulated 61 MP mono", (6388, 9576), 1000.0),
     }
@@ -116,12 +126,17 @@ def simulated_observatory(
     truth = SensorTruth(
         shape=chosen.shape, bayer=chosen.bayer, modes=modes_for(chosen.shape), seed=seed
     )
+    box = FaultBox(faults)
+    if chosen.delivered_bits != truth.delivered_bits:
+        truth = on_scale(truth, chosen.delivered_bits)
     wheel = (
-        SimulatedWheel(clock, FILTERS, name="Simulated filter wheel") if chosen.has_wheel else None
+        SimulatedWheel(clock, FILTERS, name="Simulated filter wheel", faults=box)
+        if chosen.has_wheel
+        else None
     )
-    panel = SimulatedPanel(clock, name="Simulated flat panel", cover_open=cover_open)
+    panel = SimulatedPanel(clock, name="Simulated flat panel", cover_open=cover_open, faults=box)
     mount = SimulatedMount(clock, SITE, name="Simulated mount")
-    world = World(clock, SITE, optics, truth, panel=panel, mount=mount, wheel=wheel, faults=faults)
+    world = World(clock, SITE, optics, truth, panel=panel, mount=mount, wheel=wheel, faults=box)
     return SimulatedObservatory(
         name="Simulated observatory",
         camera=SimulatedCamera(truth, world, name=chosen.title),
@@ -132,5 +147,6 @@ def simulated_observatory(
         panel=panel,
         mount=mount,
         is_simulated=True,
+        faults=SimulatedFaults(box),
         world=world,
     )

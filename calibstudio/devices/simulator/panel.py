@@ -7,12 +7,18 @@ from dataclasses import dataclass
 from math import exp
 
 from calibstudio.devices.simulator.clock import SimulatedClock
+from calibstudio.devices.simulator.faults import FaultBox
 from calibstudio.domain.equipment import CoverState, PanelInfo, PanelStatus
-from calibstudio.domain.errors import DeviceBusyError, UnsupportedRequestError
+from calibstudio.domain.errors import (
+    DeviceBusyError,
+    DeviceError,
+    UnsupportedRequestError,
+)
 from calibstudio.domain.jobs import CancelToken
-from calibstudio.domain.wording import number
+from calibstudio.domain.wording import exposure, number
 
 MAX_BRIGHTNESS = 4096
+PANEL_EXPONENT = 1.08
 _KEPT = 400
 
 
@@ -21,7 +27,7 @@ def panel_law(brightness: float) -> float:
 
     Not quite linear: the 1.08th power, as light sheets with a driver of their own have.
     """
-    return float((max(0.0, brightness) / MAX_BRIGHTNESS) ** 1.08)
+    return float((max(0.0, brightness) / MAX_BRIGHTNESS) ** PANEL_EXPONENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +48,8 @@ class SimulatedPanel:
     """
 
     COVER_S = 4.0
+    PATIENCE_S = 15.0
+    """After so long a cover that does not arrive is given up."""
     SETTLE_S = 1.5
     WARM_UP, WARM_UP_S = 0.015, 90.0
     """A cold lamp is this much brighter, and comes down with this time constant."""
@@ -50,8 +58,16 @@ class SimulatedPanel:
     FLICKER_HZ = 4000.0
     """Of its dimmer: bands in exposures of milliseconds, nothing from 0.1 s on."""
 
-    def __init__(self, clock: SimulatedClock, *, name: str, cover_open: bool = False) -> None:
+    def __init__(
+        self,
+        clock: SimulatedClock,
+        *,
+        name: str,
+        cover_open: bool = False,
+        faults: FaultBox | None = None,
+    ) -> None:
         self._clock = clock
+        self._faults = faults or FaultBox()
         self._lock = threading.Lock()
         self._moving = threading.Lock()
         state = CoverState.OPEN if cover_open else CoverState.CLOSED
@@ -72,7 +88,15 @@ class SimulatedPanel:
         return PanelStatus(cover=last.cover, brightness=last.brightness)
 
     def move_cover(self, *, open_it: bool, cancel: CancelToken) -> None:
-        """Open or close and return when done. Cancelled, the cover stays where it was before."""
+        """Open or close and return when done. Cancelled, the cover stays where it was before.
+
+        Raises
+        ------
+        DeviceBusyError
+            It is already moving.
+        DeviceError
+            It did not get there; it is where it was.
+        """
         wanted = CoverState.OPEN if open_it else CoverState.CLOSED
         if not self._moving.acquire(blocking=False):
             raise DeviceBusyError(f"The cover of {self._info.name} is already moving.")
@@ -84,6 +108,13 @@ class SimulatedPanel:
             self._note(cover=CoverState.MOVING)
             reached = before
             try:
+                if self._faults.now.stuck_cover:
+                    self._clock.sleep(self.PATIENCE_S, cancel)
+                    raise DeviceError(
+                        f"The cover of {self._info.name} did not {'open' if open_it else 'close'} "
+                        f"within {exposure(self.PATIENCE_S)}.",
+                        hint="Look whether something is in its way or frozen.",
+                    )
                 self._clock.sleep(self.COVER_S, cancel)
                 reached = wanted
             finally:

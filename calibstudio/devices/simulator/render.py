@@ -70,6 +70,7 @@ class Renderer:
         pixels, events = self._pixels(shot), self._events(shot)
         rows = region.height // binning * binning
         out = np.empty((rows // binning, region.width // binning), dtype=np.uint16)
+        most_adu = self._truth.converter_max_adu
         strip_rows = _STRIP_ROWS * binning
         light = np.empty((strip_rows, region.width), dtype=np.float32)
         raw = np.empty((strip_rows if binning > 1 else 0, region.width), dtype=np.uint16)
@@ -82,7 +83,7 @@ class Renderer:
             strip = raw[:n] if binning > 1 else out[top : top + n]
             kernels.expose_rows(strip, light[:n], painter is not None, top, pixels, events)
             if binning > 1:
-                _bin_into(out[top // binning : (top + n) // binning], strip, binning)
+                _bin_into(out[top // binning : (top + n) // binning], strip, binning, most_adu)
         out.flags.writeable = False
         return out
 
@@ -90,7 +91,7 @@ class Renderer:
         from calibstudio.devices.simulator.kernels import Pixels
 
         t, r = self._truth, shot.region
-        mode = t.mode(shot.readout_mode)
+        step = t.step_adu(shot.readout_mode)
         per_e = 1.0 / t.e_per_adu(shot.gain)
         pattern_scale = t.pattern_scale(shot.gain, shot.readout_mode)
         mode_number = t.mode_number(shot.readout_mode)
@@ -123,8 +124,8 @@ class Renderer:
             knee_e=t.linear_to * full_well,
             adu_per_e=per_e,
             read_noise_adu=per_e * t.read_noise_e(shot.gain, shot.readout_mode),
-            step_adu=float(mode.step_adu),
-            top_adu=float(t.converter_max_adu // mode.step_adu * mode.step_adu),
+            step_adu=float(step),
+            top_adu=float(t.converter_max_adu // step * step),
         )
 
     def _events(self, shot: Shot) -> Events:
@@ -287,12 +288,12 @@ def _lamp_rows(truth: SensorTruth, shot: Shot) -> NDArray[np.float64]:
     return np.asarray((on_until(end) - on_until(start)) / (end - start))
 
 
-def _bin_into(out: NDArray[np.uint16], strip: NDArray[np.uint16], binning: int) -> None:
+def _bin_into(out: NDArray[np.uint16], strip: NDArray[np.uint16], binning: int, most: int) -> None:
     """Add up squares of pixels, at most to the largest value that can be delivered."""
     rows, columns = out.shape
     cut = strip[: rows * binning, : columns * binning]
     blocks = cut.reshape(rows, binning, columns, binning)
-    out[:] = np.minimum(blocks.sum(axis=(1, 3), dtype=np.uint32), 65_535)
+    out[:] = np.minimum(blocks.sum(axis=(1, 3), dtype=np.uint32), most)
 
 
 def _f32(values: NDArray[np.floating]) -> NDArray[np.float32]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from calibstudio.domain.equipment import Conversion
 
@@ -17,17 +17,12 @@ class ReadoutMode:
 
     name: str
     bits: int
-    """Of the converter; values are always delivered on the 16-bit scale."""
+    """Of the converter; values are delivered on the scale of `SensorTruth.delivered_bits`."""
     noise_factor: float
     pattern_factor: float
     """Strength of the fixed pattern of the bias relative to the first mode."""
     readout_s: float
     """For the full frame."""
-
-    @property
-    def step_adu(self) -> int:
-        """Distance between two values that the converter can give, on the 16-bit scale."""
-        return 1 << (16 - self.bits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +49,8 @@ class SensorTruth:
     """Full well below and from the high conversion gain on."""
     linear_to: float = 0.90
     """Linear up to this share of the full well; above it the response bends to the full well."""
-    converter_max_adu: int = 65_535
+    delivered_bits: int = 16
+    """Scale of the delivered values: 16, or fewer for a camera that does not stretch them."""
 
     offset_range: tuple[int, int] = (0, 255)
     offset_default: int = 50
@@ -112,6 +108,15 @@ class SensorTruth:
         """Light-sensitive area."""
         return self.n_pixels * (self.pixel_size_um * 1e-4) ** 2
 
+    @property
+    def converter_max_adu(self) -> int:
+        """Largest value on the delivered scale."""
+        return (1 << self.delivered_bits) - 1
+
+    def step_adu(self, mode: str | None = None) -> int:
+        """Distance between two values that the converter can give, as they are delivered."""
+        return 1 << max(0, self.delivered_bits - self.mode(mode).bits)
+
     def mode(self, name: str | None) -> ReadoutMode:
         """Return the mode of this name, the first for None. Raises `KeyError`."""
         return self.modes[self.mode_number(name)]
@@ -133,7 +138,7 @@ class SensorTruth:
 
     def saturation_adu(self, gain: int, offset: int, mode: str | None = None) -> float:
         """Level at which a pixel saturates: of the converter, or of the full well above bias."""
-        step = self.mode(mode).step_adu
+        step = self.step_adu(mode)
         converter = self.converter_max_adu // step * step
         well = self.bias_level_adu(offset) + self.full_well_e(gain) / self.e_per_adu(gain)
         return min(float(converter), well)
@@ -153,7 +158,7 @@ class SensorTruth:
         Gaussian noise, row noise, telegraph noise and the quantisation of the converter.
         """
         telegraph = self.telegraph_fraction * (TELEGRAPH_HIGH + TELEGRAPH_LOW)
-        quantisation = (self.mode(mode).step_adu * self.e_per_adu(gain)) ** 2 / 12.0
+        quantisation = (self.step_adu(mode) * self.e_per_adu(gain)) ** 2 / 12.0
         variance = (
             self.read_noise_e(gain, mode) ** 2
             + self.row_noise_e**2
@@ -185,10 +190,34 @@ class SensorTruth:
         )
 
 
-def modes_for(shape: tuple[int, int]) -> tuple[ReadoutMode, ...]:
-    """Return the two read-out modes of a simulated sensor of this size."""
+def modes_for(shape: tuple[int, int], delivered_bits: int = 16) -> tuple[ReadoutMode, ...]:
+    """Return the read-out modes of a simulated sensor of this size and converter."""
     megapixels = shape[0] * shape[1] / 1e6
+    slow_s, fast_s = round(0.05 + 0.044 * megapixels, 3), round(0.02 + 0.016 * megapixels, 3)
+    if delivered_bits < 16:
+        return (ReadoutMode(f"Normal, {delivered_bits} bit", delivered_bits, 1.0, 1.0, slow_s),)
     return (
-        ReadoutMode("Normal, 16 bit", 16, 1.0, 1.0, round(0.05 + 0.044 * megapixels, 3)),
-        ReadoutMode("Fast, 14 bit", 14, 1.6, 1.5, round(0.02 + 0.016 * megapixels, 3)),
+        ReadoutMode("Normal, 16 bit", 16, 1.0, 1.0, slow_s),
+        ReadoutMode("Fast, 14 bit", 14, 1.6, 1.5, fast_s),
+    )
+
+
+def on_scale(truth: SensorTruth, delivered_bits: int) -> SensorTruth:
+    """Return the same sensor behind a converter of fewer bits, whose values are not stretched.
+
+    In electrons nothing changes but the noise of quantisation; in ADU everything is smaller.
+    """
+    factor = 2.0 ** (delivered_bits - truth.delivered_bits)
+    return replace(
+        truth,
+        delivered_bits=delivered_bits,
+        modes=modes_for(truth.shape, delivered_bits),
+        e_per_adu_gain0=truth.e_per_adu_gain0 / factor,
+        pedestal_adu=truth.pedestal_adu * factor,
+        offset_step_adu=truth.offset_step_adu * factor,
+        bias_adu_per_c=truth.bias_adu_per_c * factor,
+        column_pattern_adu=truth.column_pattern_adu * factor,
+        row_pattern_adu=truth.row_pattern_adu * factor,
+        pixel_pattern_adu=truth.pixel_pattern_adu * factor,
+        bias_gradient_adu=truth.bias_gradient_adu * factor,
     )

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 from math import cos, hypot, pi, radians, sin, sqrt
 
 from calibstudio.devices.simulator import random_tables as tables
 from calibstudio.devices.simulator.clock import SimulatedClock
-from calibstudio.devices.simulator.faults import Faults
+from calibstudio.devices.simulator.faults import FaultBox, Faults
 from calibstudio.devices.simulator.light import Light, StarField
 from calibstudio.devices.simulator.mount import SimulatedMount
 from calibstudio.devices.simulator.optics import NO_FILTER, PANEL_CURVATURE, PANEL_TILT, Filter
@@ -28,6 +27,11 @@ PANEL_FULL_E_PER_S = 23_000.0
 """Full lamp through L on a pixel of 3.76 um: 32 000 ADU at gain 100 in a third of a second."""
 SIDEREAL_ARCSEC_PER_S = 15.041
 _FLICKER = 31
+
+
+def panel_full_e_per_s(truth: SensorTruth) -> float:
+    """Return the light of the full lamp on a pixel of this sensor, without a filter."""
+    return float(PANEL_FULL_E_PER_S * (truth.pixel_size_um / 3.76) ** 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,24 +56,21 @@ class World:
         mount: SimulatedMount,
         wheel: SimulatedWheel | None = None,
         weather: Weather | None = None,
-        faults: Faults | None = None,
+        faults: FaultBox | None = None,
     ) -> None:
         self.clock, self.site, self.optics, self.truth = clock, site, optics, truth
         self.panel, self.mount, self.wheel = panel, mount, wheel
         self.weather = weather or Weather()
-        self._lock = threading.Lock()
-        self._faults = faults or Faults()
+        self._faults = faults or FaultBox()
 
     @property
     def faults(self) -> Faults:
         """What is out of order now."""
-        with self._lock:
-            return self._faults
+        return self._faults.now
 
     def set_faults(self, faults: Faults) -> None:
         """Put this out of order, and mend everything else."""
-        with self._lock:
-            self._faults = faults
+        self._faults.set(faults)
 
     def ambient_c(self, elapsed_s: float) -> float:
         """Air temperature at a moment of the clock."""
@@ -91,9 +92,10 @@ class World:
         chosen = self.filter()
         if chosen is None:
             return Light(leak_e=faults.light_leak_e_per_s * seconds)
-        lamp_e = PANEL_FULL_E_PER_S * self._pixel_area() * chosen.panel * lamp * seconds
+        lamp_e = panel_full_e_per_s(self.truth) * chosen.panel * lamp * seconds
         lamp_e *= self._flicker(frame_number, faults.lamp_flicker)
         leak = faults.light_leak_e_per_s * seconds * (1.0 - open_share)
+        switching_hz = faults.lamp_bands_hz or self.panel.FLICKER_HZ
         if open_share <= 0.0:
             return Light(
                 filter=chosen,
@@ -101,7 +103,7 @@ class World:
                 gradient_x=PANEL_TILT[0],
                 gradient_y=PANEL_TILT[1],
                 curvature=PANEL_CURVATURE,
-                flicker_hz=self.panel.FLICKER_HZ if lamp_e > 0.0 else 0.0,
+                flicker_hz=switching_hz if lamp_e > 0.0 else 0.0,
                 flicker_duty=duty,
                 leak_e=leak,
             )
@@ -146,9 +148,6 @@ class World:
                 zero_point_e=zero_point_e_per_s(self.optics, chosen) * seconds * share,
             ),
         )
-
-    def _pixel_area(self) -> float:
-        return float((self.truth.pixel_size_um / 3.76) ** 2)
 
     def _half_diagonal_deg(self) -> float:
         ny, nx = self.truth.shape

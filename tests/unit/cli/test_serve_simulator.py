@@ -109,3 +109,33 @@ def test_wrong_usage_is_refused(arguments: list[str], capsys: pytest.CaptureFixt
     assert out == ""
     assert err.startswith("calibstudio: ")
     assert "Traceback" not in err
+
+
+def test_faults_can_be_there_from_the_beginning(checkout: Path) -> None:
+    with running(checkout, "--json", "--fault", "disconnect:3,20", "--fault", "dead-wheel") as it:
+        document = read_document(it)
+        with urlopen(f"{document['url']}/simulator/faults", timeout=10) as answer:
+            active = json.load(answer)["active"]
+        with urlopen(str(document["truth"]), timeout=10) as answer:
+            truth = json.load(answer)
+
+    assert document["faults"] == ["disconnect:3,20", "dead-wheel"]
+    assert active == truth["now"]["faults"] == {"disconnect": [3.0, 20.0], "dead-wheel": []}
+
+
+@pytest.mark.parametrize("fault", ["melted", "light-leak:much", "full-disk"])
+def test_a_fault_that_cannot_be_is_refused(fault: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["serve-simulator", "--preset", "tiny", "--fault", fault]) == 2
+    assert "fault" in capsys.readouterr().err
+
+
+def test_the_truth_can_be_printed_without_serving(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["serve-simulator", "--preset", "mono12", "--seed", "4", "--truth"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert (
+        cli.run(["serve-simulator", "--preset", "mono12", "--seed", "4", "--truth", "--json"]) == 0
+    )
+    document = json.loads(capsys.readouterr().out)
+
+    assert printed["seed"] == document["seed"] == 4
+    assert printed["camera"]["converter_max_adu"] == 4095

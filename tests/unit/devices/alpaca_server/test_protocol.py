@@ -356,3 +356,11 @@ def test_people_find_a_page_under_setup(client: Client) -> None:
 
         assert (status, kind) == (200, "text/html; charset=utf-8")
         assert "Simulated 0.3 MP mono" in body.decode()
+
+
+def test_truth_and_faults_are_documents_for_a_browser(server: AlpacaServer, client: Client) -> None:
+    for path, key in (("/simulator/truth", "camera"), ("/simulator/faults", "known")):
+        status, kind, body = client.send("GET", path)
+
+        assert (status, kind) == (200, "application/json; charset=utf-8")
+        assert key in json.loads(body)
