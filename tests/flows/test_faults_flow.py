@@ -122,7 +122,7 @@ def test_a_full_disk_is_seen_before_anything_moves(
     night.faults.make("full-disk")
 
     disk = next(c for c in preflight(night, plan, tmp_path) if c.name == "Free disk")
-    with pytest.raises(WriteProblemError, match="Free disk: 0 B free"):
+    with pytest.raises(WriteProblemError, match=r"Free disk: 0.bytes free"):
         Operator().run(night, plan, tmp_path)
 
     assert disk.action == "folder"

@@ -29,7 +29,7 @@ from calibstudio.domain.equipment import Clock
 from calibstudio.domain.errors import CalibStudioError
 
 Action = Callable[[str], Any]
-"""A custom action: its parameters as text; the result is sent as JSON."""
+"""A custom action: its parameters as text; a result that is not text is sent as JSON."""
 
 
 class Device:
@@ -176,10 +176,11 @@ class Device:
 
     @put("action", Action=plain, Parameters=plain)
     def action(self, Action: str, Parameters: str) -> str:
-        """Do a custom action and return its result as JSON."""
+        """Do a custom action and return its result: text as it is, anything else as JSON."""
         for name, does in self._actions.items():
             if name.lower() == Action.strip().lower():
-                return json.dumps(does(Parameters), ensure_ascii=False)
+                result = does(Parameters)
+                return result if isinstance(result, str) else json.dumps(result, ensure_ascii=False)
         raise AlpacaError(ACTION_NOT_IMPLEMENTED, f"{self.name} has no action {Action!r}.")
 
     @get("devicestate")
