@@ -13,6 +13,9 @@ from calibstudio.domain.errors import CalibStudioError
 from calibstudio.domain.jobs import Progress, TimeToGo
 from calibstudio.domain.wording import duration
 
+LEVELS = ("debug", "info", "warning", "error")
+"""What ``--log-level`` takes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:

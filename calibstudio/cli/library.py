@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from calibstudio.cli.frame import Outcome, Problem
+from calibstudio.cli.frame import LEVELS, Outcome, Problem
 from calibstudio.cli.headers import table
 from calibstudio.cli.library_args import (
     add_library_arguments,
@@ -59,6 +59,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             action="store_true",
             default=argparse.SUPPRESS,
             help="one JSON document on standard output",
+        )
+        sub.add_argument(
+            "--log-level",
+            choices=LEVELS,
+            default=argparse.SUPPRESS,
+            help="also write the log to standard error, from this level on",
         )
         add_library_arguments(sub)
         if name == "list":

@@ -16,7 +16,7 @@ from types import FrameType
 from typing import NoReturn, Protocol, cast
 
 from calibstudio import __version__
-from calibstudio.cli.frame import Outcome, ProgressBar, say_problem, write_json
+from calibstudio.cli.frame import LEVELS, Outcome, ProgressBar, say_problem, write_json
 from calibstudio.domain.errors import CalibStudioError, Cancelled
 from calibstudio.domain.jobs import CancelToken, JobContext, throttled
 
@@ -135,7 +135,7 @@ def _parse(argv: list[str]) -> tuple[argparse.Namespace, CommandModule]:
         sub.add_argument("--json", action="store_true", help="one JSON document on standard output")
         sub.add_argument(
             "--log-level",
-            choices=["debug", "info", "warning", "error"],
+            choices=LEVELS,
             help="also write the log to standard error, from this level on",
         )
         if name == wanted:

@@ -21,7 +21,7 @@ from calibstudio.cli.library_args import (
 )
 from calibstudio.domain.errors import UsageError
 from calibstudio.domain.grouping import Grouping
-from calibstudio.domain.grouping_rules import grouping_keys
+from calibstudio.domain.grouping_rules import UNKNOWN_KIND, grouping_keys
 from calibstudio.domain.header import HeaderValue
 from calibstudio.domain.jobs import JobContext
 from calibstudio.domain.kinds import kind_word
@@ -73,6 +73,7 @@ def run(args: argparse.Namespace, ctx: JobContext) -> Outcome:
         if not path.exists():
             raise UsageError(f"{path} does not exist.", hint="Name folders or frames that do.")
     scanning, building = ctx.split(1, 20)
+    ctx.token.check()
     with Library.open(library_named(args), out) as library:
         grouping, _ = scan_and_group(
             scanning,
@@ -180,10 +181,14 @@ def _problems(report: MastersReport, unmatched: Iterable[str]) -> list[Problem]:
     problems = [
         Problem(f"--set {glob} fits no file.", "Put the pattern in quotes.") for glob in unmatched
     ]
+    of_no_kind = [e for e in report.skipped if e.path is not None and e.reason == UNKNOWN_KIND]
     problems += [
         Problem(f"{entry.path.name if entry.path else entry.name}: {entry.reason}")
         for entry in report.skipped
+        if entry not in of_no_kind
     ]
+    if of_no_kind:
+        problems.append(_no_kind(of_no_kind))
     for built in report.masters:
         finding = built.record.assessment.worst_finding
         if built.record.verdict is Verdict.BAD:
@@ -195,6 +200,18 @@ def _problems(report: MastersReport, unmatched: Iterable[str]) -> list[Problem]:
             Problem("There is nothing to stack.", "calibstudio groups says what was found.")
         )
     return problems
+
+
+def _no_kind(entries: Sequence[SkippedGroup]) -> Problem:
+    """Name what says no kind once, however many there are, with how to say it."""
+    first = entries[0].path.name if entries[0].path else ""
+    others = " and others" if len(entries) > 1 else ""
+    doing = "do" if len(entries) > 1 else "does"
+    return Problem(
+        f"{count(len(entries), 'file')} ({first}{others}) {doing} not say of which kind, neither "
+        "in the header nor in the name.",
+        f"Say it with --set '{first}:kind=dark'; * and ? stand for any letters.",
+    )
 
 
 def _text(report: MastersReport, recipe: Recipe) -> str:

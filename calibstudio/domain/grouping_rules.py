@@ -23,6 +23,7 @@ from calibstudio.domain.header import FrameHeader, HeaderValue
 from calibstudio.domain.kinds import FrameKind
 from calibstudio.domain.recipe import Recipe, Tolerances
 
+UNKNOWN_KIND = "Its kind is unknown: neither header nor names say it."
 COMMON_KEY = (
     "camera",
     "serial",
@@ -159,7 +160,7 @@ def why_not_grouped(header: FrameHeader) -> str:
     if not header.images or header.shape is None:
         return "There is no picture in it."
     if header.kind is None:
-        return "Its kind is unknown: neither header nor names say it."
+        return UNKNOWN_KIND
     if header.is_master:
         return f"It is a {header.kind_word}: masters are not stacked again."
     if header.calibrated:

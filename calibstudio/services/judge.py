@@ -244,6 +244,8 @@ class _Run:
         with ThreadPoolExecutor(workers, thread_name_prefix="judge") as pool:
             try:
                 while todo or running:
+                    # Before a frame is begun: one of 61 megapixels takes seconds.
+                    ctx.token.check()
                     while todo and len(running) < workers:
                         header = todo.pop(0)
                         level = bias_levels.get(header.path)

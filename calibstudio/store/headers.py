@@ -31,6 +31,7 @@ from calibstudio.store.header_bytes import (
 )
 from calibstudio.store.header_record import Source, header_record
 from calibstudio.store.header_values import Both, CardSource, Lookup
+from calibstudio.store.image_names import ImageHdu, fits_image_names
 from calibstudio.store.xisf_block import WHITE
 from calibstudio.store.xisf_header import XisfHeader, read_xisf
 from calibstudio.store.xisf_header import image_names as xisf_names
@@ -167,26 +168,12 @@ def _from_raw(path: Path, file: BinaryIO, status: os.stat_result) -> tuple[Sourc
 
 
 def _image_names(hdus: Sequence[Hdu]) -> tuple[str, ...]:
-    """Names of the image HDUs as a user types them.
-
-    ``""`` is the primary (also what fpack made of it), ``SCI`` an extension, ``SCI,2`` one whose
-    name repeats, ``HDU3`` one without a name.
-    """
-    named: list[tuple[str, Hdu]] = []
-    for index, hdu in enumerate(hdus):
-        if not hdu.is_image:
-            continue
-        is_packed_primary = hdu.is_packed and index == 1 and hdu.name in ("", "COMPRESSED_IMAGE")
-        name = "" if index == 0 or is_packed_primary else hdu.name or f"HDU{index}"
-        named.append((name, hdu))
-    if len(named) == 1:
-        return (named[0][0],)
-    names = [name.upper() for name, _ in named]
-    return tuple(
-        f"{name},{hdu.cards.value('EXTVER') or 1}"
-        if name and names.count(name.upper()) > 1
-        else name
-        for name, hdu in named
+    return fits_image_names(
+        [
+            ImageHdu(index, hdu.name, str(hdu.cards.value("EXTVER") or 1), hdu.is_packed)
+            for index, hdu in enumerate(hdus)
+            if hdu.is_image
+        ]
     )
 
 

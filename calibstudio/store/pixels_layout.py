@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from calibstudio.domain.errors import FileProblemError
 from calibstudio.domain.wording import file_size
+from calibstudio.store.image_names import ImageHdu, fits_image_names
 
 BLOCK = 2880
 CARD = 80
@@ -100,7 +101,7 @@ def walk_images(read_at: ReadAt, size: int, file: str) -> list[ImageLayout]:
         raise FileProblemError(
             f"{file} holds a header but no image.", hint="Choose files that hold pictures."
         )
-    return _without_duplicates(images)
+    return _named(images)
 
 
 def not_fits(start: bytes, file: str) -> FileProblemError:
@@ -137,7 +138,10 @@ def find_image(images: list[ImageLayout], image: str, file: str) -> ImageLayout:
         return images[0]
     wanted = image.upper()
     for layout in images:
-        if wanted in (layout.name.upper(), layout.extname.upper(), f"HDU{layout.index}"):
+        if wanted == layout.name.upper():
+            return layout
+    for layout in images:
+        if wanted in (layout.extname.upper(), f"HDU{layout.index}"):
             return layout
     names = ", ".join(i.name or "the primary" for i in images)
     raise FileProblemError(
@@ -176,7 +180,7 @@ def _plain(
     extname = "" if index == 0 else _text(cards, "EXTNAME")
     return ImageLayout(
         index=index,
-        name="" if index == 0 else extname or f"HDU{index}",
+        name="",
         extname=extname,
         extver=_text(cards, "EXTVER") or "1",
         bitpix=bitpix,
@@ -197,8 +201,7 @@ def _compressed(
     blank = next((k for k in ("ZBLANK", "BLANK") if k in cards and bitpix > 0), None)
     return ImageLayout(
         index=index,
-        # fpack calls what was the primary so; it stays the primary.
-        name="" if name in ("", "COMPRESSED_IMAGE") and index == 1 else name or f"HDU{index}",
+        name="",
         extname=name,
         extver=_text(cards, "EXTVER") or "1",
         bitpix=bitpix,
@@ -212,21 +215,10 @@ def _compressed(
     )
 
 
-def _without_duplicates(images: list[ImageLayout]) -> list[ImageLayout]:
-    """Tell extensions of the same name apart by their version: ``SCI,1`` and ``SCI,2``."""
-    names = [layout.name.upper() for layout in images]
-    result = [
-        replace(layout, name=f"{layout.name},{layout.extver}")
-        if layout.name and names.count(layout.name.upper()) > 1
-        else layout
-        for layout in images
-    ]
-    seen: set[str] = set()
-    for i, layout in enumerate(result):
-        if layout.name.upper() in seen:
-            result[i] = replace(layout, name=f"HDU{layout.index}")
-        seen.add(layout.name.upper())
-    return result
+def _named(images: list[ImageLayout]) -> list[ImageLayout]:
+    """Give each image its name, different from the others."""
+    names = fits_image_names([ImageHdu(i.index, i.extname, i.extver, i.compressed) for i in images])
+    return [replace(image, name=name) for image, name in zip(images, names, strict=True)]
 
 
 def _read_header(

@@ -44,6 +44,24 @@ def test_the_window_is_built_without_heavy_imports(environment: dict[str, str]) 
     assert imported.isdisjoint(HEAVY), sorted(imported & set(HEAVY))
 
 
+def test_nothing_heavy_is_imported_before_the_first_paint(environment: dict[str, str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", *WINDOW[1:], "--smoke", "--log-level", "debug"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=True,
+    )
+
+    before, painted, _ = done.stderr.partition("window painted")
+    assert painted
+    imported = set(re.findall(r"^import time: .*\| +([\w.]+)$", before, re.MULTILINE))
+    assert {"PySide6.QtWidgets", "calibstudio.gui.main_window"} <= imported
+    tops = {name.split(".")[0] for name in imported}
+    assert tops.isdisjoint({*HEAVY, "pyqtgraph"}), sorted(tops & {*HEAVY, "pyqtgraph"})
+
+
 def test_the_command_line_never_imports_qt(environment: dict[str, str]) -> None:
     code = "import sys; import calibstudio.cli.main; print(*sorted(sys.modules))"
 

@@ -15,6 +15,7 @@ import pytest
 
 from calibstudio.cli import main as cli
 from calibstudio.cli.frame import Outcome, Problem, ProgressBar, write_json
+from calibstudio.cli.library import ACTIONS
 from calibstudio.domain.errors import CalibStudioError, Cancelled
 from calibstudio.domain.jobs import Progress
 
@@ -105,6 +106,13 @@ def test_every_command_has_help(name, capsys):
     assert cli.run([name, "--help"]) == 0
     out = capsys.readouterr().out
     assert "--json" in out and "--log-level" in out
+
+
+def test_every_action_of_the_library_takes_what_every_command_takes(capsys):
+    for action in ACTIONS:
+        assert cli.run(["library", action, "--help"]) == 0
+        out = capsys.readouterr().out
+        assert "--json" in out and "--log-level" in out
 
 
 def test_the_progress_bar_is_silent_where_there_is_no_terminal():

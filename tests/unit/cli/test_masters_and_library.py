@@ -46,6 +46,28 @@ def as_json(capsys: Capture, *argv: object) -> tuple[int, dict[str, Any], str]:
     return code, json.loads(out), err
 
 
+def test_files_that_do_not_say_their_kind_are_one_problem_with_its_cure(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    camera = Camera()
+    for i in range(3):
+        cards = header("bias", 0.0, i)
+        del cards["IMAGETYP"]
+        write_frame(tmp_path / f"x{i}.fits", camera.frame(0.0), cards)
+
+    code, document, err = as_json(capsys, "masters", tmp_path, "--library", tmp_path / "lib")
+    again, _, silent = as_json(
+        capsys, "masters", tmp_path, "--library", tmp_path / "lib", "--set", "x*.fits:kind=bias"
+    )
+
+    assert code == 1 and len(document["skipped"]) == 3
+    assert err.splitlines() == [
+        "calibstudio: 3 files (x0.fits and others) do not say of which kind, neither in the header "
+        "nor in the name. Say it with --set 'x0.fits:kind=dark'; * and ? stand for any letters."
+    ]
+    assert (again, silent) == (0, "")
+
+
 def test_masters_gives_the_document_of_the_contract(
     night: Path, tmp_path: Path, capsys: Capture
 ) -> None:

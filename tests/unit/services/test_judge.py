@@ -12,6 +12,7 @@ from calibstudio.domain.errors import Cancelled
 from calibstudio.domain.grouping_rules import group_frames
 from calibstudio.domain.jobs import CancelToken, JobContext, Progress
 from calibstudio.domain.quality import Verdict
+from calibstudio.domain.thresholds import DEFAULT_THRESHOLDS
 from calibstudio.services.import_frames import read_one
 from calibstudio.services.judge import JudgeCache, frame_context, judge_files, judge_set
 from tests.helpers.simple_camera import SimpleCamera, write_fits
@@ -195,8 +196,12 @@ def test_work_says_how_far_it_is_and_stops_when_asked(session: Path) -> None:
 
     assert said[-1].fraction == pytest.approx(1.0)
     assert [p.fraction for p in said] == sorted(p.fraction for p in said)
+    cache = JudgeCache()
     with pytest.raises(Cancelled):
-        judge_files(JobContext(token), [session / "bias0.fits"])
+        judge_files(JobContext(token), [session / "bias0.fits"], cache=cache)
+    header = read_one(session / "bias0.fits")
+    # No frame was begun: one of 61 megapixels takes seconds.
+    assert cache.get(header, frame_context(header), DEFAULT_THRESHOLDS) is None
 
 
 def test_masters_of_another_program_are_judged_as_masters(tmp_path: Path) -> None:
