@@ -10,7 +10,14 @@ from pathlib import Path
 from calibstudio.cli.frame import Outcome, Problem
 from calibstudio.domain.errors import UsageError
 from calibstudio.domain.jobs import JobContext
-from calibstudio.domain.recipe import Combine, Normalization, Rejection, StackSettings
+from calibstudio.domain.recipe import (
+    Combine,
+    Floor,
+    Normalization,
+    Rejection,
+    StackSettings,
+    Weight,
+)
 
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(I?)B?", re.IGNORECASE)
@@ -76,6 +83,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="bring frames to one level first: multiplicative for flats (default: none)",
     )
     parser.add_argument(
+        "--floor",
+        choices=[f.value for f in Floor],
+        default=Floor.AUTO.value,
+        help="least sigma of a rule: the noise of a frame, at least one code (default: auto, only "
+        "where the rule is chosen by the number of frames)",
+    )
+    parser.add_argument(
+        "--weight",
+        choices=[w.value for w in Weight],
+        default=Weight.NONE.value,
+        help="how much each frame counts in the mean (default: none, all the same)",
+    )
+    parser.add_argument(
+        "--maps",
+        action="store_true",
+        help="also write how many values were rejected at each pixel: REJ_LOW and REJ_HIGH",
+    )
+    parser.add_argument(
         "--memory", type=_size, metavar="SIZE", help="most memory, as 2G or 500M (default: 1G)"
     )
     parser.add_argument(
@@ -103,6 +128,33 @@ def run(args: argparse.Namespace, ctx: JobContext) -> Outcome:
         "n_rejected_high": report.n_rejected_high,
         "seconds": round(report.seconds, 3),
         "megapixels": report.megapixels,
+        "images": [
+            {
+                "name": name,
+                "combine": one.settings.combine.value,
+                "reject": one.settings.reject.value,
+                "low": one.settings.low,
+                "high": one.settings.high,
+                "floor_adu": one.floor_adu or None,
+                "n_held": one.n_held,
+                "expected_share_low": one.expected_low,
+                "expected_share_high": one.expected_high,
+            }
+            for name, one in report.images
+        ],
+        "frames": [
+            {
+                "path": str(frame.path),
+                "rejected_low": frame.rejected_low,
+                "rejected_high": frame.rejected_high,
+                "share_low": frame.rejected_low / max(1, frame.n_values),
+                "share_high": frame.rejected_high / max(1, frame.n_values),
+                "expected_share": frame.expected / max(1, frame.n_values),
+                "weight": frame.weight,
+                "marked": frame.marked,
+            }
+            for frame in report.frames
+        ],
     }
     problems = [Problem(one.message, one.hint) for one in report.skipped]
     return Outcome(document, summary(report), problems)
@@ -119,6 +171,9 @@ def _settings(args: argparse.Namespace) -> StackSettings:
             min_keep=args.min_keep,
             cutoff=args.cutoff,
             normalize=Normalization(args.normalize),
+            floor=Floor(args.floor),
+            weight=Weight(args.weight),
+            maps=args.maps,
         )
     except ValueError as error:
         raise UsageError(

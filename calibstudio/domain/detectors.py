@@ -10,8 +10,11 @@ from calibstudio.domain.wording import size
 NOT_DETECTORS = frozenset(
     {"VAR", "VARIANCE", "ERR", "ERROR", "UNCERT", "UNC", "SIGMA", "NOISE"}
     | {"DQ", "MASK", "FLAG", "FLAGS", "BPM", "CNT", "COUNT", "WEIGHT", "EXP", "CON", "WHT"}
+    | {"REJ"}
 )
 """Image extensions that say something about another image, and are no detectors."""
+REJECTED_PLANES = ("REJ_LOW", "REJ_HIGH")
+"""How many values were rejected low and high at each pixel."""
 PRIMARY = "PRIMARY"
 """What the image of the primary HDU is called beside others."""
 

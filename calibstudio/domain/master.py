@@ -36,6 +36,11 @@ class InputRecord:
     rejected_fraction: float | None = None
     used: bool = True
     reason: str = ""
+    rejected_low: int | None = field(default=None, compare=False)
+    """Values of it that were left out; in the file of the master alone, as what follows."""
+    rejected_high: int | None = field(default=None, compare=False)
+    weight: float | None = field(default=None, compare=False)
+    """In the mean, relative to the mean of all frames."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,8 @@ class Normalization(StrEnum):
     NONE = "none"
     MULTIPLICATIVE = "multiplicative"
     ADDITIVE = "additive"
+    ADDITIVE_SCALING = "additive-scaling"
+    """Shifted to one level and stretched to one spread."""
 
 
 class Floor(StrEnum):
@@ -99,8 +101,12 @@ class StackSettings:
     program's own factor, which is exact for the rule and the number of frames (RULES 4)."""
     floor: Floor = Floor.AUTO
     weight: Weight = Weight.NONE
+    maps: bool = False
+    """How many values were rejected at each pixel, low and high, are planes of the result."""
 
     def __post_init__(self) -> None:
+        if self.weight is not Weight.NONE and self.combine is Combine.MEDIAN:
+            raise ValueError("weight belongs to combine = mean: a median has none")
         if self.min_keep < 1:
             raise ValueError("min_keep must be at least 1")
         if self.spread is not Spread.DEVIATION and self.reject is not Rejection.SIGMA:

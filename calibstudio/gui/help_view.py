@@ -39,6 +39,7 @@ PAGES = (
     ("frames", "Frames"),
     ("library", "Library"),
     ("calibrate", "Calibrate"),
+    ("stacking", "Stacking"),
     ("numbers", "Numbers and verdicts"),
     ("equipment", "Equipment"),
     ("commands", "Command line"),

@@ -46,6 +46,8 @@ class FrameShare:
     """Of its pixels."""
     excessive: bool
     """More than noise alone gives for this rule and number of frames, by over 2 %."""
+    weight: float = 1.0
+    """In the mean, relative to the mean of all frames."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -359,10 +361,12 @@ def _report(
     expectation = cost(rule, n, floor=noise.ratio)
     expected = float(expectation.share_low[n] + expectation.share_high[n])
     shares = []
-    for source, (low, high) in zip(inputs, rejected[:n].tolist(), strict=True):
+    weights = np.ones(n) if frames.weights is None else frames.weights / frames.weights.mean()
+    counts = rejected[:n].tolist()
+    for source, (low, high), weight in zip(inputs, counts, weights.tolist(), strict=True):
         fraction = (low + high) / pixels
         excessive = fraction > expected + SHARE_MARGIN
-        shares.append(FrameShare(source.name, low, high, fraction, excessive))
+        shares.append(FrameShare(source.name, low, high, fraction, excessive, weight))
     return CombineReport(
         settings=rule.settings,
         automatic=rule.automatic,

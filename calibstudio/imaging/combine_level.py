@@ -40,6 +40,34 @@ def robust_levels(source: RowSource, *, by_colour: bool = False) -> tuple[float,
     return tuple(_median(column) for column in np.array(medians).T)
 
 
+def robust_spread(source: RowSource) -> tuple[float, float]:
+    """Return level and spread of a frame: the robust level, and 1.4826 MAD about it.
+
+    The spread is that of the pixels of the same tiles, structure of the picture included.
+    """
+    (level,) = robust_levels(source)
+    ny, nx = source.shape
+    columns = _tiles(nx)
+    away = [
+        np.abs(band[:, x0:x1] - level).reshape(-1)
+        for y0, y1 in _tiles(ny)
+        for band in [source.read_rows(y0, y1)]
+        for x0, x1 in columns
+    ]
+    return level, 1.4826 * _median(np.concatenate(away))
+
+
+def scale_about(
+    level: float, spread: float, to_level: float, to_spread: float
+) -> tuple[float, float]:
+    """Return (scale, offset) with which (value - offset) * scale has the level and spread ``to``.
+
+    A frame without spread is only shifted.
+    """
+    scale = to_spread / spread if spread > 0 and to_spread > 0 else 1.0
+    return scale, level - to_level / scale
+
+
 def _tiles(size: int) -> list[tuple[int, int]]:
     """Places (from, to) of tiles in the middle half of a side, evenly spread, even starts."""
     first = size // 4 // 2 * 2

@@ -13,6 +13,7 @@ from calibstudio.domain.header import FrameHeader
 from calibstudio.domain.jobs import JobContext
 from calibstudio.domain.kinds import FrameKind
 from calibstudio.domain.matching import exposure_tolerance_s
+from calibstudio.domain.pixels import ArrayRows, PlaneRows, RowSource
 from calibstudio.domain.recipe import (
     DarkForm,
     Normalization,
@@ -20,6 +21,7 @@ from calibstudio.domain.recipe import (
     Smooth,
     StackSettings,
     Tolerances,
+    Weight,
 )
 from calibstudio.domain.wording import count, exposure, significant
 from calibstudio.imaging.calibrate import (
@@ -31,14 +33,17 @@ from calibstudio.imaging.calibrate import (
     with_subtrahend,
 )
 from calibstudio.imaging.combine import ArraySink, CombineReport, Scale, combine
+from calibstudio.imaging.combine_level import robust_spread, scale_about
+from calibstudio.imaging.combine_weights import noise_weights
 from calibstudio.imaging.dark_scaling import RateSet, dark_level, growth_exponents, together
+from calibstudio.services.frame_weights import exposure_weights
 from calibstudio.services.master_flat import flat_cards, flat_sentences, read_regions
 from calibstudio.services.master_floor import rejection_floor
 from calibstudio.services.master_parts import Chosen, Limits, Stacked
 from calibstudio.services.master_plan import Subtraction
 from calibstudio.services.master_take import Taken, common_unc, taken_from
 from calibstudio.store.copied_cards import agreeing_cards
-from calibstudio.store.master_fits import Detector
+from calibstudio.store.master_fits import Detector, Rejected
 from calibstudio.store.pixels import open_rows, read_image
 
 
@@ -109,6 +114,8 @@ class _Combined:
     scales: tuple[Scale, ...] | None
     reference: Levels
     floor_adu: float | None
+    rejected: Rejected | None = None
+    """Values rejected low and high at each pixel, where the recipe asks for it."""
 
 
 def _combined(ctx: JobContext, work: _Work, which: Sequence[int]) -> _Combined:
@@ -121,6 +128,7 @@ def _combined(ctx: JobContext, work: _Work, which: Sequence[int]) -> _Combined:
     sources = [open_rows(h.path, work.image) for h in headers]
     try:
         sink = ArraySink(sources[0].shape)
+        planes = [None if t is None else t.plane for t in taken]
         report = combine(
             combining,
             sources,
@@ -128,7 +136,9 @@ def _combined(ctx: JobContext, work: _Work, which: Sequence[int]) -> _Combined:
             sink,
             scales=scales,
             offsets=offsets,
-            subtract=[None if t is None else t.plane for t in taken],
+            subtract=planes,
+            weights=_weights(work.settings, headers, sources, scales, offsets, planes),
+            maps=sink if work.settings.maps else None,
             read_noise_adu=floor,
             memory_bytes=work.limits.memory_bytes,
             threads=work.limits.threads,
@@ -138,7 +148,26 @@ def _combined(ctx: JobContext, work: _Work, which: Sequence[int]) -> _Combined:
             source.close()
     common = common_unc(taken, [1.0] if scales is None else [float(np.mean(s)) for s in scales])
     unc = with_subtrahend(sink.unc, common, 1.0)
-    return _Combined(sink.image, unc, sink.unc, sink.cnt, report, scales, reference, floor)
+    rejected = (sink.rejected_low, sink.rejected_high) if work.settings.maps else None
+    return _Combined(
+        sink.image, unc, sink.unc, sink.cnt, report, scales, reference, floor, rejected
+    )
+
+
+def _weights(
+    settings: StackSettings,
+    headers: Sequence[FrameHeader],
+    sources: Sequence[RowSource],
+    scales: tuple[Scale, ...] | None,
+    offsets: list[float],
+    planes: Sequence[PlaneRows | None],
+) -> list[float] | None:
+    """Return how much each frame counts in the mean."""
+    if settings.weight is Weight.NOISE:
+        return noise_weights(sources, scales=scales, offsets=offsets, subtract=planes)
+    if settings.weight is Weight.EXPOSURE:
+        return exposure_weights([h.path.name for h in headers], [h.exposure_s for h in headers])
+    return None
 
 
 def _scales(
@@ -151,8 +180,16 @@ def _scales(
         return tuple(1.0 / _exposure(h) for h in headers), offsets, ()
     if work.settings.normalize is Normalization.NONE:
         return None, offsets, ()
-    levels = _frame_levels(ctx, work, headers, taken)
+    levels, spreads = _frame_levels(ctx, work, headers, taken)
     reference = reference_levels(levels)
+    if work.settings.normalize is Normalization.ADDITIVE_SCALING:
+        to_spread = float(np.median(spreads))
+        pairs = [
+            scale_about(one[0], spread, reference[0], to_spread)
+            for one, spread in zip(levels, spreads, strict=True)
+        ]
+        shifts = [p + offset for p, (_, offset) in zip(offsets, pairs, strict=True)]
+        return tuple(scale for scale, _ in pairs), shifts, reference
     if work.settings.normalize is Normalization.MULTIPLICATIVE:
         return tuple(_scale(scales_to(one, reference)) for one in levels), offsets, reference
     offsets = [p + one[0] - reference[0] for p, one in zip(offsets, levels, strict=True)]
@@ -171,7 +208,9 @@ def _exposure(header: FrameHeader) -> float:
 
 def _stacked(work: _Work, whole: _Combined, *, sentences: tuple[str, ...] = ()) -> Stacked:
     cards = _own_cards(work)
-    detector = Detector(work.name, whole.image, whole.unc, whole.cnt, cards=cards)
+    detector = Detector(
+        work.name, whole.image, whole.unc, whole.cnt, cards=cards, rejected=whole.rejected
+    )
     return Stacked(
         detector, whole.report, whole.scales, whole.reference, sentences, whole.floor_adu
     )
@@ -208,6 +247,7 @@ def _as_flat(work: _Work, whole: _Combined) -> Stacked:
         by_region=regions is not None,
         normval_unit=unit,
         cards=(*flat_cards(settings, regions, colour=len(flat.levels) == 4), *_own_cards(work)),
+        rejected=whole.rejected,
     )
     where = f" of {work.name}" if work.name else ""
     sentences = tuple(flat_sentences(flat, settings, regions, where))
@@ -218,9 +258,10 @@ def _as_flat(work: _Work, whole: _Combined) -> Stacked:
 
 def _frame_levels(
     ctx: JobContext, work: _Work, headers: Sequence[FrameHeader], taken: Sequence[Taken | None]
-) -> list[Levels]:
-    """Measure each frame's level after what is taken out of it."""
-    levels = []
+) -> tuple[list[Levels], list[float]]:
+    """Measure each frame's level and spread after what is taken out of it."""
+    levels, spreads = [], []
+    with_spread = work.settings.normalize is Normalization.ADDITIVE_SCALING
     for i, (header, out) in enumerate(zip(headers, taken, strict=True)):
         ctx.progress(i / len(taken), f"Measuring {header.path.name}")
         pixels = read_image(header.path, work.image).astype(np.float32)
@@ -228,8 +269,9 @@ def _frame_levels(
         if out is not None:
             pixels -= out.plane[:]
         levels.append(levels_of(pixels, work.recipe.flat, header.bayer))
+        spreads.append(robust_spread(ArrayRows(pixels))[1] if with_spread else 1.0)
     _check_light(work.chosen.title, levels)
-    return levels
+    return levels, spreads
 
 
 def _check_light(title: str, levels: Sequence[Levels]) -> None:
@@ -279,6 +321,7 @@ def _as_rates(ctx: JobContext, work: _Work) -> Stacked:
         _joined_scales(found, sets),
         (),
         None,
+        _joined_maps(found),
     )
     sentences = (said, f"Rates of {how} combined by the inverse of their variance.", *exponents)
     return _stacked(work, whole, sentences=sentences)
@@ -339,6 +382,14 @@ def _joined_reports(found: Sequence[_Combined], sets: Sequence[Sequence[int]]) -
         seconds=sum(r.seconds for r in reports),
         megapixels=sum(r.megapixels for r in reports),
     )
+
+
+def _joined_maps(found: Sequence[_Combined]) -> Rejected | None:
+    maps = [one.rejected for one in found if one.rejected is not None]
+    if not maps:
+        return None
+    low = np.sum([one[0] for one in maps], axis=0, dtype=np.uint16)
+    return np.asarray(low), np.asarray(np.sum([one[1] for one in maps], axis=0, dtype=np.uint16))
 
 
 def _joined_scales(found: Sequence[_Combined], sets: Sequence[Sequence[int]]) -> tuple[Scale, ...]:

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from calibstudio.domain.errors import CalibrationError, FileProblemError, WriteProblemError
 from calibstudio.domain.jobs import JobContext
 from calibstudio.domain.pixels import RowSource
-from calibstudio.domain.recipe import Normalization, Rejection, StackSettings
-from calibstudio.domain.wording import count, duration, number, size
-from calibstudio.imaging.combine import CombineReport, Scale, combine, describe_rule
+from calibstudio.domain.recipe import Normalization, Rejection, StackSettings, Weight
+from calibstudio.domain.wording import count, duration, number, quantity, size
+from calibstudio.imaging.combine import CombineReport, FrameShare, Scale, combine, describe_rule
 from calibstudio.imaging.reject import resolve
 from calibstudio.services.stack_inputs import Skipped, StackedImage, StackInputs
 from calibstudio.store.publish import publish_file
@@ -25,6 +25,36 @@ from calibstudio.store.stack_fits import HeaderCard, PlannedImage, StackFile, ke
 
 DEFAULT_MEMORY = 1 << 30
 _MOST_NAMED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class StackedFrame:
+    """What became of one frame."""
+
+    path: Path
+    rejected_low: int = 0
+    """Values of all its images."""
+    rejected_high: int = 0
+    n_values: int = 0
+    expected: float = 0.0
+    """Values that noise alone rejects."""
+    weight: float = 1.0
+    """In the mean, relative to the mean of all frames."""
+    marked: bool = False
+    """It lost more than noise explains, by over 2 % of its values."""
+
+    def with_share(self, share: FrameShare, report: CombineReport) -> StackedFrame:
+        """Add what one image of it lost."""
+        pixels = report.shape[0] * report.shape[1]
+        return StackedFrame(
+            self.path,
+            self.rejected_low + share.rejected_low,
+            self.rejected_high + share.rejected_high,
+            self.n_values + pixels,
+            self.expected + pixels * report.expected_share,
+            share.weight,
+            self.marked or share.excessive,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +85,18 @@ class StackReport:
     def n_rejected_high(self) -> int:
         """Values rejected high."""
         return sum(report.n_rejected_high for _, report in self.images)
+
+    @property
+    def frames(self) -> tuple[StackedFrame, ...]:
+        """What became of every frame, all images together."""
+        found = {path: StackedFrame(path) for path in self.used}
+        by_name = {str(path): path for path in self.used}
+        for _, report in self.images:
+            for one in report.frames:
+                path = by_name.get(one.name) or by_name.get(one.name.rpartition("[")[0])
+                if path is not None:
+                    found[path] = found[path].with_share(one, report)
+        return tuple(found.values())
 
     @property
     def megapixels(self) -> float:
@@ -158,7 +200,7 @@ def _publish(
         with ExitStack() as stack:
             rows = [inputs.rows(image) for image in inputs.images]
             planned = [
-                PlannedImage(image.name, r[0].shape, _cards(inputs, image, settings))
+                PlannedImage(image.name, r[0].shape, _cards(inputs, image, settings), settings.maps)
                 for image, r in zip(inputs.images, rows, strict=True)
             ]
             file = stack.enter_context(StackFile(temporary, planned))
@@ -181,14 +223,17 @@ def _combine(
     threads: int | None,
 ) -> CombineReport:
     measuring, combining = ctx.split(1.0 if settings.normalize != "none" else 0.0, 3.0)
-    scales, offsets = _normalisation(measuring, inputs, inputs.images[index], rows, settings)
+    image, sink = inputs.images[index], file.sink(index)
+    scales, offsets = _normalisation(measuring, inputs, image, rows, settings)
     return combine(
         combining,
         rows,
         settings,
-        file.sink(index),
+        sink,
         scales=scales,
         offsets=offsets,
+        weights=_weights(inputs, image, rows, scales, offsets, settings),
+        maps=sink if settings.maps else None,
         memory_bytes=inputs.memory_bytes,
         threads=threads,
     )
@@ -206,6 +251,8 @@ def _normalisation(
         return None, None
     from calibstudio.imaging.combine_level import robust_levels
 
+    if settings.normalize is Normalization.ADDITIVE_SCALING:
+        return _shifted_and_scaled(ctx, rows)
     # Additive: the level moves as a whole, and the colours keep their distances.
     by_colour = settings.normalize is Normalization.MULTIPLICATIVE and _is_colour(
         *inputs.first_of(image)
@@ -215,10 +262,7 @@ def _normalisation(
         ctx.progress(i / len(rows), "Measuring levels")
         levels[i] = robust_levels(source, by_colour=by_colour)
         if not np.all(np.isfinite(levels[i])):
-            raise CalibrationError(
-                f"{source.name} has no level: its centre holds no numbers.",
-                hint="Leave it out, or combine without normalisation.",
-            )
+            raise _no_level(source)
     common = np.median(levels, axis=0)
     if settings.normalize is Normalization.ADDITIVE:
         return None, [float(level[0] - common[0]) for level in levels]
@@ -229,6 +273,61 @@ def _normalisation(
                 hint="Leave it out, or combine without normalisation.",
             )
     return [_as_scale(common / by_channel) for by_channel in levels], None
+
+
+def _shifted_and_scaled(
+    ctx: JobContext, rows: Sequence[RowSource]
+) -> tuple[list[Scale], list[float]]:
+    """Bring frames to the median level and spread."""
+    from calibstudio.imaging.combine_level import robust_spread, scale_about
+
+    found = []
+    for i, source in enumerate(rows):
+        ctx.progress(i / len(rows), "Measuring levels")
+        found.append(robust_spread(source))
+        if not np.all(np.isfinite(found[-1])):
+            raise _no_level(source)
+    to_level, to_spread = (float(np.median(side)) for side in zip(*found, strict=True))
+    pairs = [scale_about(*one, to_level, to_spread) for one in found]
+    return [scale for scale, _ in pairs], [offset for _, offset in pairs]
+
+
+def _no_level(source: RowSource) -> CalibrationError:
+    return CalibrationError(
+        f"{source.name} has no level: its centre holds no numbers.",
+        hint="Leave it out, or combine without normalisation.",
+    )
+
+
+def _weights(
+    inputs: StackInputs,
+    image: StackedImage,
+    rows: Sequence[RowSource],
+    scales: list[Scale] | None,
+    offsets: list[float] | None,
+    settings: StackSettings,
+) -> list[float] | None:
+    """Return how much each frame counts, relative to the mean of all."""
+    if settings.weight is Weight.NOISE:
+        from calibstudio.imaging.combine_weights import noise_weights
+
+        return noise_weights(rows, scales=scales, offsets=offsets)
+    if settings.weight is Weight.EXPOSURE:
+        from calibstudio.services.frame_weights import exposure_weights
+
+        paths = inputs.paths_of(image)
+        times = [
+            _exposure_of(path, name) for path, (_, name) in zip(paths, image.members, strict=True)
+        ]
+        return exposure_weights([path.name for path in paths], times)
+    return None
+
+
+def _exposure_of(path: Path, image: str) -> float | None:
+    for keyword, value, _ in kept_cards(path, image):
+        if keyword in ("EXPTIME", "EXPOSURE") and isinstance(value, int | float):
+            return float(value)
+    return None
 
 
 def _as_scale(by_colour: NDArray[np.float64]) -> Scale:
@@ -267,6 +366,8 @@ def _cards(
         ("REJHIGH", applied.high or 0.0, "upper limit of the rejection"),
         ("NORMTYPE", settings.normalize.value, "how levels were matched"),
     ]
+    if settings.weight is not Weight.NONE:
+        own.append(("WGHTTYPE", settings.weight.value, "how much each frame counts"))
     return (*kept, *own)
 
 
@@ -290,6 +391,14 @@ def summary(report: StackReport) -> str:
             f"{number(report.n_rejected_high)} high); noise alone gives "
             f"{100.0 * first.expected_share:.3g} %."
         )
+    if first.floor_adu:
+        floor = quantity(first.floor_adu, "ADU", 3)
+        lines.append(f"The sigma of the rule is at least {floor}.")
+    if first.weighted:
+        weights = [frame.weight for frame in first.frames]
+        lines.append(f"Weights of frames from {min(weights):.3g} to {max(weights):.3g}.")
+    elif first.settings.weight is not Weight.NONE:
+        lines.append("All frames have the same weight.")
     held = sum(r.n_held for _, r in report.images)
     if held:
         keep = first.settings.min_keep

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibstudio.domain.defects import MEANING
-from calibstudio.domain.detectors import described, plane_name
+from calibstudio.domain.detectors import REJECTED_PLANES, described, plane_name
 from calibstudio.domain.errors import FileProblemError
 from calibstudio.domain.master import InputRecord, MasterRecord
 from calibstudio.domain.quality import Assessment, Metric, Verdict
@@ -49,7 +49,9 @@ from calibstudio.store.pixels import image_names, read_image
 from calibstudio.store.plain_texts import row_texts, text_columns
 from calibstudio.store.publish import publish_file, sha256_of
 
-_PLANES = ("UNC", "CNT", "BPM")
+_PLANES = ("UNC", "CNT", "BPM", *REJECTED_PLANES)
+Rejected = tuple[NDArray[np.uint16], NDArray[np.uint16]]
+"""Number of values rejected low and high at each pixel."""
 _TABLES = ("INPUTS", "QC", "FINDINGS")
 _METRIC_TEXTS = ("name", "label", "unit", "why")
 _FINDING_TEXTS = ("verdict", "title", "what", "cause", "cure", "metric")
@@ -73,6 +75,8 @@ class Detector:
     normval_unit: str = "adu"
     cards: tuple[Card, ...] = ()
     """Cards of this extension's own."""
+    rejected: Rejected | None = None
+    """Where the recipe asks for these planes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +166,10 @@ def _detector_hdus(detector: Detector, unit: str, *, with_image: bool) -> list[A
     cnt = _image(detector.cnt.astype(count_type), named("CNT"))
     _append(cnt.header, [("BUNIT", "count", "values kept")])
     hdus += [unc, cnt]
+    for which, counts in zip(REJECTED_PLANES, detector.rejected or (), strict=False):
+        hdu = _image(counts.astype(count_type), named(which))
+        _append(hdu.header, [("BUNIT", "count", f"values rejected {which[4:].lower()}")])
+        hdus.append(hdu)
     if detector.bpm is not None:
         bpm = _image(detector.bpm, named("BPM"))
         _append(bpm.header, bit_cards(detector.bpm))
@@ -213,6 +221,9 @@ def _inputs_table(inputs: Sequence[InputRecord]) -> Any:
             ("LEVEL", "D", "adu", numbers("level_adu")),
             ("SCALE", "D", None, numbers("scale")),
             ("REJFRAC", "D", None, numbers("rejected_fraction")),
+            ("REJLOW", "K", None, [r.rejected_low or 0 for r in inputs]),
+            ("REJHIGH", "K", None, [r.rejected_high or 0 for r in inputs]),
+            ("WEIGHT", "D", None, numbers("weight")),
             ("USED", "L", None, [r.used for r in inputs]),
             *text_columns({"REASON": [r.reason for r in inputs]}),
         ],
@@ -263,7 +274,7 @@ class MasterPixels:
         return np.asarray(read_image(self.path, name), dtype=np.float32)
 
     def plane(self, which: str, detector: str | None = None) -> NDArray[Any] | None:
-        """Return ``UNC``, ``CNT`` or ``BPM`` of a detector; None when the file has none."""
+        """Return ``UNC``, ``CNT``, ``BPM``, ``REJ_LOW`` or ``REJ_HIGH``; None for none."""
         name = self.detectors[0] if detector is None else detector
         full = plane_name(name, which)
         return read_image(self.path, full) if full in self.planes else None
@@ -449,6 +460,11 @@ def _inputs_from(table: Any) -> tuple[InputRecord, ...]:
     def number(value: Any) -> float | None:
         return None if isnan(float(value)) else float(value)
 
+    names = set(table.names)
+
+    def whole(row: Any, name: str) -> int | None:
+        return int(row[name]) if name in names and bool(row["USED"]) else None
+
     return tuple(
         InputRecord(
             file=from_exact_ascii(str(row["FILE"])),
@@ -461,6 +477,9 @@ def _inputs_from(table: Any) -> tuple[InputRecord, ...]:
             rejected_fraction=number(row["REJFRAC"]),
             used=bool(row["USED"]),
             reason=row_texts(row, ("REASON",))["REASON"],
+            rejected_low=whole(row, "REJLOW"),
+            rejected_high=whole(row, "REJHIGH"),
+            weight=number(row["WEIGHT"]) if "WEIGHT" in names else None,
         )
         for row in table
     )

@@ -16,7 +16,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from calibstudio.domain.detectors import plane_name
+from calibstudio.domain.detectors import REJECTED_PLANES, plane_name
 from calibstudio.store.any_header import find_hdu, read_hdus
 from calibstudio.store.card_writer import BLOCK, card, header_block
 from calibstudio.store.fits_cards import Cards
@@ -41,19 +41,22 @@ class PlannedImage:
     """Empty: the primary HDU."""
     shape: tuple[int, int]
     cards: tuple[HeaderCard, ...] = ()
+    maps: bool = False
+    """With planes of the values rejected low and high."""
 
 
 class StackFile:
     """A FITS file that is filled in bands. Close it, then give it its name.
 
     One image lies in the primary HDU with ``UNC`` and ``CNT`` behind; several lie in extensions
-    of their names with ``X_UNC`` and ``X_CNT`` (PRODUCT 5).
+    of their names with ``X_UNC`` and ``X_CNT`` (PRODUCT 5). Maps of rejected values are
+    ``REJ_LOW`` and ``REJ_HIGH`` behind these.
     """
 
     def __init__(self, path: Path, images: Sequence[PlannedImage]) -> None:
         self._lock = threading.Lock()
         self._unsynced = 0
-        self._places: list[tuple[int, int, int]] = []
+        self._places: list[tuple[int, ...]] = []
         self._shapes = [image.shape for image in images]
         self._fd = os.open(path, os.O_CREAT | os.O_RDWR | getattr(os, "O_BINARY", 0), 0o666)
         try:
@@ -110,14 +113,21 @@ class StackFile:
             at_cnt = self._plane(
                 plane_name(image.name, "CNT"), 16, image.shape, _after(at_unc, image.shape, 4)
             )
-            self._places.append((at_image, at_unc, at_cnt))
+            places = [at_image, at_unc, at_cnt]
             offset = _after(at_cnt, image.shape, 2)
+            for which in REJECTED_PLANES if image.maps else ():
+                places.append(self._plane(plane_name(image.name, which), 16, image.shape, offset))
+                offset = _after(places[-1], image.shape, 2)
+            self._places.append(tuple(places))
         os.ftruncate(self._fd, offset)
 
     def _plane(self, name: str, bitpix: int, shape: tuple[int, int], offset: int) -> int:
         cards = [*_extension(bitpix, shape), *_named(name)]
         if bitpix == 16:
-            cards += [card("BSCALE", 1), card("BZERO", 32768), _unit("", "number of values kept")]
+            end = name.partition(",")[0].rpartition("_")[2].lower()
+            what = f"rejected {end}" if end in ("low", "high") else "kept"
+            cards += [card("BSCALE", 1), card("BZERO", 32768)]
+            cards.append(_unit("", f"number of values {what}"))
         else:
             cards.append(_unit("adu", "one standard deviation of the image"))
         return self._header(cards, offset)
@@ -142,9 +152,7 @@ class StackFile:
 class StackSink:
     """The three planes of one image as a `PlaneSink`."""
 
-    def __init__(
-        self, file: StackFile, places: tuple[int, int, int], shape: tuple[int, int]
-    ) -> None:
+    def __init__(self, file: StackFile, places: tuple[int, ...], shape: tuple[int, int]) -> None:
         self._file, self._places, self._columns = file, places, shape[1]
 
     def write_rows(
@@ -155,11 +163,17 @@ class StackSink:
         cnt: NDArray[np.uint16],
     ) -> None:
         """Write a band that starts at row y0, in the byte order of FITS."""
-        at_image, at_unc, at_cnt = self._places
+        at_image, at_unc, at_cnt = self._places[:3]
         first = y0 * self._columns
         self._file.write_at(_big_endian(image), at_image + 4 * first)
         self._file.write_at(_big_endian(unc), at_unc + 4 * first)
         self._file.write_at(_big_endian(cnt ^ np.uint16(0x8000)), at_cnt + 2 * first)
+
+    def write_rejected(self, y0: int, low: NDArray[np.uint16], high: NDArray[np.uint16]) -> None:
+        """Write a band of the maps of rejected values."""
+        first = y0 * self._columns
+        for counts, place in zip((low, high), self._places[3:], strict=True):
+            self._file.write_at(_big_endian(counts ^ np.uint16(0x8000)), place + 2 * first)
 
 
 def kept_cards(path: Path, image: str = "") -> tuple[HeaderCard, ...]:

@@ -34,6 +34,8 @@ def test_json_is_one_document_with_the_words_of_the_contract(
         "n_rejected_high",
         "seconds",
         "megapixels",
+        "images",
+        "frames",
     }
     assert document["output"] == str(out)
     assert document["n_frames"] == 5
@@ -140,3 +142,93 @@ def test_a_stack_of_plain_files_needs_neither_astropy_nor_numba_nor_qt(tmp_path:
     )
 
     assert done.stdout.strip().endswith("[]")
+
+
+def test_json_says_what_became_of_every_frame(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack = realistic_stack(12, seed=1, shape=(40, 50))
+    stack[4, :20] = 30_000
+    paths = write_frames(tmp_path / "in", stack)
+    out = tmp_path / "out.fits"
+
+    code = run(["stack", *map(str, paths), "-o", str(out), "--maps", "--json"])
+
+    document = json.loads(capsys.readouterr().out)
+    assert code == 0
+    frames = document["frames"]
+    assert [f["path"] for f in frames] == [str(p) for p in paths]
+    assert sum(f["rejected_low"] for f in frames) == document["n_rejected_low"]
+    assert sum(f["rejected_high"] for f in frames) == document["n_rejected_high"]
+    assert frames[4]["marked"]
+    assert frames[4]["share_high"] == pytest.approx(0.5, abs=0.05)
+    assert frames[4]["expected_share"] < 0.02
+    assert document["images"][0]["floor_adu"] == 1.0
+    with fits.open(out) as hdus:
+        assert [h.name for h in hdus[1:]] == ["UNC", "CNT", "REJ_LOW", "REJ_HIGH"]
+        low, high, cnt = (hdus[name].data for name in ("REJ_LOW", "REJ_HIGH", "CNT"))
+        np.testing.assert_array_equal(cnt + low + high, 12)
+        assert high.sum() == document["n_rejected_high"]
+        assert (high[:10, :] >= 1).mean() > 0.9
+
+
+@pytest.mark.parametrize("weight", ["noise", "exposure"])
+def test_frames_count_by_noise_or_exposure(
+    weight: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng = np.random.default_rng(1)
+    quiet = np.rint(rng.normal(1000, 5, (4, 60, 400))).astype(np.uint16)
+    loud = np.rint(rng.normal(1000, 10, (4, 60, 400))).astype(np.uint16)
+    paths = write_frames(tmp_path / "quiet", quiet, EXPTIME=40.0)
+    paths += write_frames(tmp_path / "loud", loud, EXPTIME=10.0)
+    out = tmp_path / "out.fits"
+
+    words = ["stack", *map(str, paths), "-o", str(out), "--reject", "none", "--weight", weight]
+    code = run([*words, "--json"])
+
+    weights = [f["weight"] for f in json.loads(capsys.readouterr().out)["frames"]]
+    assert code == 0
+    assert weights[:4] == pytest.approx([1.6] * 4, rel=0.06)
+    assert weights[4:] == pytest.approx([0.4] * 4, rel=0.06)
+    with fits.open(out) as hdus:
+        assert hdus[0].header["WGHTTYPE"] == weight
+        true = float(np.std(hdus[0].data))
+        assert true == pytest.approx(5 / np.sqrt(5), rel=0.02)
+        assert float(np.sqrt(np.mean(hdus["UNC"].data ** 2))) == pytest.approx(true, rel=0.02)
+
+
+def test_a_frame_without_an_exposure_has_no_weight_by_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = write_frames(tmp_path / "in", realistic_stack(4, seed=1), EXPTIME=0.0)
+    words = ["stack", *map(str, paths), "-o", str(tmp_path / "o.fits"), "--reject", "none"]
+
+    assert run([*words, "--weight", "exposure"]) == 2
+    said = capsys.readouterr().err
+    assert "dark_001.fits" in said
+    assert "Weight by noise" in said
+    assert run([*words, "--weight", "noise", "--combine", "median"]) == 2
+    assert "a median has none" in capsys.readouterr().err
+
+
+def test_several_images_have_maps_of_their_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack = realistic_stack(10, seed=3, shape=(12, 40))
+    paths = []
+    for i, frame in enumerate(stack):
+        paths.append(tmp_path / f"f{i}.fits")
+        images = [fits.ImageHDU(frame, name=n) for n in ("GREEN", "RED")]
+        fits.HDUList([fits.PrimaryHDU(), *images]).writeto(paths[-1])
+    out = tmp_path / "out.fits"
+
+    code = run(["stack", *map(str, paths), "-o", str(out), "--maps", "--json"])
+
+    document = json.loads(capsys.readouterr().out)
+    assert code == 0
+    assert len(document["images"]) == 2
+    total = sum(f["rejected_low"] + f["rejected_high"] for f in document["frames"])
+    assert total == document["n_rejected_low"] + document["n_rejected_high"] > 0
+    with fits.open(out) as hdus:
+        names = {h.name for h in hdus}
+        assert {"GREEN_REJ_LOW", "RED_REJ_HIGH", "GREEN_CNT"} <= names

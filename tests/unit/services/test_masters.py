@@ -18,7 +18,7 @@ from calibstudio.domain.grouping import Grouping
 from calibstudio.domain.grouping_rules import group_frames
 from calibstudio.domain.jobs import CancelToken, JobContext
 from calibstudio.domain.quality import Verdict
-from calibstudio.domain.recipe import Normalization, Recipe, Rejection, StackSettings
+from calibstudio.domain.recipe import Normalization, Recipe, Rejection, StackSettings, Weight
 from calibstudio.domain.regroup import excluded
 from calibstudio.services.import_frames import scan
 from calibstudio.services.library import Library
@@ -880,3 +880,37 @@ def test_two_runs_at_one_library_both_finish(night: Path, tmp_path: Path, librar
 
     assert [len(r.masters) for r in reports] == [1, 1, 1]
     assert {r.kind for r in library.masters()} == {"bias", "dark"}
+
+
+def test_a_recipe_may_ask_for_maps_and_weights(night: Path, library: Library) -> None:
+    take(night, Camera(), "bias", 12)
+    settings = StackSettings(weight=Weight.NOISE, maps=True)
+    recipe = replace(Recipe(), stack={**Recipe().stack, "bias": settings})
+
+    master = opened(only(build(library, night, recipe=recipe), "bias"))
+
+    low, high, cnt = (master.plane(name) for name in ("REJ_LOW", "REJ_HIGH", "CNT"))
+    np.testing.assert_array_equal(cnt + low + high, 12)
+    assert master.detectors == ("",)
+    assert sum(r.rejected_low or 0 for r in master.inputs) == low.sum()
+    assert sum(r.rejected_high or 0 for r in master.inputs) == high.sum()
+    weights = [r.weight for r in master.inputs]
+    assert np.mean(weights) == pytest.approx(1.0)
+    assert weights == pytest.approx([1.0] * 12, abs=0.15)
+    assert any("counts by the inverse variance" in line for line in master.history)
+
+
+def test_a_frame_that_lost_more_than_noise_says_so_in_the_master(
+    night: Path, library: Library
+) -> None:
+    paths = take(night, Camera(), "bias", 12)
+    with fits.open(paths[3], mode="update") as hdus:
+        hdus[0].data[:, :20] += 400
+
+    recipe = replace(Recipe(), leave_out_bad=False)
+    master = opened(only(build(library, night, recipe=recipe), "bias"))
+
+    (row,) = [r for r in master.inputs if r.file == paths[3].name]
+    assert row.rejected_high > 1000
+    assert any(line.startswith(f"{paths[3].name} lost") for line in master.history)
+    assert fits.getdata(master.path, "INPUTS")["REJHIGH"][3] == row.rejected_high

@@ -290,3 +290,21 @@ def test_the_summary_is_one_paragraph_that_names_what_matters(tmp_path: Path) ->
     assert "12 frames of 50 × 40 pixels" in text
     assert "Winsorized sigma clip 4 low, 3 high (chosen by the number of frames)" in text
     assert "dark_004.fits" in text
+
+
+def test_additive_scaling_brings_level_and_spread_to_one(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    scene = rng.normal(0.0, 300.0, (80, 90))
+    frames = [
+        np.rint(1000.0 * i + i * scene + rng.normal(0, 3, scene.shape) + 2000).astype(np.uint16)
+        for i in (1, 2, 3)
+    ]
+    paths = write_frames(tmp_path / "in", np.stack(frames))
+    settings = StackSettings(reject=Rejection.NONE, normalize=Normalization.ADDITIVE_SCALING)
+
+    report = stack_files(JobContext(), paths, tmp_path / "o.fits", settings)
+
+    with fits.open(report.output) as hdus:
+        np.testing.assert_allclose(hdus[0].data, 4000 + 2 * scene, atol=25)
+        # What is left is noise, not the difference of the frames.
+        assert np.median(hdus["UNC"].data) < 6
