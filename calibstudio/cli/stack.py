@@ -10,6 +10,7 @@ from pathlib import Path
 from calibstudio.cli.frame import Outcome, Problem
 from calibstudio.domain.errors import UsageError
 from calibstudio.domain.jobs import JobContext
+from calibstudio.domain.overscan import IfWrong, OverscanLevel, OverscanOf, OverscanSettings
 from calibstudio.domain.recipe import (
     Combine,
     Floor,
@@ -82,6 +83,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=Normalization.NONE.value,
         help="bring frames to one level first: multiplicative for flats (default: none)",
     )
+    _add_overscan(parser)
     parser.add_argument(
         "--floor",
         choices=[f.value for f in Floor],
@@ -108,6 +110,45 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_overscan(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("overscan")
+    group.add_argument(
+        "--overscan",
+        choices=[one.value for one in OverscanLevel],
+        default=OverscanLevel.NONE.value,
+        help="take the level of the overscan out of every frame first; fit: a polynomial along "
+        "the rows (default: none)",
+    )
+    group.add_argument(
+        "--overscan-of",
+        choices=[one.value for one in OverscanOf],
+        default=OverscanOf.ROW.value,
+        help="a level for each row, or one for the whole (default: row)",
+    )
+    group.add_argument(
+        "--overscan-order", type=int, default=2, metavar="N", help="degree of the polynomial (2)"
+    )
+    group.add_argument("--trim", action="store_true", help="cut away what is no picture")
+    group.add_argument(
+        "--biassec",
+        default="",
+        metavar="[X1:X2,Y1:Y2]",
+        help="where the overscan is (default: BIASSEC of the header)",
+    )
+    group.add_argument(
+        "--datasec",
+        default="",
+        metavar="[X1:X2,Y1:Y2]",
+        help="where the data is (default: TRIMSEC or DATASEC of the header)",
+    )
+    group.add_argument(
+        "--if-wrong",
+        choices=[one.value for one in IfWrong],
+        default=IfWrong.LEAVE_OUT.value,
+        help="frames with wrong sections: leave them out, or use all untrimmed",
+    )
+
+
 def run(args: argparse.Namespace, ctx: JobContext) -> Outcome:
     """Combine, and make each file that was left out a problem."""
     from calibstudio.services.stack import stack_files, summary
@@ -118,6 +159,7 @@ def run(args: argparse.Namespace, ctx: JobContext) -> Outcome:
         files,
         Path(args.out).absolute(),
         _settings(args),
+        overscan=_overscan(args),
         memory_bytes=args.memory,
         threads=args.threads,
     )
@@ -178,6 +220,24 @@ def _settings(args: argparse.Namespace) -> StackSettings:
     except ValueError as error:
         raise UsageError(
             f"These settings do not fit together: {error}.", hint="See calibstudio stack --help."
+        ) from error
+
+
+def _overscan(args: argparse.Namespace) -> OverscanSettings:
+    try:
+        return OverscanSettings(
+            OverscanLevel(args.overscan),
+            OverscanOf(args.overscan_of),
+            args.overscan_order,
+            args.trim,
+            args.biassec,
+            args.datasec,
+            IfWrong(args.if_wrong),
+        )
+    except ValueError as error:
+        raise UsageError(
+            f"These settings of the overscan do not fit: {error}.",
+            hint="See calibstudio stack --help.",
         ) from error
 
 

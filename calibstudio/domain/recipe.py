@@ -8,6 +8,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from calibstudio.domain.kinds import FrameKind
+from calibstudio.domain.overscan import OverscanSettings
 
 
 class Combine(StrEnum):
@@ -332,6 +333,7 @@ class Recipe:
     """Dark signal left in a flat by a dark flat of another exposure, as a fraction of its level."""
     leave_out_bad: bool = True
     """Frames judged BAD are left out, with the reason."""
+    overscan: OverscanSettings = field(default_factory=OverscanSettings)
     dark: DarkSettings = field(default_factory=DarkSettings)
     flat: FlatSettings = field(default_factory=FlatSettings)
     defects: DefectSettings = field(default_factory=DefectSettings)

@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 
 from calibstudio.domain.errors import CalibrationError, FileProblemError, WriteProblemError
 from calibstudio.domain.jobs import JobContext
+from calibstudio.domain.overscan import IfWrong, OverscanSettings
 from calibstudio.domain.pixels import RowSource
 from calibstudio.domain.recipe import Normalization, Rejection, StackSettings, Weight
 from calibstudio.domain.wording import count, duration, number, quantity, size
 from calibstudio.imaging.combine import CombineReport, FrameShare, Scale, combine, describe_rule
 from calibstudio.imaging.reject import resolve
+from calibstudio.services.overscan import OverscanError, TreatedRows, overscan_cards
 from calibstudio.services.stack_inputs import Skipped, StackedImage, StackInputs
 from calibstudio.store.publish import publish_file
 from calibstudio.store.stack_fits import HeaderCard, PlannedImage, StackFile, kept_cards
@@ -68,6 +70,8 @@ class StackReport:
     skipped: tuple[Skipped, ...]
     seconds: float
     """From the first look at a file to the result on the disk."""
+    treated: str = ""
+    """What was done with the overscan of the frames, in words."""
     notes: tuple[str, ...] = ()
     """What is worth saying and is no problem."""
 
@@ -110,6 +114,7 @@ def stack_files(
     out: Path,
     settings: StackSettings,
     *,
+    overscan: OverscanSettings | None = None,
     memory_bytes: int | None = None,
     threads: int | None = None,
 ) -> StackReport:
@@ -125,6 +130,8 @@ def stack_files(
     settings
         With normalisation, frames are brought to the median of their robust central levels,
         for colour sensors by colour.
+    overscan
+        What is taken out of every frame first, and cut away. None: nothing.
     memory_bytes
         Most memory for pixels, None for 1 GiB; unpacked files beyond half of it go to temporary
         files beside the result.
@@ -151,11 +158,39 @@ def stack_files(
             hint="Move it away, or choose another name.",
         )
     paths, skipped = _without_repeats(files)
+    memory = memory_bytes or DEFAULT_MEMORY
+    try:
+        done = _stack_alike(ctx, paths, out, settings, memory, threads, overscan)
+    except OverscanError as error:
+        if overscan is None or overscan.if_wrong is not IfWrong.UNTRIMMED:
+            raise
+        said = Skipped(paths[0], f"All frames were used untrimmed: {error}", error.hint)
+        done = _stack_alike(ctx, paths, out, settings, memory, threads, None)
+        skipped.append(said)
+    seconds = time.perf_counter() - started
+    return replace(done, skipped=(*skipped, *done.skipped), seconds=seconds)
+
+
+def _stack_alike(
+    ctx: JobContext,
+    paths: Sequence[Path],
+    out: Path,
+    settings: StackSettings,
+    memory_bytes: int,
+    threads: int | None,
+    overscan: OverscanSettings | None,
+) -> StackReport:
+    """Combine what can be combined, going on without files that break while they are read."""
+    skipped: list[Skipped] = []
     while True:
-        with StackInputs.open(paths, out.parent, memory_bytes or DEFAULT_MEMORY) as inputs:
+        with StackInputs.open(paths, out.parent, memory_bytes, overscan) as inputs:
             try:
                 reports = _publish(ctx, inputs, out, settings, threads)
                 break
+            except OverscanError:
+                lost = list(inputs.broken)
+                if not lost:
+                    raise
             except FileProblemError:
                 # A file broke while it was read: go on without it, unless it is another thing.
                 lost = inputs.broken_now()
@@ -166,9 +201,14 @@ def stack_files(
         skipped += lost
         gone = {one.path for one in lost}
         paths = [path for path in inputs.paths if path not in gone]
-    seconds = time.perf_counter() - started
+        if not paths:
+            raise CalibrationError(
+                f"None of the frames can be combined. The first: {lost[0].message}",
+                hint=lost[0].hint,
+            )
     used, notes = tuple(inputs.paths), tuple(inputs.notes)
-    return StackReport(out, tuple(reports), used, tuple(skipped), seconds, notes)
+    words = inputs.overscan.words
+    return StackReport(out, tuple(reports), used, tuple(skipped), 0.0, words, notes)
 
 
 def _without_repeats(files: Sequence[Path]) -> tuple[list[Path], list[Skipped]]:
@@ -200,7 +240,9 @@ def _publish(
         with ExitStack() as stack:
             rows = [inputs.rows(image) for image in inputs.images]
             planned = [
-                PlannedImage(image.name, r[0].shape, _cards(inputs, image, settings), settings.maps)
+                PlannedImage(
+                    image.name, r[0].shape, _cards(inputs, image, settings, r), settings.maps
+                )
                 for image, r in zip(inputs.images, rows, strict=True)
             ]
             file = stack.enter_context(StackFile(temporary, planned))
@@ -351,7 +393,10 @@ def _listed(paths: Sequence[Path]) -> str:
 
 
 def _cards(
-    inputs: StackInputs, image: StackedImage, settings: StackSettings
+    inputs: StackInputs,
+    image: StackedImage,
+    settings: StackSettings,
+    rows: Sequence[RowSource],
 ) -> tuple[HeaderCard, ...]:
     """What the file says: what the first frame says of itself, and how it was combined."""
     n = len(image.members)
@@ -368,7 +413,19 @@ def _cards(
     ]
     if settings.weight is not Weight.NONE:
         own.append(("WGHTTYPE", settings.weight.value, "how much each frame counts"))
-    return (*kept, *own)
+    return (*_shifted_bayer(kept, rows[0]), *own, *overscan_cards(rows, inputs.overscan))
+
+
+def _shifted_bayer(kept: Sequence[HeaderCard], source: RowSource) -> list[HeaderCard]:
+    """Let the colours begin where the kept part of the picture begins."""
+    if not isinstance(source, TreatedRows) or all(k != "BAYERPAT" for k, _, _ in kept):
+        return list(kept)
+    start = {"XBAYROFF": source.plan.columns[0][0] % 2, "YBAYROFF": source.plan.rows[0][0] % 2}
+    for keyword, value, _ in kept:
+        if keyword in start and isinstance(value, int | float):
+            start[keyword] = (start[keyword] + int(value)) % 2
+    others = [one for one in kept if one[0] not in start]
+    return [*others, *((k, n, "pattern of the kept part") for k, n in start.items())]
 
 
 def summary(report: StackReport) -> str:
@@ -409,6 +466,8 @@ def summary(report: StackReport) -> str:
         listed = _listed([Path(name) for name in names])
         them = "it" if len(names) == 1 else "them"
         lines.append(f"Much more than noise was rejected in {listed}: look at {them}.")
+    if report.treated:
+        lines.append(f"Of every frame: {report.treated}.")
     lines += report.notes
     speed = report.megapixels / report.seconds if report.seconds > 0 else 0.0
     rate = f", {number(speed)} megapixels a second" if speed >= 10 else ""

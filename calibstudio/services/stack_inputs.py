@@ -10,8 +10,10 @@ from pathlib import Path
 
 from calibstudio.domain.detectors import PRIMARY, extension_name, only_detectors
 from calibstudio.domain.errors import CalibrationError, FileProblemError
+from calibstudio.domain.overscan import IfWrong, OverscanSettings
 from calibstudio.domain.pixels import RowSource
 from calibstudio.domain.wording import count, size
+from calibstudio.services.overscan import OverscanError, plan_for, treated
 from calibstudio.store.pixels import FramePixels, UnpackBudget, open_frame
 
 Shape = tuple[int, int]
@@ -48,14 +50,23 @@ class StackInputs:
     images: tuple[StackedImage, ...]
     skipped: list[Skipped]
     memory_bytes: int
+    overscan: OverscanSettings = field(default_factory=OverscanSettings)
     notes: list[str] = field(default_factory=list)
     """What is worth saying and is no problem."""
+    _places: dict[Path, tuple[str, ...]] = field(default_factory=dict)
+    """Which parts of its pictures a trimmed file keeps."""
     broken: list[Skipped] = field(default_factory=list)
     """Files whose pixels turned out to be no good after they were opened."""
     _stack: ExitStack = field(default_factory=ExitStack)
 
     @classmethod
-    def open(cls, paths: Sequence[Path], folder: Path, memory_bytes: int) -> StackInputs:
+    def open(
+        cls,
+        paths: Sequence[Path],
+        folder: Path,
+        memory_bytes: int,
+        overscan: OverscanSettings | None = None,
+    ) -> StackInputs:
         """Open every file that can be read.
 
         Raises
@@ -64,9 +75,11 @@ class StackInputs:
             If none can.
         CalibrationError
             If no more than half of them are alike in size and images.
+        OverscanError
+            If sections are wrong, and the settings say that then all are used untrimmed.
         """
         budget = UnpackBudget(folder, memory_bytes // 2)
-        self = cls([], [], (), [], memory_bytes)
+        self = cls([], [], (), [], memory_bytes, overscan or OverscanSettings())
         try:
             for path in paths:
                 self._add(path, budget)
@@ -86,7 +99,9 @@ class StackInputs:
             for name in only_detectors(file.names):
                 # A picture that is cut off or has no rows is found before anything is combined.
                 file.check(name)
+                self._kept_shape(path, file, name)
         except FileProblemError as error:
+            self._raise_if_all_untrimmed(error)
             self.skipped.append(Skipped(path, str(error), error.hint))
             return
         self.paths.append(path)
@@ -94,7 +109,7 @@ class StackInputs:
 
     def _keep_alike(self) -> None:
         """Leave out files that are something else, and sort the rest by their images."""
-        looks = [_look(file) for file in self.opened]
+        looks = [self._look(i) for i in range(len(self.opened))]
         odd = self._foreign(looks)
         shapes = _usual_shapes([look for i, look in enumerate(looks) if i not in odd])
         for i, look in enumerate(looks):
@@ -102,6 +117,7 @@ class StackInputs:
             if i not in odd and wrong:
                 many = sum(1 for other in looks if other.get(wrong[0]) == shapes[wrong[0]])
                 odd[i] = _difference(look, shapes, wrong, many)
+        odd |= {i: why for i, why in self._elsewhere().items() if i not in odd}
         if odd and 2 * (len(looks) - len(odd)) <= len(looks):
             raise _not_alike(self.paths, odd)
         for i, why in sorted(odd.items()):
@@ -111,6 +127,40 @@ class StackInputs:
         self.paths = [self.paths[i] for i in kept]
         self.opened = [self.opened[i] for i in kept]
         self._sort_images([looks[i] for i in kept])
+
+    def _kept_shape(self, path: Path, file: FramePixels, name: str) -> Shape:
+        """Return the size of an image when it has been trimmed."""
+        shape = file.shape(name)
+        if not self.overscan.active:
+            return shape
+        image = name if len(only_detectors(file.names)) > 1 else ""
+        plan = plan_for(path, image, shape, self.overscan, str(path))
+        if self.overscan.trim:
+            self._places.setdefault(path, ())
+            self._places[path] += (f"{name}{plan.trim_text}",)
+        return plan.kept
+
+    def _look(self, i: int) -> Look:
+        """What must be the same in all files; a single image may have any name."""
+        path, file = self.paths[i], self.opened[i]
+        names = only_detectors(file.names)
+        if len(names) == 1:
+            return {"": self._kept_shape(path, file, names[0])}
+        return {(n or PRIMARY).upper(): self._kept_shape(path, file, n) for n in names}
+
+    def _elsewhere(self) -> dict[int, str]:
+        """Return the files that keep another part of the picture than most: they would not fit."""
+        kept = {i: frozenset(self._places.get(p, ())) for i, p in enumerate(self.paths)}
+        usual = Counter(kept.values()).most_common(1)[0][0]
+        return {
+            i: "has its data elsewhere than the rest (TRIMSEC or DATASEC)."
+            for i, one in kept.items()
+            if one != usual
+        }
+
+    def _raise_if_all_untrimmed(self, error: FileProblemError) -> None:
+        if isinstance(error, OverscanError) and self.overscan.if_wrong is IfWrong.UNTRIMMED:
+            raise error
 
     def _foreign(self, looks: Sequence[Look]) -> dict[int, str]:
         """Return the files that share no image with most of the others."""
@@ -167,8 +217,11 @@ class StackInputs:
         first: FileProblemError | None = None
         for i, name in image.members:
             try:
-                found.append(self.opened[i].rows(name))
+                source = self.opened[i].rows(name)
+                own = name if image.name else ""
+                found.append(treated(source, self.paths[i], own, self.overscan))
             except FileProblemError as error:
+                self._raise_if_all_untrimmed(error)
                 self.broken.append(Skipped(self.paths[i], str(error), error.hint))
                 first = first or error
         if first is not None:
@@ -204,14 +257,6 @@ class StackInputs:
 
     def __exit__(self, *exc: object) -> None:
         self._stack.close()
-
-
-def _look(file: FramePixels) -> Look:
-    """What must be the same in all files; a single image may have any name."""
-    names = only_detectors(file.names)
-    if len(names) == 1:
-        return {"": file.shape(names[0])}
-    return {(name or PRIMARY).upper(): file.shape(name) for name in names}
 
 
 def _written(file: FramePixels, key: str) -> str:

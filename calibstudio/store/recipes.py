@@ -17,6 +17,7 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from calibstudio.domain.errors import FileProblemError, UsageError
 from calibstudio.domain.grouping_rules import GROUPING_WORDS
+from calibstudio.domain.overscan import OverscanSettings
 from calibstudio.domain.recipe import (
     Coverage,
     DarkSettings,
@@ -31,8 +32,8 @@ from calibstudio.store.assets import assets
 
 FORMAT_VERSION = 1
 _SECTIONS = (
-    *("frames", "groups", "same", "select", "stack", "dark", "flat", "defects"),
-    *("coverage", "names"),
+    *("frames", "groups", "same", "select", "stack", "overscan", "dark", "flat"),
+    *("defects", "coverage", "names"),
 )
 _NAME_FIELDS = frozenset(
     {"camera", "kind", "part", "apart", "night", "date", "utc", "utcdate", "utctime", "hash"}
@@ -146,6 +147,7 @@ def format_recipe(recipe: Recipe) -> str:
         out += [f"\n[select.{_toml_key(kind)}]", *_lines_of(selection)]
     for kind, settings in recipe.stack.items():
         out += [f"\n[stack.{_toml_key(kind)}]", *_lines_of(settings)]
+    out += ["\n[overscan]", *_lines_of(recipe.overscan)]
     out += ["\n[dark]", *_lines_of(recipe.dark)]
     out += ["\n[flat]", *_lines_of(recipe.flat), f"dark_budget = {recipe.flat_dark_budget!r}"]
     out += ["\n[defects]", *_lines_of(recipe.defects)]
@@ -250,6 +252,9 @@ def _recipe_of(document: Mapping[str, Any], reader: _Reader, name: str) -> Recip
             frames, "leave_out_bad", "frames.leave_out_bad", bool, base.leave_out_bad
         ),
         flat=reader.section(flat, FlatSettings, "flat", also=frozenset({"dark_budget"})),
+        overscan=reader.section(
+            reader.table(document, "overscan", "overscan"), OverscanSettings, "overscan"
+        ),
         dark=reader.section(reader.table(document, "dark", "dark"), DarkSettings, "dark"),
         defects=reader.section(
             reader.table(document, "defects", "defects"), DefectSettings, "defects"

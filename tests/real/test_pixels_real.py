@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from calibstudio.domain.errors import FileProblemError
+from calibstudio.domain.overscan import OverscanLevel, OverscanSettings
+from calibstudio.services.overscan import OverscanError, read_treated
 from calibstudio.store.headers import read_header
 from calibstudio.store.pixels import read_image
 
@@ -43,3 +45,23 @@ def test_a_raw_file_of_a_canon_that_is_broken(shared_data: Path, tmp_path: Path)
     path.write_bytes(raw[:-1000])
     with pytest.raises(FileProblemError, match=r"a\.crw"):
         read_image(path)
+
+
+def test_the_overscan_of_a_real_ccd(shared_data: Path) -> None:
+    """BIASSEC at the left, the data in the middle, a strip at the right that is neither."""
+    path = shared_data / "ccdproc_bsd3" / "a8280271.fits"
+    raw = read_image(path).astype(np.float64)
+    settings = OverscanSettings(OverscanLevel.MEDIAN, trim=True)
+
+    got = read_treated(path, "", settings)
+
+    expected = raw[0:520, 16:528] - np.median(raw[:, 3:13], axis=1)[:, None]
+    assert got.shape == (520, 512)
+    np.testing.assert_array_equal(got, expected.astype(np.float32))
+
+
+def test_sections_of_a_real_header_that_are_none(shared_data: Path) -> None:
+    path = shared_data / "stellarphot_bsd3" / "wasp-10-tiny.fit.bz2"
+    settings = OverscanSettings(OverscanLevel.MEDIAN, trim=True)
+    with pytest.raises(OverscanError, match=r"BIASSEC = '\[4096:4109\]', which is no section"):
+        read_treated(path, "", settings)
