@@ -23,7 +23,14 @@ from calibstudio.domain.recipe import Combine, Normalization, Rejection, StackSe
 from calibstudio.domain.wording import count, file_size, number
 from calibstudio.domain.wording import size as size_words
 from calibstudio.imaging import kernels
-from calibstudio.imaging.combine_bands import BandPlan, Frames, NoiseLimits, Worker, describe_frames
+from calibstudio.imaging.combine_bands import (
+    BandPlan,
+    Frames,
+    NoiseLimits,
+    Worker,
+    describe_frames,
+    with_true_sizes,
+)
 from calibstudio.imaging.combine_look import noise_limits
 from calibstudio.imaging.reject import MOST_FRAMES, ResolvedRule, cost, resolve
 
@@ -195,6 +202,8 @@ def combine(
     frames = describe_frames(
         inputs, scales, offsets, subtract, shape, weights=weights, with_maps=maps is not None
     )
+    if rule.settings.reject is Rejection.PERCENTILE:
+        frames = with_true_sizes(frames)
     threads = threads if threads is not None else available_threads()
     plan = _plan(frames, shape, memory_bytes or _DEFAULT_MEMORY, threads, band_rows)
     compiled = _kernels(ctx)

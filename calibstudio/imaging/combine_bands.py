@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -21,6 +21,7 @@ from calibstudio.imaging.kernels_layout import (
     Parameter,
     Raw,
     Rule,
+    work_length,
 )
 from calibstudio.imaging.reject import (
     ResolvedRule,
@@ -126,7 +127,7 @@ class Frames:
         raw = n * self.stride(rows, columns)
         planes = 4 * pixels * len({id(p) for p in self.subtract if p is not None})
         converted = 4 * pixels if any(s.stored is Stored.OTHER for s in self.sources) else 0
-        blocks = (n + 2) * ROW_F32 * 2 + 8 * (6 * n + 64)
+        blocks = (n + 2) * ROW_F32 * 2 + 8 * work_length(n)
         # Results here and their copy on the way to a file.
         results = 2 * (14 if self.with_maps else 10) * pixels
         return raw + planes + 3 * converted + blocks + results
@@ -178,6 +179,15 @@ def describe_frames(
     kinds = {source.stored for source in inputs}
     exact = as_they_are and len(kinds) == 1 and kinds <= set(_EXACT) and relative is None
     return Frames(tuple(inputs), by_colour, shifts, planes, exact, relative, with_maps)
+
+
+def with_true_sizes(frames: Frames) -> Frames:
+    """Return frames whose numbers mean their size: not codes of signed pixels, which are moved.
+
+    For limits that are fractions of the value; every other rule only knows differences.
+    """
+    moved = frames.exact and frames.sources[0].stored is Stored.FITS_INT16
+    return replace(frames, exact=False) if moved else frames
 
 
 def whole_weights(weights: Sequence[float]) -> NDArray[np.float64] | None:
@@ -271,7 +281,7 @@ class Worker:
         self._raw = _aligned(n * stride).reshape(n, stride)
         self._block = _aligned((n + 1) * ROW_F32)
         self._unsorted = _aligned((n + 1) * ROW_F32)
-        self._work = np.zeros(6 * n + 64, np.float64)
+        self._work = np.zeros(work_length(n), np.float64)
         self._image = np.zeros(pixels, np.float32)
         self._unc = np.zeros(pixels, np.float32)
         self._cnt = np.zeros(pixels, np.uint16)

@@ -15,6 +15,14 @@ ROW_F32 = 4 * BLOCK
 """Bytes of one frame's pixels in a block."""
 RUN = 8
 """Rows that are sorted in registers; the network merges runs of this length."""
+WORK_PER_FRAME, WORK_PAD = 6, 64
+"""Numbers (float64) of work memory for one pixel; rows of sixteen pixels lie behind."""
+
+
+def work_length(n_frames: int) -> int:
+    """Return how many float64 of work memory a kernel needs."""
+    sixteen_pixels = 17 * n_frames + 64  # Two rows of float32 a frame, and one lane.
+    return WORK_PER_FRAME * n_frames + WORK_PAD + sixteen_pixels
 
 
 class Rule(IntEnum):
@@ -78,7 +86,7 @@ class Job(IntEnum):
     UNSORTED = 16
     """float32 kernel: the block before it is sorted."""
     WORK = 17
-    """float64: 6 * N_FRAMES + 64."""
+    """float64: see `work_length`."""
     PARAMETERS = 18
     """float64, see `Parameter`."""
     MEAN_FACTORS = 19

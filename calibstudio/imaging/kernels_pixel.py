@@ -121,23 +121,12 @@ def finish_pixel(job: int, pixel: int, values: int, n: int, place: int) -> tuple
     low, rejected high); the rejected values lie at the ends afterwards.
     """
     parameters = get_i64(job + _J_PARAMETERS)
-    image = get_i64(job + _J_IMAGE) + 4 * pixel
-    unc = get_i64(job + _J_UNC) + 4 * pixel
-    cnt = get_i64(job + _J_CNT) + 2 * pixel
-    if n == 0:
-        put_f32(image, math.nan)
-        put_f32(unc, math.nan)
-        put_u16(cnt, 0)
-        return 0, 0
-    rule = int(get_f64(parameters + _P_RULE))
-    low = get_f64(parameters + _P_LOW)
-    high = get_f64(parameters + _P_HIGH)
     first, end, held = reject(
-        rule,
+        int(get_f64(parameters + _P_RULE)),
         values,
         n,
-        low,
-        high,
+        get_f64(parameters + _P_LOW),
+        get_f64(parameters + _P_HIGH),
         get_f64(parameters + _P_ITERATIONS),
         int(get_f64(parameters + _P_MIN_KEEP)),
         get_f64(parameters + _P_CUTOFF),
@@ -147,6 +136,19 @@ def finish_pixel(job: int, pixel: int, values: int, n: int, place: int) -> tuple
         get_i64(job + _J_ESD_COLUMNS),
         get_i64(job + _J_WORK) + 8 * n,
     )
+    settle_pixel(job, pixel, values, n, first, end, held, place)
+    return first, n - end
+
+
+@inlined
+def settle_pixel(
+    job: int, pixel: int, values: int, n: int, first: int, end: int, held: int, place: int
+) -> None:
+    """Write the results of a pixel of whose n values those from first to end are kept."""
+    parameters = get_i64(job + _J_PARAMETERS)
+    image = get_i64(job + _J_IMAGE) + 4 * pixel
+    unc = get_i64(job + _J_UNC) + 4 * pixel
+    cnt = get_i64(job + _J_CNT) + 2 * pixel
     if held != 0:
         counter = get_i64(job + _J_REJECTED) + 16 * get_i64(job + _J_FRAMES)
         put_i64(counter, get_i64(counter) + 1)
@@ -158,11 +160,10 @@ def finish_pixel(job: int, pixel: int, values: int, n: int, place: int) -> tuple
     if kept == 0:
         put_f32(image, math.nan)
         put_f32(unc, math.nan)
-        return first, n - end
+        return
     value, square = _combined(job, values, first, end, n, place)
     put_f32(image, value + get_f64(parameters + _P_BASE))
     put_f32(unc, square_root(square) if kept > 1 else math.nan)
-    return first, n - end
 
 
 @inlined

@@ -24,6 +24,7 @@ from calibstudio.imaging.kernels_columns import (
     winsorized_keeps,
     winsorized_u16,
 )
+from calibstudio.imaging.kernels_esd import esd_keeps
 from calibstudio.imaging.kernels_layout import (
     BLOCK,
     ROW_F32,
@@ -34,7 +35,8 @@ from calibstudio.imaging.kernels_layout import (
     Raw,
     Rule,
 )
-from calibstudio.imaging.kernels_pixel import finish_pixel
+from calibstudio.imaging.kernels_lines import lines_u16, take_line
+from calibstudio.imaging.kernels_pixel import finish_pixel, settle_pixel
 from calibstudio.imaging.kernels_vectors import (
     F32,
     LANES,
@@ -100,11 +102,11 @@ _sort8_f32 = sorting_network(F32, RUN, ROW_F32, BLOCK // LANES, _SORT8)
 _exchange_u16 = comparator(U16, BLOCK // LANES)
 _exchange_f32 = comparator(F32, BLOCK // LANES)
 
-_NONE, _SIGMA, _MAD, _WINSORIZED = (
-    int(Rule.NONE),
-    int(Rule.SIGMA),
+_MAD, _WINSORIZED, _LINEAR_FIT, _ESD = (
     int(Rule.MAD),
     int(Rule.WINSORIZED),
+    int(Rule.LINEAR_FIT),
+    int(Rule.ESD),
 )
 _FITS_UINT16, _FITS_INT16, _FITS_FLOAT32, _UINT16 = (
     int(Raw.FITS_UINT16),
@@ -176,6 +178,7 @@ def stack_u16(job: int) -> int:
     stop = get_i64(job + _J_STOP)
     block = get_i64(job + _J_BLOCK)
     is_sorted = get_i64(job + _J_SORTED)
+    rule = int(get_f64(get_i64(job + _J_PARAMETERS) + _P_RULE))
     for start in range(0, pixels, BLOCK):
         if get_i64(stop) != 0:
             return start
@@ -190,13 +193,15 @@ def stack_u16(job: int) -> int:
         for column in range(0, BLOCK, LANES):
             left = pixels - start - column
             if left > 0:
-                look = _column_u16(job, n, start + column, block + 2 * column)
-                if left < LANES:
-                    look &= (1 << left) - 1
+                place = block + 2 * column
+                lanes = (1 << min(left, LANES)) - 1
+                look = lanes & _column_u16(job, n, start + column, place)
+                if rule == _LINEAR_FIT and n >= 5:
+                    look |= _lines_u16(job, n, start + column, place, lanes & ~look)
                 while look != 0:
                     lane = lowest_bit(look)
                     look &= look - 1
-                    _closer_u16(job, n, start + column + lane, block + 2 * (column + lane))
+                    _closer_u16(job, n, start + column + lane, place + 2 * lane)
     return pixels
 
 
@@ -246,7 +251,8 @@ def _column_u16(job: int, n: int, pixel: int, column: int) -> int:
             total = add_i32(total, d)
             squares = add_i32(squares, mul_i32(d, d))
     s1 = f64_from_i32(total)
-    spread = variance(n, s1, f64_from_i32(squares))
+    s2 = f64_from_i32(squares)
+    spread = variance(n, s1, s2)
     ref = f64_from_u16(reference)
     bottom = f64_from_u16(lowest)
     top = f64_from_u16(highest)
@@ -263,7 +269,9 @@ def _column_u16(job: int, n: int, pixel: int, column: int) -> int:
         limit = least_sigma(needed, spread)
         narrow = winsorized_u16(n, column, reference, center, limit)
         good = both(good, winsorized_keeps(parameters, needed, limit, narrow, spread))
-    else:
+    elif rule == _ESD:
+        good = both(good, esd_keeps(job, n, column, ref, s1, s2))
+    elif rule != _LINEAR_FIT:  # Which is not done yet: see `_lines_u16`.
         mad = zero_f64()
         if rule == _MAD:
             mad = mad_column(column, n, True, center)
@@ -275,6 +283,23 @@ def _column_u16(job: int, n: int, pixel: int, column: int) -> int:
     store_column(job, n, pixel, value, spread)
     look: int = bits_where_not(good)
     return look
+
+
+@inlined
+def _lines_u16(job: int, n: int, pixel: int, place: int, lanes: int) -> int:
+    """Clip pixels by their lines, sixteen at once; returns those that need a look by themselves."""
+    failed, changed, held = lines_u16(job, n, place, lanes)
+    values = get_i64(job + _J_WORK)
+    while changed != 0:
+        lane = lowest_bit(changed)
+        changed &= changed - 1
+        # Values are whole numbers, as differences from the middle of this lane.
+        middle = float(get_u16(place + 2 * lane + ((n - 1) // 2) * ROW_U16))
+        first, end = take_line(job, n, lane, middle, values)
+        settle_pixel(job, pixel + lane, values, n, first, end, (held >> lane) & 1, 0)
+        place_in_block = place + 2 * lane - get_i64(job + _J_BLOCK)
+        _blame(job, n, n, first, n - end, place_in_block, True)
+    return failed
 
 
 @inlined

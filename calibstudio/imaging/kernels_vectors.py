@@ -171,6 +171,10 @@ count_less = _operation(
     lambda b, n, x, y: b.sub(n, b.sext(b.icmp_unsigned("<", x, y), U16.llvm)),
 )
 """n + 1 where x < y, else n."""
+same_u16 = _operation(MASK, [U16, U16], lambda b, x, y: b.icmp_unsigned("==", x, y))
+choose_u16 = _operation(U16, [MASK, U16, U16], lambda b, m, x, y: b.select(m, x, y))
+count_where = _operation(U16, [U16, MASK], lambda b, n, m: b.add(n, b.zext(m, U16.llvm)))
+"""n + 1 where the mask is set, else n."""
 zero_u16 = _operation(U16, [], lambda b: ir.Constant(U16.llvm, None))
 difference = _operation(I32, [U16, U16], lambda b, x, y: b.sext(b.sub(x, y), I32.llvm))
 """x - y as 32 bits, for pixels that are less than 32768 apart."""
@@ -191,6 +195,25 @@ load_big_f32 = _operation(
 )
 """Sixteen big-endian floats."""
 
+# Arithmetic in float32.
+splat_f32 = _operation(F32, [_REAL], lambda b, v: _splat(b, b.fptrunc(v, ir.FloatType()), F32.llvm))
+add_f32 = _operation(F32, [F32, F32], lambda b, x, y: b.fadd(x, y))
+sub_f32 = _operation(F32, [F32, F32], lambda b, x, y: b.fsub(x, y))
+mul_f32 = _operation(F32, [F32, F32], lambda b, x, y: b.fmul(x, y))
+div_f32 = _operation(F32, [F32, F32], lambda b, x, y: b.fdiv(x, y))
+min_f32 = _operation(F32, [F32, F32], lambda b, x, y: b.select(b.fcmp_ordered("<", x, y), x, y))
+max_f32 = _operation(F32, [F32, F32], lambda b, x, y: b.select(b.fcmp_ordered(">", x, y), x, y))
+abs_f32 = _operation(F32, [F32], lambda b, v: _call(b, "llvm.fabs", F32.llvm, v))
+rounded_f32 = _operation(F32, [F32], lambda b, v: _call(b, "llvm.rint", F32.llvm, v))
+sign_f32 = _operation(
+    F32,
+    [F32],
+    lambda b, v: _call(b, "llvm.copysign", F32.llvm, ir.Constant(F32.llvm, [1.0] * LANES), v),
+)
+"""-1 below zero, else 1."""
+less_f32 = _operation(MASK, [F32, F32], lambda b, x, y: b.fcmp_ordered("<", x, y))
+f32_from_i32 = _operation(F32, [I32], lambda b, v: b.sitofp(v, F32.llvm))
+
 # Arithmetic in float64.
 load_f64 = _operation(F64, [_INT], _read(F64.llvm))
 store_f64 = _operation(types.void, [_INT, F64], _write(F64.llvm))
@@ -205,6 +228,7 @@ min_f64 = _operation(F64, [F64, F64], lambda b, x, y: b.select(b.fcmp_ordered("<
 max_f64 = _operation(F64, [F64, F64], lambda b, x, y: b.select(b.fcmp_ordered(">", x, y), x, y))
 floor_f64 = _operation(F64, [F64], lambda b, v: _call(b, "llvm.floor", F64.llvm, v))
 ceil_f64 = _operation(F64, [F64], lambda b, v: _call(b, "llvm.ceil", F64.llvm, v))
+choose_f64 = _operation(F64, [MASK, F64, F64], lambda b, m, x, y: b.select(m, x, y))
 f64_from_i32 = _operation(F64, [I32], lambda b, v: b.sitofp(v, F64.llvm))
 f64_from_u16 = _operation(F64, [U16], lambda b, v: b.sitofp(b.zext(v, I32.llvm), F64.llvm))
 f64_from_f32 = _operation(F64, [F32], lambda b, v: b.fpext(v, F64.llvm))
@@ -226,6 +250,7 @@ alternate_f64 = _operation(F64, [_REAL, _REAL], _alternate)
 """even, odd, even, odd, ...: the two colours of a row of a colour sensor."""
 
 # Masks.
+less_f64 = _operation(MASK, [F64, F64], lambda b, x, y: b.fcmp_ordered("<", x, y))
 at_most = _operation(MASK, [F64, F64], lambda b, x, y: b.fcmp_ordered("<=", x, y))
 """Where x <= y; not where either is NaN."""
 both = _operation(MASK, [MASK, MASK], lambda b, x, y: b.and_(x, y))
@@ -243,6 +268,8 @@ same_i32 = _operation(MASK, [I32, I32], lambda b, x, y: b.icmp_signed("==", x, y
 splat_i32 = _operation(I32, [_INT], lambda b, v: _splat(b, b.trunc(v, ir.IntType(32)), I32.llvm))
 load_i32 = _operation(I32, [_INT], _read(I32.llvm))
 store_i32 = _operation(types.void, [_INT, I32], _write(I32.llvm))
+bits_where = _operation(_INT, [MASK], lambda b, m: b.zext(b.bitcast(m, ir.IntType(LANES)), _I64))
+"""One bit for each lane where the mask is set, lane 0 lowest."""
 bits_where_not = _operation(
     _INT,
     [MASK],
