@@ -21,16 +21,17 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QAbstractButton, QFrame, QHBoxLayout, QSizePolicy, QWidget
 
 from calibstudio.domain.equipment import CameraState, CoverState
-from calibstudio.domain.faults import FULL_DISK, is_out_of_order
+from calibstudio.domain.faults import FULL_DISK, FaultDesk, is_out_of_order, kind_of
 from calibstudio.domain.jobs import JobContext
 from calibstudio.domain.wording import NARROW, count, duration, file_size, number, quantity
 from calibstudio.gui.context import GuiContext
 from calibstudio.gui.equipment_state import CoolingState, EquipmentSnapshot
+from calibstudio.gui.faults import FaultsPopover
 from calibstudio.gui.icons import STATUS_ICONS, paint_icon
 from calibstudio.gui.jobs.board import JobBoard
 from calibstudio.gui.jobs.panel import JobsPopover
 from calibstudio.gui.theme import ThemeState
-from calibstudio.gui.widgets.buttons import KEY_REASONS
+from calibstudio.gui.widgets.buttons import KEY_REASONS, Button
 from calibstudio.gui.widgets.panels import KeyValueGrid
 from calibstudio.gui.widgets.popover import Popover
 from calibstudio.gui.widgets.text import plain
@@ -255,6 +256,16 @@ def cover_text(s: EquipmentSnapshot) -> FieldText:
     return FieldText(icon="cover", after=said, tip=tip)
 
 
+def faults_text(desk: FaultDesk | None) -> FieldText | None:
+    """Say what is out of order on request; None when nothing is, or nothing can be."""
+    active = list(desk.active()) if desk is not None else []
+    if desk is None or not active:
+        return None
+    titles = [kind_of(word, desk.kinds).title for word in active]
+    said = titles[0] if len(titles) == 1 else count(len(titles), "fault")
+    return FieldText(status="warn", strong=said, tone="warn", tip="\n".join(titles))
+
+
 class StatusBar(QFrame):
     """The bar along the foot of the window."""
 
@@ -273,6 +284,7 @@ class StatusBar(QFrame):
         self._build()
         self._popovers: dict[StatusField, Popover] = {}
         self.jobs_popover = JobsPopover(context.theme, board, window)
+        self.faults_popover = FaultsPopover(context.theme, window)
         self._connect()
         self._on_status(context.equipment.snapshot)
         self._on_jobs()
@@ -286,14 +298,18 @@ class StatusBar(QFrame):
         self.temperature = StatusField(theme, "Sensor temperature")
         self.filter = StatusField(theme, "Filter")
         self.cover = StatusField(theme, "Cover and panel")
+        self.faults = StatusField(theme, "Faults")
         self.jobs = StatusField(theme, "Jobs")
         self.jobs.last = True
         self.disk = StatusField(theme, "Free disk", right=True)
         self.sun = StatusField(theme, "Sun", right=True)
         self.utc = StatusField(theme, "UTC", right=True)
         self.local = StatusField(theme, "Local time", right=True)
-        for field in (self.camera, self.temperature, self.filter, self.cover, self.jobs):
+        for field in (
+            self.camera, self.temperature, self.filter, self.cover, self.faults, self.jobs,
+        ):  # fmt: skip
             row.addWidget(field)
+        self.faults.hide()
         row.addStretch(1)
         for field in (self.disk, self.sun, self.utc, self.local):
             row.addWidget(field)
@@ -302,6 +318,8 @@ class StatusBar(QFrame):
         self._context.equipment.status_changed.connect(self._on_status)
         self._board.changed.connect(self._on_jobs)
         self.jobs.clicked.connect(self.toggle_jobs)
+        self.faults.clicked.connect(self.open_faults)
+        self.faults_popover.changed.connect(self._on_faults)
         for field in self._details():
             field.clicked.connect(self._on_details)
         self._disk_timer = QTimer(self)
@@ -326,8 +344,28 @@ class StatusBar(QFrame):
         """Open or close the jobs popover."""
         self.jobs_popover.toggle_at(self.jobs)
 
+    @Slot()
+    def open_faults(self) -> None:
+        """Open or close what can be put out of order at a simulated observatory."""
+        desk = self._context.equipment.observatory.faults
+        if desk is None:
+            return
+        if (camera := self._popovers.get(self.camera)) is not None:
+            camera.close_popover()
+        self.faults_popover.use(desk)
+        self.faults_popover.toggle_at(self.faults if self.faults.isVisible() else self.camera)
+
+    @Slot()
+    def _on_faults(self) -> None:
+        """Say what is out of order now; nothing when nothing is."""
+        said = faults_text(self._context.equipment.observatory.faults)
+        self.faults.setVisible(said is not None)
+        if said is not None:
+            self.faults.say(said)
+
     @Slot(object)
     def _on_status(self, s: EquipmentSnapshot) -> None:
+        self._on_faults()
         self.camera.say(camera_text(s))
         self.temperature.say(temperature_text(s))
         self.cover.say(cover_text(s))
@@ -446,11 +484,24 @@ class StatusBar(QFrame):
         if popover is None:
             popover = Popover(self._context.theme, self._details()[field], self._window, width=340)
             popover.body.addWidget(KeyValueGrid())
+            if field is self.camera:
+                popover.body.addWidget(self._faults_button())
             self._popovers[field] = popover
         self._fill(field, popover)
         popover.toggle_at(field)
 
+    def _faults_button(self) -> Button:
+        button = Button(
+            self._context.theme, "Faults", icon="bug", tip="Put something out of order on purpose"
+        )
+        button.setObjectName("faults")
+        button.clicked.connect(self.open_faults)
+        return button
+
     def _fill(self, field: StatusField, popover: Popover) -> None:
+        faults = popover.findChild(Button, "faults")
+        if faults is not None:
+            faults.setVisible(self._context.equipment.observatory.faults is not None)
         grid = popover.findChild(KeyValueGrid)
         if grid is not None:
             grid.set_rows(self._rows(field))

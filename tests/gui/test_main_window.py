@@ -262,7 +262,7 @@ def test_connect_equipment_opens_a_page_that_says_what_is_possible(
     assert sheet is not None
     texts = " ".join(w.text() for w in sheet.findChildren(QWidget) if hasattr(w, "text"))
     assert "simulated observatory" in texts
-    assert "comes with the next version" in texts
+    assert "through ASCOM Alpaca" in texts
     sheet.reject()
 
 

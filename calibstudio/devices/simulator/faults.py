@@ -150,7 +150,7 @@ _ROWS = (
         "Light leak",
         "Light gets past the closed cover, from one side.",
         "light_leak_e_per_s",
-        FaultValue("light", "e-/s", 5.0, 0.001, 1e6),
+        FaultValue("light", "e⁻/s", 5.0, 0.001, 1e6),
     ),
     _level(
         "lamp-flicker",
@@ -170,11 +170,15 @@ _ROWS = (
     _switch("dead-wheel", "Dead filter wheel", "The filter wheel does not turn.", "dead_wheel"),
     _switch("stuck-cover", "Stuck cover", "The cover does not move.", "stuck_cover"),
     _switch(FULL_DISK, "Full disk", "There is no room for frames.", "full_disk"),
-    _switch(
+    _Row(
+        FaultKind(
+            "unsafe",
+            "Not safe",
+            "The safety monitor says that it is not safe to observe.",
+            for_others=True,
+        ),
         "unsafe",
-        "Not safe",
-        "The safety monitor, for other programs, says that it is not safe.",
-        "unsafe",
+        lambda _: {"unsafe": True},
     ),
 )
 

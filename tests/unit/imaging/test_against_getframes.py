@@ -6,6 +6,7 @@ it in every statistic for like parameters. All frames have 0.3 megapixels or les
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from functools import lru_cache
 from math import hypot, sqrt
 from typing import Any
@@ -29,6 +30,7 @@ from calibstudio.domain.jobs import CancelToken
 from calibstudio.domain.kinds import FrameKind
 from calibstudio.imaging.quality import FrameContext, measure_set, photon_transfer
 
+NIGHT = datetime(2026, 4, 17, 22, 0, tzinfo=UTC)
 SHAPE = (480, 640)
 PIXELS = SHAPE[0] * SHAPE[1]
 TILES = 70
@@ -254,7 +256,7 @@ def test_electrons_are_distributed_alike_at_any_mean(gain: int, mean_e: float) -
 
 def test_flats_of_the_whole_observatory_are_distributed_alike() -> None:
     """Panel, optics, dust and response as our truth has them; shot and read noise as theirs."""
-    night = simulated_observatory("tiny", seed=9, speed=float("inf"))
+    night = simulated_observatory("tiny", seed=9, speed=float("inf"), start=NIGHT)
     assert night.panel is not None
     night.panel.set_brightness(MAX_BRIGHTNESS // 4, CancelToken())
     night.clock.sleep(1800.0, CancelToken())
