@@ -51,6 +51,8 @@ class FakeAlpaca:
         self.requests: list[tuple[str, str]] = []
         self.released = threading.Event()
         self.connections: set[socket.socket] = set()
+        self.clients: list[Callable[[], None]] = []
+        """What to call before it ends."""
         self._listen(port)
 
     @property
@@ -75,8 +77,11 @@ class FakeAlpaca:
         self._listen(self.port)
 
     def close(self) -> None:
-        """End it; whoever hangs in it is let go."""
+        """End it; whoever hangs in it is let go, and clients are closed first."""
         self.released.set()
+        self.faults.clear()
+        for close in self.clients:
+            close()
         self.die()
 
     def _listen(self, port: int) -> None:

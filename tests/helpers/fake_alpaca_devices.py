@@ -103,6 +103,7 @@ class FakeCamera(FakeDevice):
         self._was_ready = False
         self._error = False
         self._image: Any = None
+        self._shown: Any = None
         self._last_s = 0.0
         self._ghost_at: float | None = None
         self._cooled_at: tuple[float, float] = (time.monotonic(), 18.0)
@@ -193,7 +194,8 @@ class FakeCamera(FakeDevice):
         ny, nx = self.values["numy"], self.values["numx"]
         level = 500 + self.values["offset"] + 10 * self.values["gain"]
         found = self.rng.normal(level, 8.0, (ny, nx)).round().astype(np.int64)
-        return found.clip(0, 65535)
+        self._shown = found.clip(0, 65535)
+        return self._shown
 
     def image(self) -> Any:
         """Take the picture as it is sent: (x, y), or (x, y, colour)."""
@@ -211,7 +213,7 @@ class FakeCamera(FakeDevice):
     def latest(self) -> Any:
         """The last picture, (y, x): what a frame must show."""
         with self.lock:
-            return self._image
+            return self._shown
 
     def get_lastexposureduration(self) -> float:
         if not self._last_s:

@@ -280,16 +280,16 @@ class AlpacaCamera:
     def _download(self, shape: tuple[int, int], cancel: CancelToken) -> Picture:
         """Fetch the picture; once more where it broke off and the camera still has it."""
         self._is_downloading = True
+        began = time.monotonic()
         try:
             return self._fetch(shape, cancel)
         except (DeviceUnreachableError, ExposureFailedError) as error:
-            if isinstance(error, NotConnectedError) or not self._still_has_it(cancel):
-                raise _lost(error) from error
+            is_gone = isinstance(error, NotConnectedError)
+            is_slow = time.monotonic() - began > 2.0 * self._device.patience.stall_s
+            if is_gone or is_slow or not self._still_has_it(cancel):
+                raise
             log.warning("the picture is fetched once more: %s", error)
-        try:
-            return self._fetch(shape, cancel)
-        except DeviceUnreachableError as error:
-            raise _lost(error) from error
+        return self._fetch(shape, cancel)
 
     def _still_has_it(self, cancel: CancelToken) -> bool:
         try:
@@ -329,13 +329,6 @@ class AlpacaCamera:
             f"{self.info.name} delivered the picture before this one again, pixel for pixel.",
             hint="Take it again; when it comes back, connect the camera again.",
         )
-
-
-def _lost(error: DeviceError) -> DeviceError:
-    """A picture that does not arrive is a failed exposure, unless the camera is gone as well."""
-    if isinstance(error, DeviceUnreachableError):
-        return error
-    return ExposureFailedError(str(error), hint=error.hint)
 
 
 def _state(state: int) -> CameraState:

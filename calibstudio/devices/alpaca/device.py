@@ -216,8 +216,8 @@ class AlpacaDevice:
             except CalibStudioError as error:
                 log.info("%s was not disconnected: %s", self.name, error)
         self.is_open = False
-        self.control.close()
-        self._watching.close()
+        self.control.end()
+        self._watching.end()
 
     def check_open(self) -> None:
         """Raise `DeviceUnreachableError` when it was closed."""

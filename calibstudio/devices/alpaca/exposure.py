@@ -148,7 +148,7 @@ class Exposer:
         """Wait for a camera that lags, stop what is left of ours; nobody else's."""
         patience = self._device.patience
         ends = time.monotonic() + patience.stale_s
-        state = self._state(cancel)
+        state = self._state_before(cancel)
         if state == CameraStates.cameraError:
             self._abort(patience.write_s)
             return
@@ -160,8 +160,16 @@ class Exposer:
             if time.monotonic() > ends:
                 raise self._busy()
             cancel.wait(0.1)
-            state = self._state(cancel)
+            state = self._state_before(cancel)
         self._unfinished_until = None
+
+    def _state_before(self, cancel: CancelToken) -> int:
+        """Read the state; what is not said is left to the start to find out."""
+        try:
+            return self._state(cancel)
+        except (DriverError, BadReplyError) as error:
+            log.info("%s", error)
+            return int(CameraStates.cameraIdle)
 
     def _busy(self) -> DeviceBusyError:
         left = (self._unfinished_until or 0.0) - time.monotonic()

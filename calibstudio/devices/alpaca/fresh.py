@@ -80,28 +80,22 @@ class Fresh(Generic[T]):
             self._start()
             self._changed.notify_all()
             is_recent = self._is_recent(asked_at)
-            hung = asked_at - self._silent_since > self._first_s
-            limit = self._quick_s if is_recent or hung else self._first_s
-            if self._changed.wait_for(lambda: self._served >= ticket, limit):
-                if self._error is not None:
-                    raise self._error
-                return self._value  # type: ignore[return-value]
-            if self._value is not None and is_recent:
+            has_waited = asked_at - self._silent_since > self._first_s
+            is_known = is_recent or self._error is not None or has_waited
+            limit_s = self._quick_s if is_known else self._first_s
+            is_new = self._changed.wait_for(lambda: self._served >= ticket, limit_s)
+            if self._error is not None and (is_new or not is_recent):
+                raise self._error
+            if self._value is not None and (is_new or is_recent):
                 return self._value
-            waited = time.monotonic() - self._silent_since
-        raise silent(self._name(), f"for {duration(waited)}")
+            waited_s = time.monotonic() - (self._silent_since or asked_at)
+        raise silent(self._name(), f"for {duration(waited_s)}")
 
     def forget(self) -> None:
         """What was read before now does not count any more: something was changed."""
         with self._changed:
             self._epoch += 1
             self._value, self._read_at = None, -1e9
-
-    def put(self, value: T) -> None:
-        """Take a reading that was made elsewhere."""
-        with self._changed:
-            self._epoch += 1
-            self._value, self._error, self._read_at = value, None, time.monotonic()
 
     def _is_recent(self, now: float) -> bool:
         return self._value is not None and now - self._read_at < self._recent_s
@@ -130,8 +124,8 @@ class Fresh(Generic[T]):
             with self._changed:
                 if epoch != self._epoch:
                     continue  # something was changed meanwhile: read again
-                self._served, self._silent_since = ticket, None
-                self._error = error
+                self._served, self._error = ticket, error
                 if error is None:
                     self._value, self._read_at = value, time.monotonic()
+                    self._silent_since = self._read_at if self._wanted > ticket else None
                 self._changed.notify_all()

@@ -11,7 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from typing import Generic, TypeVar, cast
@@ -77,6 +77,7 @@ class _Call(Generic[T]):
         self.done = threading.Event()
         self.value: T | None = None
         self.error: Exception | None = None
+        self.is_abandoned = False
 
     def start(self) -> None:
         threading.Thread(target=self._run, daemon=True, name="alpaca request").start()
@@ -86,7 +87,15 @@ class _Call(Generic[T]):
             self.value = self._work(self._connection)
         except Exception as error:  # noqa: BLE001 - carried over to the thread that asked
             self.error = error
+        if self.is_abandoned:
+            self._connection.close()
         self.done.set()
+
+    def abandon(self) -> None:
+        """Nobody waits any more: its thread lets go of the connection when it wakes up."""
+        self.is_abandoned = True
+        if self.done.is_set():
+            self._connection.close()
 
 
 class Line:
@@ -99,6 +108,7 @@ class Line:
         self._lock = threading.Lock()
         self._connection: HTTPConnection | None = None
         self._used_at = 0.0
+        self._is_ended = False
 
     def ask(
         self,
@@ -132,8 +142,8 @@ class Line:
 
         def work(connection: HTTPConnection) -> Reply:
             connection.request(method, path, body=body, headers=headers)
-            response = connection.getresponse()
-            content = response.read(MAX_REPLY_BYTES + 1)
+            with closing(connection.getresponse()) as response:
+                content = response.read(MAX_REPLY_BYTES + 1)
             if len(content) > MAX_REPLY_BYTES:
                 raise BadReplyError(f"{self.name} answered with far too much text.")
             return Reply(response.status, response.headers.get_content_type(), content)
@@ -174,10 +184,10 @@ class Line:
             connection.request("GET", path, headers={"Accept": accept, "Connection": "close"})
             if connection.sock is not None:
                 connection.sock.settimeout(patience.first_byte_s)
-            response = connection.getresponse()
-            if connection.sock is not None:
-                connection.sock.settimeout(patience.stall_s)
-            return take(response)
+            with closing(connection.getresponse()) as response:
+                if connection.sock is not None:
+                    connection.sock.settimeout(patience.stall_s)
+                return take(response)
 
         line = Line(self.server, patience)
         line.name = self.name
@@ -194,6 +204,11 @@ class Line:
         if connection is not None:
             _cut(connection)
 
+    def end(self) -> None:
+        """Close for good: what still runs fails, and nothing opens it again."""
+        self._is_ended = True
+        self.close()
+
     def _is_kept(self) -> bool:
         """Whether there is an open connection that is young enough to be used again."""
         if self._connection is not None and time.monotonic() - self._used_at > _FRESH_AFTER_S:
@@ -209,6 +224,9 @@ class Line:
             # The same for connecting and for silence between bytes; the limit is watched outside.
             connection.timeout = self.patience.connect_s
             self._connection = connection
+        if self._is_ended:
+            self.close()
+            raise DeviceUnreachableError(f"{self.name} is closed.", hint="Connect it again.")
         if connection.sock is not None:
             connection.sock.settimeout(limit_s)
         call = _Call(_connecting_first(work, limit_s), connection)
@@ -221,9 +239,12 @@ class Line:
                 if time.monotonic() > ends:
                     raise silent(self.name, f"waited {duration(limit_s)}")
         except BaseException:
+            call.abandon()
             self.close()
             raise
         self._used_at = time.monotonic()
+        if self._is_ended:
+            self.close()  # it was ended while it connected
         if call.error is not None:
             self.close()
             raise self._told(call.error, limit_s) from call.error
