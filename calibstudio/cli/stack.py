@@ -20,6 +20,7 @@ from calibstudio.domain.recipe import (
     Weight,
 )
 
+_LEAVE_OUT, _STOP = "leave-out", "stop"
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(I?)B?", re.IGNORECASE)
 
@@ -103,6 +104,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="also write how many values were rejected at each pixel: REJ_LOW and REJ_HIGH",
     )
     parser.add_argument(
+        "--subtract",
+        type=Path,
+        metavar="FILE",
+        help="bias or dark that is taken out of every frame first",
+    )
+    parser.add_argument(
+        "--broken",
+        choices=(_LEAVE_OUT, _STOP),
+        default=_LEAVE_OUT,
+        help="a frame that is cut off, gone or of another size, also while it is read: go on "
+        "without it and say so, or stop (default: leave-out)",
+    )
+    parser.add_argument(
         "--memory", type=_size, metavar="SIZE", help="most memory, as 2G or 500M (default: 1G)"
     )
     parser.add_argument(
@@ -160,6 +174,8 @@ def run(args: argparse.Namespace, ctx: JobContext) -> Outcome:
         Path(args.out).absolute(),
         _settings(args),
         overscan=_overscan(args),
+        subtract=None if args.subtract is None else Path(args.subtract).absolute(),
+        stop_at_broken=args.broken == _STOP,
         memory_bytes=args.memory,
         threads=args.threads,
     )

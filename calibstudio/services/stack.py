@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -21,7 +20,8 @@ from calibstudio.domain.wording import count, duration, number, quantity, size
 from calibstudio.imaging.combine import CombineReport, FrameShare, Scale, combine, describe_rule
 from calibstudio.imaging.reject import resolve
 from calibstudio.services.overscan import OverscanError, TreatedRows, overscan_cards
-from calibstudio.services.stack_inputs import Skipped, StackedImage, StackInputs
+from calibstudio.services.stack_inputs import Skipped, StackedImage, StackInputs, without_repeats
+from calibstudio.services.stack_subtract import LessPlane, Subtrahend, open_subtrahend
 from calibstudio.store.publish import publish_file
 from calibstudio.store.stack_fits import HeaderCard, PlannedImage, StackFile, kept_cards
 
@@ -115,13 +115,16 @@ def stack_files(
     settings: StackSettings,
     *,
     overscan: OverscanSettings | None = None,
+    subtract: Path | None = None,
+    stop_at_broken: bool = False,
     memory_bytes: int | None = None,
     threads: int | None = None,
 ) -> StackReport:
     """Combine files into one FITS image with uncertainty and count.
 
-    Files with several images are combined image by image. A file that cannot be read is left
-    out and said; the others are combined. The result appears whole or not at all.
+    Files with several images are combined image by image. A file that cannot be read, or not
+    to its end, is left out and said, and the others are combined, unless ``stop_at_broken``.
+    The result appears whole or not at all.
 
     Parameters
     ----------
@@ -132,6 +135,10 @@ def stack_files(
         for colour sensors by colour.
     overscan
         What is taken out of every frame first, and cut away. None: nothing.
+    subtract
+        A bias or dark that is taken out of every frame, before levels are measured.
+    stop_at_broken
+        Stop at the first file that cannot be used, whatever is wrong with it.
     memory_bytes
         Most memory for pixels, None for 1 GiB; unpacked files beyond half of it go to temporary
         files beside the result.
@@ -144,7 +151,7 @@ def stack_files(
         If no more than half of the frames have one size and the same images (others than most
         are left out and said), or the memory does not suffice.
     FileProblemError
-        If no file can be read.
+        If no file can be read, or ``subtract`` cannot; with ``stop_at_broken`` if one cannot.
     WriteProblemError
         If ``out`` exists or cannot be written.
     Cancelled
@@ -157,35 +164,43 @@ def stack_files(
             f"{out} exists already. It was left as it is.",
             hint="Move it away, or choose another name.",
         )
-    paths, skipped = _without_repeats(files)
+    paths, skipped = without_repeats(files)
     memory = memory_bytes or DEFAULT_MEMORY
-    try:
-        done = _stack_alike(ctx, paths, out, settings, memory, threads, overscan)
-    except OverscanError as error:
-        if overscan is None or overscan.if_wrong is not IfWrong.UNTRIMMED:
-            raise
-        said = Skipped(paths[0], f"All frames were used untrimmed: {error}", error.hint)
-        done = _stack_alike(ctx, paths, out, settings, memory, threads, None)
-        skipped.append(said)
+    how = _How(settings, memory, threads, overscan, stop_at_broken)
+    with open_subtrahend(subtract) as how.subtrahend:
+        try:
+            done = _stack_alike(ctx, paths, out, how)
+        except OverscanError as error:
+            if overscan is None or overscan.if_wrong is not IfWrong.UNTRIMMED:
+                raise
+            said = Skipped(paths[0], f"All frames were used untrimmed: {error}", error.hint)
+            done = _stack_alike(ctx, paths, out, replace(how, overscan=None))
+            skipped.append(said)
     seconds = time.perf_counter() - started
     return replace(done, skipped=(*skipped, *done.skipped), seconds=seconds)
 
 
-def _stack_alike(
-    ctx: JobContext,
-    paths: Sequence[Path],
-    out: Path,
-    settings: StackSettings,
-    memory_bytes: int,
-    threads: int | None,
-    overscan: OverscanSettings | None,
-) -> StackReport:
+@dataclass(slots=True)
+class _How:
+    """What is done to all images of a stack."""
+
+    settings: StackSettings
+    memory_bytes: int
+    threads: int | None
+    overscan: OverscanSettings | None
+    stop_at_broken: bool
+    subtrahend: Subtrahend | None = None
+
+
+def _stack_alike(ctx: JobContext, paths: Sequence[Path], out: Path, how: _How) -> StackReport:
     """Combine what can be combined, going on without files that break while they are read."""
     skipped: list[Skipped] = []
     while True:
-        with StackInputs.open(paths, out.parent, memory_bytes, overscan) as inputs:
+        with StackInputs.open(paths, out.parent, how.memory_bytes, how.overscan) as inputs:
+            if how.stop_at_broken and inputs.skipped:
+                raise _stopped(inputs.skipped[0])
             try:
-                reports = _publish(ctx, inputs, out, settings, threads)
+                reports = _publish(ctx, inputs, out, how)
                 break
             except OverscanError:
                 lost = list(inputs.broken)
@@ -198,6 +213,8 @@ def _stack_alike(
                     raise
             finally:
                 skipped += inputs.skipped
+        if how.stop_at_broken:
+            raise _stopped(lost[0])
         skipped += lost
         gone = {one.path for one in lost}
         paths = [path for path in inputs.paths if path not in gone]
@@ -211,27 +228,16 @@ def _stack_alike(
     return StackReport(out, tuple(reports), used, tuple(skipped), 0.0, words, notes)
 
 
-def _without_repeats(files: Sequence[Path]) -> tuple[list[Path], list[Skipped]]:
-    """A frame given twice would count double, and its noise would seem smaller."""
-    seen: dict[Path, Path] = {}
-    skipped = []
-    for path in files:
-        # Not `Path.resolve`, which raises where links go round in a circle.
-        same = Path(os.path.realpath(path))
-        if same in seen:
-            message = f"{path} was given twice; it is used once."
-            skipped.append(Skipped(path, message, "Name every frame only once."))
-        else:
-            seen[same] = path
-    return list(seen.values()), skipped
+def _stopped(broken: Skipped) -> FileProblemError:
+    hint = f"{broken.hint} Or go on without it: --broken leave-out.".strip()
+    return FileProblemError(f"{broken.message} Nothing was combined.", hint=hint)
 
 
 def _publish(
     ctx: JobContext,
     inputs: StackInputs,
     out: Path,
-    settings: StackSettings,
-    threads: int | None,
+    how: _How,
 ) -> list[tuple[str, CombineReport]]:
     """Combine every image into a temporary file, and give it its name when all is done."""
     reports: list[tuple[str, CombineReport]] = []
@@ -241,14 +247,14 @@ def _publish(
             rows = [inputs.rows(image) for image in inputs.images]
             planned = [
                 PlannedImage(
-                    image.name, r[0].shape, _cards(inputs, image, settings, r), settings.maps
+                    image.name, r[0].shape, _cards(inputs, image, how, r), how.settings.maps
                 )
                 for image, r in zip(inputs.images, rows, strict=True)
             ]
             file = stack.enter_context(StackFile(temporary, planned))
             parts = ctx.split(*(p.shape[0] * p.shape[1] for p in planned))
             for i, part in enumerate(parts):
-                report = _combine(part, inputs, i, rows[i], file, settings, threads)
+                report = _combine(part, inputs, i, rows[i], file, how)
                 reports.append((inputs.images[i].name, report))
 
     publish_file(out, fill)
@@ -261,12 +267,14 @@ def _combine(
     index: int,
     rows: Sequence[RowSource],
     file: StackFile,
-    settings: StackSettings,
-    threads: int | None,
+    how: _How,
 ) -> CombineReport:
+    settings = how.settings
     measuring, combining = ctx.split(1.0 if settings.normalize != "none" else 0.0, 3.0)
     image, sink = inputs.images[index], file.sink(index)
-    scales, offsets = _normalisation(measuring, inputs, image, rows, settings)
+    plane = None if how.subtrahend is None else how.subtrahend.plane(image, rows[0].shape)
+    bare: Sequence[RowSource] = rows if plane is None else [LessPlane(r, plane) for r in rows]
+    scales, offsets = _normalisation(measuring, inputs, image, bare, settings)
     return combine(
         combining,
         rows,
@@ -274,10 +282,11 @@ def _combine(
         sink,
         scales=scales,
         offsets=offsets,
-        weights=_weights(inputs, image, rows, scales, offsets, settings),
+        subtract=None if plane is None else [plane] * len(rows),
+        weights=_weights(inputs, image, bare, scales, offsets, settings),
         maps=sink if settings.maps else None,
         memory_bytes=inputs.memory_bytes,
-        threads=threads,
+        threads=how.threads,
     )
 
 
@@ -395,11 +404,11 @@ def _listed(paths: Sequence[Path]) -> str:
 def _cards(
     inputs: StackInputs,
     image: StackedImage,
-    settings: StackSettings,
+    how: _How,
     rows: Sequence[RowSource],
 ) -> tuple[HeaderCard, ...]:
     """What the file says: what the first frame says of itself, and how it was combined."""
-    n = len(image.members)
+    n, settings = len(image.members), how.settings
     applied = resolve(replace(settings, normalize=Normalization.NONE), n).settings
     kept = kept_cards(*inputs.first_of(image))
     own: list[HeaderCard] = [
@@ -413,6 +422,8 @@ def _cards(
     ]
     if settings.weight is not Weight.NONE:
         own.append(("WGHTTYPE", settings.weight.value, "how much each frame counts"))
+    if how.subtrahend is not None:
+        own.append(("SUBFILE", how.subtrahend.path.name, "taken out of every frame"))
     return (*_shifted_bayer(kept, rows[0]), *own, *overscan_cards(rows, inputs.overscan))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -281,6 +282,21 @@ def _difference(look: Look, usual: Look, wrong: Sequence[str], others: int) -> s
     rest = " and ".join(dict.fromkeys(size(usual[n]) for n in wrong))
     where = f" in {', '.join(wrong)}" if wrong != [""] else ""
     return f"is {sizes} pixels{where}, the other {count(others, 'frame')} {rest}."
+
+
+def without_repeats(files: Sequence[Path]) -> tuple[list[Path], list[Skipped]]:
+    """A frame given twice would count double, and its noise would seem smaller."""
+    seen: dict[Path, Path] = {}
+    skipped = []
+    for path in files:
+        # Not `Path.resolve`, which raises where links go round in a circle.
+        same = Path(os.path.realpath(path))
+        if same in seen:
+            message = f"{path} was given twice; it is used once."
+            skipped.append(Skipped(path, message, "Name every frame only once."))
+        else:
+            seen[same] = path
+    return list(seen.values()), skipped
 
 
 def _none_left(paths: Sequence[Path], skipped: Sequence[Skipped]) -> FileProblemError:

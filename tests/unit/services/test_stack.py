@@ -153,6 +153,58 @@ def test_a_file_that_breaks_while_it_is_read_is_left_out_and_the_rest_goes_on(
     np.testing.assert_array_equal(fits.getdata(out), combined(stack[[0, 1, 3]], PLAIN)[0].image)
 
 
+@pytest.mark.parametrize("when", ["before", "while it is read"])
+def test_the_operator_may_ask_to_stop_at_a_broken_file(tmp_path: Path, when: str) -> None:
+    stack = np.random.default_rng(7).integers(0, 60000, (4, 300, 300)).astype(np.uint16)
+    paths = write_frames(tmp_path / "in", stack)
+    out = tmp_path / "out.fits"
+
+    def vanish(progress: Progress) -> None:
+        if progress.text == "Combining" and paths[2].stat().st_size > 100_000:
+            os.truncate(paths[2], 20_000)
+
+    if when == "before":
+        os.truncate(paths[2], 20_000)
+
+    with pytest.raises(FileProblemError, match=r"dark_003\.fits .* Nothing was combined") as caught:
+        stack_files(JobContext(None, vanish), paths, out, PLAIN, threads=1, stop_at_broken=True)
+
+    assert "--broken leave-out" in caught.value.hint
+    assert [p.name for p in tmp_path.iterdir()] == ["in"]
+
+
+def test_a_bias_is_taken_out_before_flats_are_scaled(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    bias = rng.normal(500, 20, (60, 80)).astype(np.float32)
+    fits.writeto(tmp_path / "bias.fits", bias)
+    light = np.linspace(0.5, 1.0, 80)[None, :] * np.array([20000, 25000, 30000])[:, None, None]
+    stack = np.rint(light + bias).astype(np.uint16)
+    paths = write_frames(tmp_path / "in", stack)
+    settings = StackSettings(reject=Rejection.NONE, normalize=Normalization.MULTIPLICATIVE)
+
+    stack_files(
+        JobContext(), paths, tmp_path / "out.fits", settings, subtract=tmp_path / "bias.fits"
+    )
+
+    image = fits.getdata(tmp_path / "out.fits")
+    expected = 25000 * np.linspace(0.5, 1.0, 80)[None, :]
+    np.testing.assert_allclose(image, np.broadcast_to(expected, image.shape), atol=1.0)
+    assert fits.getheader(tmp_path / "out.fits")["SUBFILE"] == "bias.fits"
+
+
+def test_what_cannot_be_subtracted_is_named(tmp_path: Path) -> None:
+    paths = write_frames(tmp_path / "in", realistic_stack(3, seed=1))
+    small = tmp_path / "small.fits"
+    fits.writeto(small, np.zeros((4, 5), np.float32))
+
+    with pytest.raises(CalibrationError, match=r"small\.fits is 5 × 4 pixels, the frames 40 × 8"):
+        stack_files(JobContext(), paths, tmp_path / "out.fits", PLAIN, subtract=small)
+    with pytest.raises(FileProblemError, match=r"gone\.fits is not there"):
+        stack_files(
+            JobContext(), paths, tmp_path / "o.fits", PLAIN, subtract=tmp_path / "gone.fits"
+        )
+
+
 def test_without_a_single_good_file_it_says_which_and_why(tmp_path: Path) -> None:
     bad = [tmp_path / "a.fits", tmp_path / "b.fits"]
     for path in bad:

@@ -1,0 +1,74 @@
+"""Whole processes in turn, with their times and memory."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of one command; the processor time includes its threads."""
+
+    wall_s: float
+    cpu_s: float
+    memory_mib: float
+
+
+def interleaved(
+    commands: dict[str, list[str]],
+    out: Path,
+    rounds: int,
+    *,
+    before: Callable[[], None] | None = None,
+) -> dict[str, list[Run]]:
+    """Run all commands in turn, each round beginning with another one."""
+    found: dict[str, list[Run]] = {name: [] for name in commands}
+    names = list(commands)
+    for turn in range(rounds):
+        for name in names[turn % len(names) :] + names[: turn % len(names)]:
+            out.unlink(missing_ok=True)
+            if before is not None:
+                before()
+            found[name].append(timed(commands[name]))
+            print(f"#   {name}: {found[name][-1].wall_s:.2f} s", file=sys.stderr, flush=True)
+    return found
+
+
+def timed(command: list[str]) -> Run:
+    """Run a command and return its times."""
+    started = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    wall = time.perf_counter() - started
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode != 0:
+        raise SystemExit(f"{' '.join(command)[:300]} ended with {process.returncode}")
+    return Run(wall, usage.ru_utime + usage.ru_stime, memory_mib(usage))
+
+
+def memory_mib(usage: resource.struct_rusage) -> float:
+    """Largest resident size; kilobytes on Linux, bytes on macOS."""
+    return usage.ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2)
+
+
+def ratios(many: list[Run], base: list[Run]) -> list[float]:
+    """Wall times of one round against each other."""
+    return [a.wall_s / b.wall_s for a, b in zip(many, base, strict=True)]
+
+
+def is_root() -> bool:
+    """Whether the page cache may be emptied."""
+    return hasattr(os, "geteuid") and os.geteuid() == 0
+
+
+def drop_caches() -> None:
+    """Forget what was read from disks."""
+    os.sync()
+    Path("/proc/sys/vm/drop_caches").write_text("3\n")
