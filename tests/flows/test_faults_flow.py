@@ -142,3 +142,18 @@ def test_frames_of_the_wrong_shape_are_not_kept_among_the_good_ones(
     words += [f.reason for f in operator.last.frames]
     assert report.accepted == ()
     assert any("479" in w for w in words), words
+
+
+def test_stale_frames_are_not_kept_among_the_good_ones(
+    night: SimulatedObservatory, tmp_path: Path
+) -> None:
+    assert night.faults is not None
+    night.faults.make("stale-frame")
+    operator = Operator({QuestionKind.FAILURE: [Answer.STOP]})
+
+    report = operator.run(night, biases(night), tmp_path)
+
+    words = [q.text for q in operator.questions] + [text for text, _ in report.problems]
+    words += [f.reason for f in operator.last.frames]
+    assert len(report.accepted) <= 1
+    assert any("equal to the frame before" in w for w in words), words

@@ -413,3 +413,24 @@ def test_frame_says_what_was_done(build: Build) -> None:
     assert frame.conversion == night.camera.conversion(120, FAST)
     assert frame.conversion is not None
     assert frame.conversion.e_per_adu == pytest.approx(0.78 * 10 ** (-0.6))
+
+
+def test_neighbours_and_following_frames_have_nothing_in_common(build: Build) -> None:
+    night = build("small", seed=3)
+    lamp(night, 1024)
+    frames = [flat(night, 2.0, gain=0) for _ in range(4)]
+
+    noises = []
+    for first, second in (frames[:2], frames[2:]):
+        difference = second - first
+        difference -= difference.mean(axis=1, keepdims=True)  # rows share their own noise
+        noises.append(difference / difference.std())
+
+    a, b = noises
+    pulls = {"frames": (a * b).mean() * np.sqrt(a.size)}
+    for dy, dx in ((0, 1), (1, 0), (1, 1), (0, 2), (2, 0), (0, 8), (64, 0), (0, 256), (256, 0)):
+        products = a[dy:, dx:] * a[: a.shape[0] - dy, : a.shape[1] - dx]
+        pulls[f"{dy}, {dx}"] = products.mean() * np.sqrt(products.size)
+    # Correlations of independent values scatter by 1 / sqrt(n).
+    assert max(abs(p) for p in pulls.values()) < 4.0, pulls
+    assert abs(((a**4).mean() - 3.0) * np.sqrt(a.size / 24.0)) < 5.0
