@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
+import os
+import sys
 import threading
 from datetime import UTC, datetime
 from math import inf
 from typing import Any
 
-from calibstudio.cli.frame import Outcome, write_json
+from calibstudio.cli.frame import Outcome, say_problem, write_json
 from calibstudio.devices.alpaca_server.server import LOOPBACK, USUAL_PORT, AlpacaServer
+from calibstudio.devices.simulator.camera import RENDER_THREAD
 from calibstudio.devices.simulator.faults import FAULT_KINDS
 from calibstudio.devices.simulator.observatory import (
     PRESETS,
@@ -22,6 +26,8 @@ from calibstudio.devices.simulator.truth_document import truth_document
 from calibstudio.domain.errors import UsageError
 from calibstudio.domain.faults import FULL_DISK, parse_fault, spelling
 from calibstudio.domain.jobs import JobContext
+
+PREPARING = "preparing"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -95,6 +101,8 @@ def run(args: argparse.Namespace, ctx: JobContext) -> Outcome:
                 ctx.token.wait(3600.0)
     finally:
         observatory.close()
+        if ctx.token.cancelled:
+            _end_without_waiting()
 
 
 def _announce(
@@ -146,6 +154,19 @@ def _of_devices(faults: list[str]) -> list[str]:
     return faults
 
 
+def _end_without_waiting() -> None:
+    """End the process when a picture is still being rendered, or its loops compiled.
+
+    Python would wait for these threads, which takes seconds, and may crash under them.
+    """
+    if not any(t.name.startswith((PREPARING, RENDER_THREAD)) for t in threading.enumerate()):
+        return
+    say_problem("Stopped. What was complete is kept.")
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(130)
+
+
 def _prepare() -> None:
     """Compile the pixel loops beside the serving, so that the first exposure does not wait."""
 
@@ -154,7 +175,7 @@ def _prepare() -> None:
 
         warm_up()
 
-    threading.Thread(target=warm, name="preparing", daemon=True).start()
+    threading.Thread(target=warm, name=PREPARING, daemon=True).start()
 
 
 def _speed(text: str) -> float:

@@ -40,6 +40,8 @@ SET_TEMP_RANGE_C = (-40.0, 30.0)
 BINNINGS = (1, 2, 3, 4)
 _TEMPERATURE_STEP_C = 0.02
 _OVERLAP_FROM_S = 0.02
+RENDER_THREAD = "simulated-sensor"
+"""How the names of threads begin that render pictures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ class SimulatedCamera:
         self._is_open, self._is_lost, self._lost_at_s = True, False, 0.0
         self._number = 0
         self._last: NDArray[np.uint16] | None = None
-        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="simulated-sensor")
+        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix=RENDER_THREAD)
 
     @property
     def info(self) -> CameraInfo:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -139,3 +139,27 @@ def test_the_truth_can_be_printed_without_serving(capsys: pytest.CaptureFixture[
 
     assert printed["seed"] == document["seed"] == 4
     assert printed["camera"]["converter_max_adu"] == 4095
+
+
+def test_it_ends_at_once_though_a_large_picture_is_being_rendered(checkout: Path) -> None:
+    command = [*COMMAND, "--port", "0", "--preset", "mono61", "--json"]
+    with subprocess.Popen(
+        command, cwd=checkout, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            url = f"{read_document(process)['url']}/api/v1/camera/0"
+            for member, form in (
+                ("connected", b"Connected=true"),
+                ("startexposure", b"Duration=0.1&Light=true"),
+            ):
+                urlopen(Request(f"{url}/{member}", form, method="PUT"), timeout=10).close()
+            begun = time.monotonic()
+
+            process.send_signal(signal.SIGTERM)
+            _, err = process.communicate(timeout=20)
+        finally:
+            process.kill()
+
+    assert time.monotonic() - begun < 5.0
+    assert process.returncode == 130
+    assert err == "calibstudio: Stopped. What was complete is kept.\n"
