@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -16,25 +17,7 @@ from calibstudio.domain.wording import file_size
 from calibstudio.services import system_check
 from calibstudio.services.logs import log_folder
 
-PACKAGES = (
-    "PySide6-Essentials",
-    "pyqtgraph",
-    "numpy",
-    "numba",
-    "llvmlite",
-    "astropy",
-    "photutils",
-    "alpyca",
-    "requests",
-    "indipyclient",
-    "rawpy",
-    "lz4",
-    "zstandard",
-    "PyYAML",
-    "SQLAlchemy",
-    "alembic",
-    "platformdirs",
-)
+_NAME = re.compile(r"[A-Za-z0-9._-]+")
 LITTLE_DISK = 5e9
 """A night of 24 MP darks and flats is some 5 GB."""
 
@@ -74,7 +57,7 @@ def _python() -> Check:
 
 def _packages() -> list[Check]:
     checks = []
-    for name in PACKAGES:
+    for name in _dependencies():
         try:
             found, verdict, cure = importlib.metadata.version(name), Verdict.GOOD, ""
         except importlib.metadata.PackageNotFoundError:
@@ -82,6 +65,13 @@ def _packages() -> list[Check]:
             cure = f"python -m pip install {name}"
         checks.append(Check(name, verdict, found, cure))
     return checks
+
+
+def _dependencies() -> list[str]:
+    """The libraries that the installed program asks for, in its own order."""
+    asked = importlib.metadata.requires("calibstudio") or []
+    names = (_NAME.match(requirement) for requirement in asked if "extra ==" not in requirement)
+    return [name[0] for name in names if name is not None]
 
 
 def _qt_pair() -> Check:
