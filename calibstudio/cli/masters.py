@@ -56,6 +56,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="GLOB:KEY=VALUE",
         help="correct a header value of the files that match, for example '*flat*:kind=flat'",
     )
+    parser.add_argument(
+        "--broken",
+        choices=("leave-out", "stop"),
+        default="leave-out",
+        help="a frame that is cut off or gone while it is read: build the master from the others "
+        "and say so, or do not build it (default: leave-out)",
+    )
 
 
 def run(args: argparse.Namespace, ctx: JobContext) -> Outcome:
@@ -83,7 +90,15 @@ def run(args: argparse.Namespace, ctx: JobContext) -> Outcome:
             keys=grouping_keys(recipe),
         )
         grouping, unmatched = _corrected(grouping, corrections)
-        report = build_masters(building, grouping, grouping.headers, library, recipe, out=out)
+        report = build_masters(
+            building,
+            grouping,
+            grouping.headers,
+            library,
+            recipe,
+            out=out,
+            stop_at_broken=args.broken == "stop",
+        )
     document = {
         "masters": [_master(built) for built in report.masters],
         "skipped": [_skipped(entry) for entry in report.skipped],

@@ -173,3 +173,13 @@ def _same_pixels(
             return f"It is a copy of {other.name}: the same pixels."
     alike.append(path)
     return ""
+
+
+def without_broken(chosen: Chosen) -> Chosen:
+    """Leave out the frames that cannot be read any more, each with the reason."""
+    from calibstudio.services.stack_inputs import broken_files
+
+    lost = {one.path: one for one in broken_files([h.path for h in chosen.headers])}
+    left = [LeftOut(path, f"{one.message} {one.hint}".strip()) for path, one in lost.items()]
+    headers = tuple(h for h in chosen.headers if h.path not in lost)
+    return replace(chosen, headers=headers, left_out=(*chosen.left_out, *left))

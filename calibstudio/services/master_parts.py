@@ -23,6 +23,8 @@ class Limits:
 
     memory_bytes: int | None = None
     threads: int | None = None
+    stop_at_broken: bool = False
+    """A frame that breaks while it is read stops its group; else it is left out."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from calibstudio.domain.errors import CalibStudioError
+from calibstudio.domain.errors import CalibStudioError, FileProblemError
 from calibstudio.domain.group_titles import group_titles
 from calibstudio.domain.grouping import Group, Grouping, LeftOut
 from calibstudio.domain.header import FrameHeader
@@ -81,6 +81,7 @@ def build_masters(
     out: Path | None = None,
     memory_bytes: int | None = None,
     threads: int | None = None,
+    stop_at_broken: bool = False,
     on_built: Callable[[BuiltMaster], None] | None = None,
 ) -> MastersReport:
     """Build, judge and file every master that the groups allow.
@@ -95,6 +96,9 @@ def build_masters(
         Where masters are filed, and where darks and biases are looked for that this run lacks.
     out
         Folder for the master files; the library's own when not given.
+    stop_at_broken
+        A frame that breaks while it is read (cut off, gone) stops its group; else the group is
+        built from the others, and it is said.
     on_built
         Called with every master as soon as it is filed, in this job's thread.
 
@@ -108,7 +112,7 @@ def build_masters(
     from calibstudio.services.master_choice import only_detectors
     from calibstudio.services.master_parts import Limits
 
-    limits = Limits(memory_bytes, threads)
+    limits = Limits(memory_bytes, threads, stop_at_broken)
     frames = {path: only_detectors(header) for path, header in headers.items()}
     run = _Run(grouping, frames, library, recipe, out or library.folder, limits, on_built)
     return run.all(ctx)
@@ -196,18 +200,29 @@ class _Run:
 
     def _build(self, ctx: JobContext, group: Group, title: str) -> BuiltMaster | None:
         from calibstudio.services.master_build import build_master
+        from calibstudio.services.master_choice import without_broken
 
         choosing, together, building = ctx.split(1, 1, 6)
         chosen = self._choose(choosing, group)
-        if len(chosen.headers) < self.recipe.min_frames:
-            reason = too_few(len(chosen.headers), self.recipe)
-            if chosen.left_out:
-                first = chosen.left_out[0]
-                reason += f" {first.path.name} was left out: {first.reason}"
-            self.skipped.append(SkippedGroup(title, reason, group=group))
-            return None
-        around = self._look_around(together, chosen)
-        written = build_master(building, chosen, around, self.recipe, self.folder, self.limits)
+        while True:
+            if len(chosen.headers) < self.recipe.min_frames:
+                reason = too_few(len(chosen.headers), self.recipe)
+                if chosen.left_out:
+                    first = chosen.left_out[0]
+                    reason += f" {first.path.name} was left out: {first.reason}"
+                self.skipped.append(SkippedGroup(title, reason, group=group))
+                return None
+            try:
+                around = self._look_around(together, chosen)
+                written = build_master(
+                    building, chosen, around, self.recipe, self.folder, self.limits
+                )
+                break
+            except FileProblemError:
+                rest = without_broken(chosen)
+                if self.limits.stop_at_broken or len(rest.headers) == len(chosen.headers):
+                    raise
+                chosen = rest
         added = self.library.add(written.path)
         return BuiltMaster(
             added.record,

@@ -240,18 +240,8 @@ class StackInputs:
 
     def broken_now(self) -> list[Skipped]:
         """Look again at every file after one could not be read to its end."""
-        lost = list(self.broken)
-        known = {one.path for one in lost}
-        for path in self.paths:
-            if path in known:
-                continue
-            try:
-                with open_frame(path) as file:
-                    for name in only_detectors(file.names):
-                        file.check(name)
-            except FileProblemError as error:
-                lost.append(Skipped(path, str(error), error.hint))
-        return lost
+        known = {one.path for one in self.broken}
+        return [*self.broken, *broken_files([p for p in self.paths if p not in known])]
 
     def __enter__(self) -> StackInputs:
         return self
@@ -266,6 +256,19 @@ def _written(file: FramePixels, key: str) -> str:
     if len(names) == 1:
         return names[0]
     return next(name for name in names if (name or PRIMARY).upper() == key)
+
+
+def broken_files(paths: Sequence[Path]) -> list[Skipped]:
+    """Look again at files of which one could not be read to its end: which, and why."""
+    lost = []
+    for path in paths:
+        try:
+            with open_frame(path) as file:
+                for name in only_detectors(file.names):
+                    file.check(name)
+        except FileProblemError as error:
+            lost.append(Skipped(path, str(error), error.hint))
+    return lost
 
 
 def _usual_shapes(looks: Sequence[Look]) -> Look:

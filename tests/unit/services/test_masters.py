@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from calibstudio.domain.errors import Cancelled
 from calibstudio.domain.grouping import Grouping
 from calibstudio.domain.grouping_rules import group_frames
-from calibstudio.domain.jobs import CancelToken, JobContext
+from calibstudio.domain.jobs import CancelToken, JobContext, Progress
 from calibstudio.domain.quality import Verdict
 from calibstudio.domain.recipe import Normalization, Recipe, Rejection, StackSettings, Weight
 from calibstudio.domain.regroup import excluded
@@ -444,6 +445,37 @@ def test_bad_frames_are_left_out_with_the_reason(night: Path, library: Library) 
     assert (row.file, row.reason) == ("broken.fits", left.reason)
     kept = replace(Recipe(), leave_out_bad=False)
     assert only(build(library, night, recipe=kept), "bias").excluded == ()
+
+
+@pytest.mark.parametrize("stop", [False, True])
+def test_a_frame_that_breaks_while_it_is_combined_is_left_out_or_stops_its_group(
+    night: Path, library: Library, stop: bool
+) -> None:
+    camera = Camera()
+    paths = take(night, camera, "bias", 5)
+    take(night, camera, "dark", 4, 60.0, first=20)
+    grouping = group(night)
+
+    def cut(progress: Progress) -> None:
+        if progress.text == "Combining" and paths[1].exists():
+            os.truncate(paths[1], 4000)
+            paths[1].rename(paths[1].with_suffix(".away"))
+
+    report = build_masters(
+        JobContext(None, cut), grouping, grouping.headers, library, Recipe(), stop_at_broken=stop
+    )
+
+    if stop:
+        (skipped,) = report.skipped
+        assert str(paths[1]) in skipped.reason
+        assert [b.record.kind for b in report.masters] == ["dark"]
+    else:
+        built = only(report, "bias")
+        assert report.skipped == ()
+        assert built.record.n_combined == 4
+        (left,) = built.excluded
+        assert left.path == paths[1]
+        assert "is not there" in left.reason
 
 
 def test_copies_and_frames_excluded_by_hand_are_left_out(night: Path, library: Library) -> None:
