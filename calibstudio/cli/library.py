@@ -204,10 +204,7 @@ def _show_text(record: MasterRecord, library: Library) -> str:
     ]
     lines += [f"  {u.kind} taken out: {u.file}" for u in record.used]
     lines += findings_text(record.assessment, "  ")
-    rows = [
-        (m.label, metric_text(m), m.verdict or "", m.why if m.value is None else "")
-        for m in record.assessment.metrics
-    ]
+    rows = [(m.label, metric_text(m), m.verdict or "", m.why) for m in record.assessment.metrics]
     lines += ["", *table(rows), ""]
     for row in library.inputs(record.sha256):
         said = "used" if row.used else "left out"

@@ -258,7 +258,11 @@ def _master_text(built: BuiltMaster) -> list[str]:
         f"      {record.path}",
     ]
     shown = [m for name in IN_SHORT if (m := record.assessment.metric(name)) is not None]
-    numbers = [f"{m.label.lower()} {metric_text(m)}" for m in shown if m.value is not None]
+    numbers = [
+        f"{m.label[:1].lower() if m.label[1:2].islower() else m.label[:1]}{m.label[1:]} {metric_text(m)}"
+        for m in shown
+        if m.value is not None
+    ]
     if numbers:
         lines.append(f"      {' · '.join(numbers)}")
     lines += [f"      {note}" for note in built.notes]
