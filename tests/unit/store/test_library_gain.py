@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
 from pathlib import Path
@@ -27,19 +28,14 @@ def make(path: Path, seed: int, kind: str, day: int, **changes: object) -> Path:
     findings = (Finding(Verdict.BAD, "x", "X.", metric=str(bad)),) if bad else ()
     values = {"camera": "One", "gain": 100.0, "binning": (1, 1), **changes}
     moved = [
-        type(i)(i.file, i.sha256, BEGIN + timedelta(days=day, seconds=k), *_rest(i))
-        for k, i in enumerate(make_inputs())
+        replace(entry, observed_utc=BEGIN + timedelta(days=day, seconds=k))
+        for k, entry in enumerate(make_inputs())
     ]
     content = make_content(
         kind=kind, key=values, values=values, ranges={}, used=(), inputs=tuple(moved),
         assessment=Assessment(tuple(metrics), findings),
     )  # fmt: skip
     return write_master(path, content, [make_detector(seed=seed)]).path
-
-
-def _rest(record: object) -> tuple[object, ...]:
-    words = ("exposure_s", "sensor_temp_c", "level_adu", "scale", "rejected_fraction", "used")
-    return (*(getattr(record, w) for w in words), getattr(record, "reason"))  # noqa: B009
 
 
 @pytest.fixture
