@@ -40,6 +40,7 @@ PAGES = (
     ("library", "Library"),
     ("calibrate", "Calibrate"),
     ("stacking", "Stacking"),
+    ("compared", "Compared with Siril"),
     ("numbers", "Numbers and verdicts"),
     ("equipment", "Equipment"),
     ("commands", "Command line"),
