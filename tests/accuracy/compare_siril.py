@@ -160,9 +160,9 @@ def report(
     lines = [
         "# Compared with Siril",
         "",
-        f"The same frames through Siril's command line ({version}) and through `calibstudio stack`:",
-        f"{SHAPE[1]} × {SHAPE[0]} pixels of 16 bits, noise of {NOISE_ADU:g}\u202fADU, and 0.5\u202f%"
-        " of the values hit by",
+        f"The same frames through Siril's command line ({version}) and through",
+        f"`calibstudio stack`: {SHAPE[1]} × {SHAPE[0]} pixels of 16 bits, noise of "
+        f"{NOISE_ADU:g}\u202fADU, and 0.5\u202f% of the values hit by",
         f"something bright. Written by `tests/accuracy/compare_siril.py`. Equal means within "
         f"{EQUAL_ADU:g}\u202fADU; Siril always",
         "keeps 4 values, so `--min-keep 4` was given.",
@@ -177,8 +177,8 @@ def report(
     lines += [
         "",
         "The largest differences are hits in 5 frames that one program keeps and the other does",
-        "not: so few values hardly tell noise from a hit. The automatic choice for 4 to 9 frames is",
-        "made for that.",
+        "not: so few values hardly tell noise from a hit. The automatic choice for 4 to 9 frames",
+        "is made for that.",
         "",
         "How the rules are defined is on the page [Stacking](stacking.md).",
     ]
