@@ -41,6 +41,7 @@ PAGES = (
     ("calibrate", "Calibrate"),
     ("stacking", "Stacking"),
     ("compared", "Compared with Siril"),
+    ("bad-pixels", "Bad pixels"),
     ("numbers", "Numbers and verdicts"),
     ("equipment", "Equipment"),
     ("commands", "Command line"),

@@ -15,7 +15,15 @@ from calibstudio.domain.jobs import JobContext
 from calibstudio.domain.kinds import FrameKind
 from calibstudio.domain.master import MasterRecord
 from calibstudio.domain.master_query import MasterQuery
-from calibstudio.domain.matching import Candidate, Values, candidate, ranked, temperature_rule
+from calibstudio.domain.matching import (
+    Candidate,
+    Values,
+    candidate,
+    ranked,
+    setting_rules,
+    temperature_rule,
+    usable_rule,
+)
 from calibstudio.domain.recipe import DarkScaling, Recipe
 from calibstudio.imaging.calibrate import dark_signal
 from calibstudio.imaging.dark_scaling import DarkLevel, dark_level, optimal_factor
@@ -51,7 +59,17 @@ def bias_for(
     """
     if chosen.group.kind == FrameKind.BIAS:
         return None
-    values = _values(chosen)
+    return bias_of(_values(chosen), _middle(chosen.headers), built_now, library, recipe)
+
+
+def bias_of(
+    values: Values,
+    at: datetime | None,
+    built_now: Sequence[MasterRecord],
+    library: Library,
+    recipe: Recipe,
+) -> MasterRecord | None:
+    """Return the best bias of these settings and this temperature, or None."""
     records = [
         r
         for r in _all(built_now, library, [FrameKind.BIAS])
@@ -59,8 +77,26 @@ def bias_for(
     ]
     found = _candidates(values, records, recipe)
     now = [r.sha256 for r in built_now]
-    best = ranked(found, values, at=_middle(chosen.headers), first=now)
+    best = ranked(found, values, at=at, first=now)
     return best[0].record if best else None
+
+
+def same_sensor(
+    values: Values,
+    kinds: Sequence[str],
+    built_now: Sequence[MasterRecord],
+    library: Library,
+) -> list[MasterRecord]:
+    """Return the usable masters of these kinds with the same settings of the camera.
+
+    Temperature, exposure and filter do not matter; those of this run come first, then the newest.
+    """
+    found = [
+        Candidate(record, (usable_rule(record), *setting_rules(values, record.values)))
+        for record in _all(built_now, library, kinds)
+    ]
+    now = [r.sha256 for r in built_now]
+    return [c.record for c in ranked(found, values, first=now)]
 
 
 def subtraction_for(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from calibstudio.services.master_stack import is_rate, stack_detector
 from calibstudio.services.master_values import CommonValues, common_values
 from calibstudio.store.copied_cards import agreeing_cards
 from calibstudio.store.master_cards import Combined, MasterContent
-from calibstudio.store.master_fits import Detector, Written, write_master
+from calibstudio.store.master_fits import Written, write_master
 from calibstudio.store.master_names import master_name, short_hash
 from calibstudio.store.recipes import recipe_document
 
@@ -82,13 +82,14 @@ def build_master(
         recipe=recipe.name,
     )
     judging.progress(0.5, f"Writing {name.name}")
-    return write_free(folder / name, content, [s.detector for s in stacked])
+    detectors = [s.detector for s in stacked]
+    return free_write(folder / name, lambda path: write_master(path, content, detectors))
 
 
 MOST_NAMES = 99
 
 
-def write_free(path: Path, content: MasterContent, detectors: Sequence[Detector]) -> Written:
+def free_write(path: Path, write: Callable[[Path], Written]) -> Written:
     """Write a master; another with the name of its pattern is never replaced: then ``name-2``.
 
     Names of other systems do not tell every master apart. A master with the same bytes under one
@@ -102,7 +103,7 @@ def write_free(path: Path, content: MasterContent, detectors: Sequence[Detector]
     for number_ in range(1, MOST_NAMES):
         name = path if number_ == 1 else path.with_name(f"{path.stem}-{number_}{path.suffix}")
         try:
-            return write_master(name, content, detectors)
+            return write(name)
         except WriteProblemError:
             if not name.is_file() or number_ == MOST_NAMES - 1:
                 raise
