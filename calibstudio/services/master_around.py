@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from calibstudio.domain.detectors import extension_name
 from calibstudio.domain.header import FrameHeader
 from calibstudio.domain.jobs import JobContext
 from calibstudio.domain.kinds import FrameKind
@@ -40,8 +41,8 @@ from calibstudio.services.master_plan import (
 from calibstudio.services.master_scale import Growth, is_rate_record
 from calibstudio.services.master_take import read_planes
 from calibstudio.services.master_values import common_values
+from calibstudio.services.overscan import read_treated
 from calibstudio.store.master_fits import open_pixels
-from calibstudio.store.pixels import read_image
 
 MOST_MEASURED = 6
 """Darks whose dark signal is measured for one group of flats: the nearest in exposure."""
@@ -115,8 +116,7 @@ def subtraction_for(
     now = [r.sha256 for r in built_now]
     pedestal = _pedestal(values, found, at, now)
     frames = [
-        FlatFrame(h.path, h.exposure_s, chosen.levels_adu.get(h.path, float("nan")) - pedestal)
-        for h in chosen.headers
+        FlatFrame(h.path, h.exposure_s, chosen.level_of(h.path) - pedestal) for h in chosen.headers
     ]
     times = [f.exposure_s for f in frames if f.exposure_s is not None]
     middle = sorted(times)[len(times) // 2] if times else None
@@ -180,7 +180,8 @@ class _Optimiser:
 
     def __init__(self, chosen: Chosen) -> None:
         self._image = chosen.images[0]
-        self._detector = "" if len(chosen.images) == 1 else self._image
+        self._detector = extension_name(self._image, alone=len(chosen.images) == 1)
+        self._overscan = chosen.overscan
         self._headers = {h.path: h for h in chosen.headers}
         self._planes: dict[str, NDArray[np.float32]] = {}
 
@@ -189,7 +190,7 @@ class _Optimiser:
         header = self._headers[path]
         below, above = self._plane(bias), self._plane(dark)
         signal = above if dark.bias_subtracted else above - below
-        light = read_image(path, self._image).astype(np.float32)
+        light = read_treated(path, self._image, self._overscan)
         light += np.float32(header.pedestal_adu)
         return optimal_factor(light - below, signal, step=2 if header.bayer else 1)[0]
 
@@ -200,7 +201,7 @@ class _Optimiser:
 
 
 def _values(chosen: Chosen) -> Values:
-    return {**common_values(chosen.headers, chosen.group.key).values, **chosen.group.key}
+    return {**common_values(chosen.headers, chosen.key).values, **chosen.key}
 
 
 def _middle(headers: Sequence[FrameHeader]) -> datetime | None:

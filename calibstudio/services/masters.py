@@ -277,6 +277,7 @@ class _Run:
             replace(chosen.group, frames=frames),
             {h.path: h for h in chosen.headers},
             biases=biases,
+            overscan=chosen.overscan,
         )
         now = tuple(b.record for b in self.built)
         bias = bias_for(chosen, now, self.library, self.recipe)

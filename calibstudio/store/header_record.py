@@ -34,6 +34,7 @@ class Source:
     images: tuple[str, ...]
     shapes: tuple[tuple[int, int] | None, ...] = ()
     """(rows, columns) of every image."""
+    sections: str = ""
     planes: int = 1
     damage: str = ""
     is_xisf: bool = False
@@ -98,6 +99,7 @@ def header_record(source: Source, site_zone: str | None) -> FrameHeader:
         calibrated=calibrated,
         images=source.images,
         detectors=described(source.images, source.shapes),
+        sections=source.sections,
         planes=source.planes,
         damage=source.damage,
         site_longitude_deg=lasting.longitude_deg,
