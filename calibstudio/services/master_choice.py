@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
@@ -82,11 +82,27 @@ def choose_frames(
         hashes,
         levels,
         tuple(LeftOut(path, reason) for path, reason in reasons.items()),
-        notes=(*(note for note in group.notes if note.startswith("By hand: ")), *makes.notes),
+        notes=(
+            *_left_in(used, makes),
+            *(note for note in group.notes if note.startswith("By hand: ")),
+            *makes.notes,
+        ),
         overscan=makes.overscan,
         overscan_adu=taken,
         kept=" ".join(makes.parts) if makes.overscan.trim else "",
         words=makes.words(images or ("",)),
+    )
+
+
+def _left_in(used: Sequence[FrameHeader], makes: Makes) -> tuple[str, ...]:
+    """Say that an overscan stays in the master, where frames have one and nothing is done."""
+    said = {h.sections for h in used if "BIASSEC" in h.sections or "BSEC" in h.sections}
+    if not said or makes.overscan.active or makes.notes:
+        return ()
+    which = said.pop() if len(said) == 1 else "their sections differ"
+    return (
+        f"The overscan of the frames stays in ({which}); [overscan] in a recipe takes it out and "
+        "trims.",
     )
 
 

@@ -233,7 +233,9 @@ class _Run:
             new=written.new,
             used=around.subtraction.masters,
             excluded=chosen.left_out,
-            notes=(*around.subtraction.sentences, *group.notes),
+            notes=tuple(
+                dict.fromkeys((*chosen.notes, *around.subtraction.sentences, *group.notes))
+            ),
         )
 
     def _map_defects(self, ctx: JobContext) -> None:

@@ -106,6 +106,7 @@ def test_trimmed_and_untrimmed_never_match(tmp_path: Path) -> None:
             build(biases, library, recipe)
         plain = of_kind(build(flats, library, Recipe()), "flat")
         assert plain.used == ()
+        assert any("overscan of the frames stays in (BIASSEC" in n for n in plain.notes)
         assert any("treatment of the overscan" in n or "size" in n for n in plain.notes)
         trimmed = of_kind(build(flats, library, TREATED), "flat")
         assert len(trimmed.used) == 1
@@ -124,6 +125,7 @@ def test_wrong_sections_leave_out_a_frame_or_all_are_untrimmed(tmp_path: Path) -
         kind = replace(TREATED.overscan, if_wrong=IfWrong.UNTRIMMED)
         recipe = Recipe(overscan=kind, leave_out_bad=False)
         whole = of_kind(build(night, library, recipe), "bias")
+    assert any("used untrimmed" in note for note in whole.notes)
     master = read_master(whole.record.path)
     assert master.image().shape == (NY, NX + NB)
     assert whole.record.n_combined == 5
