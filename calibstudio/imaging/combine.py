@@ -207,7 +207,10 @@ def combine(
     if rule.settings.reject is Rejection.PERCENTILE:
         frames = with_true_sizes(frames)
     threads = threads if threads is not None else available_threads()
-    compiled = _kernels(ctx)
+    # Compiling is done once; then it takes far longer than most stacks.
+    once = 0.0 if kernels.kernels_ready() or kernels.kernels_cached() else 1.0
+    preparing, ctx = ctx.split(once, 1.0)
+    compiled = _kernels(preparing)
     started = time.perf_counter()
     noise = noise_limits(frames, rule, read_noise_adu)
     with MEMORY.memory(memory_bytes) as memory:
@@ -321,21 +324,11 @@ def _kernels(ctx: JobContext) -> kernels.Kernels:
     """Return the kernels; while they are compiled for the first time a cancel is heard."""
     if kernels.kernels_ready():
         return kernels.load_kernels()
-    failed: list[BaseException] = []
 
-    def load() -> None:
-        try:
-            kernels.load_kernels()
-        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
-            failed.append(error)
+    def listen(share: float) -> None:
+        ctx.progress(min(share, 0.999), "Preparing the stacking engine, once after installation")
 
-    thread = threading.Thread(target=load, name="stack-kernels", daemon=True)
-    thread.start()
-    while thread.is_alive():
-        thread.join(_LISTEN_S)
-        ctx.progress(0.0, "Preparing the stacking engine (only the first time)")
-    if failed:
-        raise failed[0]
+    kernels.warm_kernels(listen)
     return kernels.load_kernels()
 
 
