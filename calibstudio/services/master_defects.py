@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from calibstudio.domain.defects import Defect, DefectList
+from calibstudio.domain.detectors import PRIMARY
 from calibstudio.domain.grouping import Group
 from calibstudio.domain.header import FrameHeader, HeaderValue
 from calibstudio.domain.jobs import JobContext
 from calibstudio.domain.kinds import BPM, FrameKind
 from calibstudio.domain.master import InputRecord, MasterRecord, UsedMaster
 from calibstudio.domain.matching import HARD, usable_rule
+from calibstudio.domain.overscan import OverscanSettings
 from calibstudio.domain.quality import Assessment
 from calibstudio.domain.recipe import DefectSettings, Recipe
 from calibstudio.domain.thresholds import DEFAULT_THRESHOLDS
@@ -34,11 +36,11 @@ from calibstudio.services.master_build import SOFTWARE, free_write
 from calibstudio.services.master_scale import dark_time, is_rate_record
 from calibstudio.services.master_take import unchanged
 from calibstudio.services.masters import BuiltMaster
+from calibstudio.services.overscan import open_treated
 from calibstudio.store.defect_fits import Mask, write_defects
 from calibstudio.store.master_cards import Combined, MasterContent
 from calibstudio.store.master_fits import MasterPixels, Written
 from calibstudio.store.master_names import master_name, short_hash
-from calibstudio.store.pixels import open_rows
 from calibstudio.store.recipes import recipe_document
 
 KEY = (*HARD, "set_temp_c", "sensor_temp_c")
@@ -54,6 +56,8 @@ class Sources:
     flat: MasterRecord | None
     frames: tuple[FrameHeader, ...] = ()
     """Of the dark, where there are enough to see unstable pixels."""
+    overscan: OverscanSettings = field(default_factory=OverscanSettings)
+    """What was done to them for the dark."""
 
     @property
     def masters(self) -> tuple[MasterRecord, ...]:
@@ -114,7 +118,9 @@ def _sources(
         bias = same[0] if same else bias
     enough = len(frames) >= recipe.defects.min_frames
     enough = enough and (bias is not None or not is_rate_record(dark))
-    return Sources(dark, bias, flats[0] if flats else None, frames if enough else ())
+    is_treated = dark.key.get("overscan") == recipe.overscan.words
+    overscan = recipe.overscan if is_treated else OverscanSettings()
+    return Sources(dark, bias, flats[0] if flats else None, frames if enough else (), overscan)
 
 
 def _used(one: BuiltMaster, headers: Mapping[Path, FrameHeader]) -> tuple[FrameHeader, ...]:
@@ -243,7 +249,10 @@ def _dark(sources: Sources, pixels: Mapping[str, MasterPixels], name: str) -> Da
 def _scatter(
     ctx: JobContext, sources: Sources, name: str, dark: DarkSignal, edges: Edges
 ) -> Scatter:
-    rows = [open_rows(h.path, name or h.images[0]) for h in sources.frames]
+    rows = [
+        open_treated(h.path, h.images[0] if name in ("", PRIMARY) else name, sources.overscan)
+        for h in sources.frames
+    ]
     try:
         return measure_scatter(ctx, rows, dark, edges)
     finally:

@@ -96,6 +96,28 @@ def test_bias_and_flat_without_their_overscan(tmp_path: Path) -> None:
     assert np.std(lamp.image()) == pytest.approx(noise, rel=0.1)
 
 
+def test_a_bad_pixel_map_of_trimmed_frames(tmp_path: Path) -> None:
+    """Unstable pixels are looked for in the frames as they were combined."""
+    night = tmp_path / "night"
+    night.mkdir()
+    rng = np.random.default_rng(8)
+    for i in range(16):
+        pixels = rng.normal(1000.0 + 40.0 * i, 4.0, (NY, NX + NB))
+        pixels[20, 30] += 4000.0
+        pixels[40, 50] += 900.0 * (i % 2)
+        cards = {"BIASSEC": f"[{NX + 1}:{NX + NB},1:{NY}]", "TRIMSEC": f"[1:{NX},1:{NY}]"}
+        data = np.rint(pixels).astype(np.uint16)
+        fits.PrimaryHDU(data, header("dark", 60.0, i, **cards)).writeto(night / f"d{i}.fits")
+    with Library.open(tmp_path / "library") as library:
+        report = build(night, library, TREATED)
+        assert not report.skipped
+        found = next(b for b in report.masters if b.record.kind not in ("dark", "bias"))
+    flags = fits.getdata(found.record.path)
+    assert flags.shape == (NY, NX)
+    assert flags[20, 30] and flags[40, 50]
+    assert np.count_nonzero(flags) < 10
+
+
 def test_trimmed_and_untrimmed_never_match(tmp_path: Path) -> None:
     biases, flats = tmp_path / "biases", tmp_path / "flats"
     take(biases, "bias")
