@@ -71,7 +71,10 @@ def plan_for(
         raise OverscanError(f"{label} {error}.", hint=_HINT) from error
 
 
-_HINT = "Name the sections yourself (overscan.bias and overscan.data), or leave it out."
+_HINT = (
+    "Name the sections yourself (--biassec and --datasec; overscan.bias and overscan.data in a "
+    "recipe), or leave it out."
+)
 
 
 def open_treated(path: Path, image: str, settings: OverscanSettings) -> RowSource:

@@ -149,7 +149,8 @@ def _read_lasting(source: Source) -> _Lasting:
     values["row_order"] = fields.read_text(lookup, "row_order", ("ROWORDER",))
     values["saturation_adu"] = fields.read_saturation(lookup)
     if source.shape is not None:
-        lookup.origin["shape"] = "Image geometry" if source.is_xisf else "NAXIS cards"
+        plain = "NAXIS cards" if given.word == "card" else given.word
+        lookup.origin["shape"] = "Image geometry" if source.is_xisf else plain
     return _Lasting(
         kind,
         says_master,
