@@ -21,6 +21,7 @@ from calibstudio import __version__
 from calibstudio.domain.equipment import Observatory
 from calibstudio.domain.errors import CalibStudioError
 from calibstudio.domain.jobs import JobContext
+from calibstudio.gui.capture.cut_off import CutOffOffer
 from calibstudio.gui.context import GuiContext, RigChoice
 from calibstudio.gui.equipment_state import EquipmentState
 from calibstudio.gui.garbage import GuiGarbage
@@ -74,6 +75,7 @@ class App:
         self._folder = folder
         self._undo_hooks: Callable[[], None] | None = None
         self._garbage = GuiGarbage()
+        self._cut_off = CutOffOffer(context, window)
         self._closed = False
         window.first_painted.connect(self._on_first_painted)
         window.closing.connect(self.qt.quit)
@@ -131,6 +133,7 @@ class App:
         context.equipment.start()
         self.window.status_bar.start()
         QTimer.singleShot(WARM_AFTER_MS, self._warm)
+        self._cut_off.look()
         for complaint in self._complaints:
             context.toasts.say(complaint, "warn")
         if self._folder is not None:
@@ -203,7 +206,7 @@ def build(
     UsageError
         There is no rig of that name.
     """
-    from calibstudio.services.settings import settings_path
+    from calibstudio.services.settings import data_folder, settings_path
 
     options = options or Options()
     qt = _application()
@@ -215,7 +218,9 @@ def build(
     )
     theme.attach(qt)
     qt.setWindowIcon(icon("calibrate", theme.tokens, "accent"))
-    opened = open_rig or open_equipment
+    from calibstudio.devices import rigs
+
+    opened = open_rig or rigs.open_rig
     observatory = _first_rig(opened, options.rig, settings)
     state = SettingsState(settings, store.write)
     library = LibraryOpener(lambda: _library_now(options, settings, state.current))
@@ -228,7 +233,7 @@ def build(
         problems=ProblemReporter(),
         toasts=Toasts(),
         open_library=library,
-        data_folder=options.data_folder or _data_folder(),
+        data_folder=options.data_folder or data_folder(),
         rigs=simulated_rigs(),
         open_rig=opened,
     )
@@ -268,44 +273,11 @@ def _first_rig(
         return opened("")
 
 
-def open_equipment(name: str) -> Observatory:
-    """Open equipment by what the command line or the settings call it.
-
-    ``alpaca://HOST:PORT`` is the first camera, filter wheel, cover and telescope of that server;
-    everything else is a simulated observatory.
-
-    Raises
-    ------
-    UsageError, DeviceError
-        There is no such equipment, or it does not answer.
-    """
-    from calibstudio.devices.alpaca.address import SCHEME
-
-    if not name.startswith(SCHEME):
-        return open_simulated(name)
-    from calibstudio.devices.alpaca.rig import open_alpaca, rig_at
-
-    return open_alpaca(rig_at(name))
-
-
-def open_simulated(name: str) -> Observatory:
-    """Open a simulated observatory by the name of its preset; empty for the first."""
-    from calibstudio.devices.simulator.observatory import PRESETS, simulated_observatory
-
-    return simulated_observatory(name or next(iter(PRESETS)))
-
-
 def simulated_rigs() -> tuple[RigChoice, ...]:
     """Return the simulated observatories on offer."""
     from calibstudio.devices.simulator.observatory import PRESETS
 
     return tuple(RigChoice(name, preset.title) for name, preset in PRESETS.items())
-
-
-def _data_folder() -> Path:
-    from platformdirs import user_data_path
-
-    return user_data_path("calibstudio", appauthor=False)
 
 
 def _warm(ctx: JobContext, *, simulated: bool) -> None:
@@ -316,8 +288,8 @@ def _warm(ctx: JobContext, *, simulated: bool) -> None:
         from calibstudio.devices.simulator.render import warm_up
 
         warm_up()
-    text = "Preparing the stacking engine"
-    warm_kernels(lambda share: ctx.progress(0.5 + 0.5 * min(share, 0.999), text))
+    ctx.progress(0.5, "Preparing")
+    warm_kernels()
 
 
 def _within(seconds: float, work: Callable[[], None]) -> bool:

@@ -99,12 +99,17 @@ def run(args: argparse.Namespace, ctx: JobContext) -> Outcome:
             out=out,
             stop_at_broken=args.broken == "stop",
         )
-    document = {
+    document = masters_document(report)
+    return Outcome(document, masters_text(report, recipe), masters_problems(report, unmatched))
+
+
+def masters_document(report: MastersReport) -> dict[str, Any]:
+    """What a run built, as JSON carries it."""
+    return {
         "masters": [_master(built) for built in report.masters],
         "skipped": [_skipped(entry) for entry in report.skipped],
         "not_stacked": [_skipped(entry) for entry in report.left],
     }
-    return Outcome(document, _text(report, recipe), _problems(report, unmatched))
 
 
 def parse_correction(text: str) -> tuple[str, str, HeaderValue]:
@@ -192,7 +197,8 @@ def _skipped(entry: SkippedGroup) -> dict[str, Any]:
     return plain
 
 
-def _problems(report: MastersReport, unmatched: Iterable[str]) -> list[Problem]:
+def masters_problems(report: MastersReport, unmatched: Iterable[str] = ()) -> list[Problem]:
+    """What went wrong: skipped groups, BAD masters, corrections that fit no file."""
     problems = [
         Problem(f"--set {glob} fits no file.", "Put the pattern in quotes.") for glob in unmatched
     ]
@@ -229,7 +235,8 @@ def _no_kind(entries: Sequence[SkippedGroup]) -> Problem:
     )
 
 
-def _text(report: MastersReport, recipe: Recipe) -> str:
+def masters_text(report: MastersReport, recipe: Recipe) -> str:
+    """Say what a run built."""
     lines: list[str] = []
     for built in report.masters:
         lines += [*_master_text(built), ""]
@@ -258,17 +265,12 @@ def _master_text(built: BuiltMaster) -> list[str]:
         f"      {record.path}",
     ]
     shown = [m for name in IN_SHORT if (m := record.assessment.metric(name)) is not None]
-    numbers = [f"{_within(m.label)} {metric_text(m)}" for m in shown if m.value is not None]
+    numbers = [f"{m.label.lower()} {metric_text(m)}" for m in shown if m.value is not None]
     if numbers:
         lines.append(f"      {' · '.join(numbers)}")
     lines += [f"      {note}" for note in built.notes]
     lines += [f"      {e.path.name} was left out. {e.reason}" for e in built.excluded]
     return lines + findings_text(record.assessment, "      ")
-
-
-def _within(label: str) -> str:
-    """A label inside a line: small at the start, unless it is an abbreviation (S/N)."""
-    return label if not label[1:2].islower() else label[:1].lower() + label[1:]
 
 
 def _entries(entries: Sequence[SkippedGroup]) -> list[str]:

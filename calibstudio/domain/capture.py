@@ -202,6 +202,8 @@ class CaptureStatus:
     question: Question | None = None
     folder: Path | None = None
     """The night's folder."""
+    journal: Path | None = None
+    """The file of the sequence."""
     bytes_a_frame: int | None = None
     bias_adu: float | None = None
     """Bias level used for the search."""
@@ -236,6 +238,8 @@ class CaptureReport:
     folder: Path | None
     state_path: Path | None = None
     """Where the sequence can be resumed from; None when there is nothing left to do."""
+    journal: Path | None = None
+    """The file of the sequence, whatever is left to do."""
     stopped: bool = False
     """Ended before all steps were done, because it was asked to."""
     problems: tuple[tuple[str, str], ...] = ()

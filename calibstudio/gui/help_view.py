@@ -40,11 +40,10 @@ PAGES = (
     ("library", "Library"),
     ("calibrate", "Calibrate"),
     ("stacking", "Stacking"),
-    ("compared", "Compared with Siril"),
-    ("bad-pixels", "Bad pixels"),
     ("numbers", "Numbers and verdicts"),
     ("equipment", "Equipment"),
     ("commands", "Command line"),
+    ("run", "Capture without a screen"),
     ("keys", "Keys"),
     ("licences", "About and licences"),
 )

@@ -268,6 +268,7 @@ def _report(run: SequenceRun, *, stopped: bool, why: str) -> CaptureReport:
         frames=tuple(run.frames),
         folder=run.folder,
         state_path=None if is_done or run.state_log is None else run.state_log.path,
+        journal=None if run.state_log is None else run.state_log.path,
         stopped=stopped,
         problems=tuple(problems),
     )

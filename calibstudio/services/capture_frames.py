@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import math
+import os
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -20,6 +22,7 @@ from calibstudio.domain.errors import (
     UnsupportedRequestError,
     WriteProblemError,
 )
+from calibstudio.domain.faults import FULL_DISK, is_out_of_order
 from calibstudio.domain.kinds import FrameKind
 from calibstudio.domain.plan import CaptureStep, readout_s
 from calibstudio.domain.quality import Assessment, Finding, Verdict
@@ -28,7 +31,7 @@ from calibstudio.services.capture_patience import Patience
 from calibstudio.services.capture_room import Room, is_full
 from calibstudio.services.capture_run import SequenceRun, StepEnded
 from calibstudio.services.capture_scene import Scene
-from calibstudio.services.frames_disk import refuse_when_full
+from calibstudio.store.publish import write_problem
 from calibstudio.store.raw_fits import stored_bayer
 
 RETRIES = 3
@@ -324,7 +327,9 @@ class FrameTaker:
         run = self._run
         while True:
             try:
-                refuse_when_full(run.around.observatory, run.around.sink.folder)
+                if is_out_of_order(run.around.observatory.faults, FULL_DISK):
+                    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                    raise write_problem(run.around.sink.folder, full)
                 return run.around.sink.write(frame, notes, aside=aside)
             except WriteProblemError as error:
                 if is_full(error) and self._room.is_short(step):

@@ -143,6 +143,7 @@ class SequenceRun:
                 stopping=self.around.control.stopping and not self.finished,
                 question=self.question,
                 folder=self.folder,
+                journal=None if self.state_log is None else self.state_log.path,
                 bytes_a_frame=None
                 if step is None
                 else frame_bytes(self.around.info, step.settings),

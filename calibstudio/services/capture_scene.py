@@ -29,7 +29,7 @@ from calibstudio.domain.plan import (
     CaptureStep,
     LightSource,
 )
-from calibstudio.domain.wording import number, quantity, temperature
+from calibstudio.domain.wording import duration, number, quantity, temperature
 from calibstudio.services.capture_journal import Before
 from calibstudio.services.capture_patience import Patience
 from calibstudio.services.capture_run import SequenceRun, SequenceStopped, StepEnded
@@ -379,7 +379,7 @@ class Scene:
                     )
                 return
             holds = result.holds_c if result.holds_c is not None else target_c
-            if self._ask_about_cooler(target_c, holds, result.power_pct) is Answer.YES:
+            if self._ask_about_cooler(target_c, holds, result) is Answer.YES:
                 asked_c = step.settings.set_temp_c
                 self._accepted_temp[asked_c if asked_c is not None else target_c] = holds
                 self._run.remember_agreed(asked_c if asked_c is not None else target_c, holds)
@@ -438,7 +438,8 @@ class Scene:
             self._run.activity(ActivityKind.COOLING, state.text, state.seconds_to_go, can_skip=True)
 
         def skipped() -> bool:
-            return around.control.take_skip() or around.control.stopping
+            asked = around.control.take_skip() or around.control.stopping
+            return asked or not around.cooling.wait
 
         around.control.take_skip()
         result = cool_to(
@@ -454,16 +455,26 @@ class Scene:
             raise SequenceStopped
         return result
 
-    def _ask_about_cooler(self, target_c: float, holds_c: float, power: float | None) -> Answer:
+    def _ask_about_cooler(self, target_c: float, holds_c: float, result: CoolingResult) -> Answer:
+        power = result.power_pct
         at = "full power" if power is None else quantity(power, "%")
         reserve = quantity(100 * self._run.around.cooling.reserve, "%")
-        answers = {**COOLER_ANSWERS, Answer.YES: f"Use {temperature(holds_c)}"}
+        text = (
+            f"Cooler at {at}. It cannot hold {temperature(target_c)} tonight; "
+            f"{temperature(holds_c)} leaves {reserve} in reserve."
+        )
+        if result.late:
+            waited = duration(self._run.around.cooling.timeout_s)
+            now = "unknown" if result.sensor_c is None else temperature(result.sensor_c)
+            text = (
+                f"Cooler at {at}. The sensor is at {now} and not stable at "
+                f"{temperature(target_c)} after {waited}."
+            )
         return self._run.ask(
             QuestionKind.COOLER,
-            f"Cooler at {at}. It cannot hold {temperature(target_c)} tonight; "
-            f"{temperature(holds_c)} leaves {reserve} in reserve.",
+            text,
             "Darks serve lights of the same temperature only.",
-            answers,
+            {**COOLER_ANSWERS, Answer.YES: f"Use {temperature(holds_c)}"},
         )
 
 

@@ -25,6 +25,7 @@ from calibstudio.services.capture_journal import (
     VERSION,
     Before,
     Origin,
+    StateLog,
     before_of_row,
     frame_of_row,
     is_running,
@@ -54,6 +55,8 @@ class Resumed:
     """It did not end: the process was killed, or the power went."""
     running: bool = False
     """Some program runs it now."""
+    times: int = 1
+    """How often it was begun and gone on with."""
     has_masters: bool = False
     """The masters of its frames were built."""
     before: Before | None = None
@@ -135,6 +138,28 @@ def settle(path: Path) -> None:
             old.path.unlink(missing_ok=True)
 
 
+def newest_cut_off(folder: Path) -> Resumed | None:
+    """Return the newest sequence if the program ended in the middle of it, by itself or by force.
+
+    Only the newest: an older one that was cut off is history, and stays in the list.
+    """
+    newest = next(iter(find_sequences(folder)), None)
+    return newest if newest is not None and newest.crashed and newest.can_go_on else None
+
+
+def let_be(path: Path) -> None:
+    """Note that a sequence that was cut off is not to be offered at every start.
+
+    Raises
+    ------
+    FileProblemError, UsageError, WriteProblemError
+        It cannot be read or written, or is running.
+    """
+    known = read_sequence(path)
+    log = StateLog.again(path, known.root, known.id)
+    log.end(finished=False, at=datetime.now(UTC))
+
+
 def find_sequences(folder: Path) -> list[Resumed]:
     """Return the sequences under a folder of nights, newest first; unreadable ones are left out."""
     found: list[Resumed] = []
@@ -186,6 +211,7 @@ class _Story:
     steps: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     finished: bool = False
     ended: bool = False
+    times: int = 1
     has_masters: bool = False
     before: Before | None = None
     agreed: dict[float, float] = field(default_factory=dict)
@@ -207,7 +233,7 @@ class _Story:
         elif isinstance(agreed := row.get("agreed"), dict):
             self._take_agreed(agreed)
         elif "resumed" in row:
-            self.ended = False
+            self.ended, self.times = False, self.times + 1
         elif "masters" in row:
             self.has_masters = True
 
@@ -271,6 +297,7 @@ class _Story:
             origin=self.origin,
             crashed=not self.ended,
             running=is_running(self.path),
+            times=self.times,
             has_masters=self.has_masters,
             before=self.before,
             agreed_c=dict(self.agreed),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
 
@@ -17,6 +17,11 @@ from calibstudio.domain.equipment import Camera, CameraStatus, Clock
 from calibstudio.domain.errors import DeviceError
 from calibstudio.domain.jobs import CancelToken
 from calibstudio.domain.wording import quantity, temperature
+
+FORGETFUL = 5
+"""Readings in a row that must contradict the set point before it counts as refused."""
+SET_POINT_STEP_C = 0.51
+"""Drivers that take whole degrees read back up to half a degree away."""
 
 
 class CoolerPhase(StrEnum):
@@ -48,6 +53,11 @@ class CoolingRules:
     timeout_s: float = 2400.0
     reserve: float = 0.10
     """Power that a temperature we propose leaves unused."""
+    wait: bool = True
+    """False: the set point is sent, and nobody waits for it."""
+    warm_ramp_c_per_min: float | None = None
+    """None: as fast as it cools."""
+    warm_to_c: float = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +111,8 @@ class CoolingResult:
     power_pct: float | None
     holds_c: float | None = None
     """Where the target is unreachable: a temperature that leaves a reserve."""
+    late: bool = False
+    """It is not at its limit, but did not settle in the time it was given."""
 
 
 def slope_c_per_min(readings: Sequence[Reading]) -> float | None:
@@ -234,10 +246,12 @@ def cool_to(
     )
     window_s = rules.known_window_s if known else rules.window_s
     set_c = target_c if known else None
+    sent = _SetPoint(camera)
     while True:
         set_c = _move_set_point(camera, set_c, start_c, target_c, watch.elapsed_s, rules)
         clock.sleep(rules.poll_s, cancel)
         status = watch.read()
+        sent.check(status, set_c)
         readings = list(watch.readings)
         state = _state(readings, target_c, set_c, rules, window_s, status)
         if on_state is not None:
@@ -248,8 +262,11 @@ def cool_to(
         if state.phase is CoolerPhase.UNREACHABLE or late:
             sensor_c = state.sensor_c if state.sensor_c is not None else target_c
             holds = reachable_c(start_c, sensor_c, bool(first.cooler_on), rules)
-            return CoolingResult(CoolerPhase.UNREACHABLE, sensor_c, state.power_pct, holds)
+            late = state.phase is not CoolerPhase.UNREACHABLE
+            return CoolingResult(CoolerPhase.UNREACHABLE, sensor_c, state.power_pct, holds, late)
         if skip is not None and skip():
+            if set_c != target_c:
+                camera.set_cooler(on=True, target_c=target_c)
             return CoolingResult(CoolerPhase.SETTLING, state.sensor_c, state.power_pct)
 
 
@@ -258,7 +275,7 @@ def warm_up(
     clock: Clock,
     cancel: CancelToken,
     *,
-    to_c: float = 15.0,
+    to_c: float | None = None,
     rules: CoolingRules | None = None,
     on_state: Callable[[CoolingState], None] | None = None,
     skip: Callable[[], bool] | None = None,
@@ -269,16 +286,24 @@ def warm_up(
     the sensor never gets as warm as asked. `Cancelled` leaves the cooler on at its last set point.
     """
     rules = rules or CoolingRules()
+    if rules.warm_ramp_c_per_min is not None:
+        rules = replace(rules, ramp_c_per_min=rules.warm_ramp_c_per_min)
+    to_c = rules.warm_to_c if to_c is None else to_c
     watch = _Watch(camera, clock, rules.unreachable_s)
     first = watch.read()
+    if first.cooler_on is False:
+        return
     start_c = first.sensor_c if first.sensor_c is not None else to_c
     set_c: float | None = None
-    while watch.elapsed_s < rules.timeout_s and start_c < to_c:
+    # A slow ramp over a long way takes longer than any cooling down.
+    limit_s = max(rules.timeout_s, 90.0 * abs(to_c - start_c) / rules.ramp_c_per_min)
+    while watch.elapsed_s < limit_s and start_c < to_c:
         set_c = _move_set_point(camera, set_c, start_c, to_c, watch.elapsed_s, rules)
         clock.sleep(rules.poll_s, cancel)
         status = watch.read()
         if on_state is not None:
-            left = 60.0 * abs(to_c - (status.sensor_c or to_c)) / rules.ramp_c_per_min
+            now_c = to_c if status.sensor_c is None else status.sensor_c
+            left = 60.0 * abs(to_c - now_c) / rules.ramp_c_per_min
             phase = CoolerPhase.WARMING
             on_state(CoolingState(phase, to_c, status.sensor_c, status.cooler_power_pct, left))
         if skip is not None and skip():
@@ -288,6 +313,42 @@ def warm_up(
         if set_c == to_c and (is_idle or at_goal):
             break
     camera.set_cooler(on=False)
+
+
+class _SetPoint:
+    """Reads the set point back; a camera that forgets it gets it again, and is then found out."""
+
+    def __init__(self, camera: Camera) -> None:
+        self._camera = camera
+        self._wrong = 0
+
+    def check(self, status: CameraStatus, set_c: float) -> None:
+        """Compare with what was sent.
+
+        Raises
+        ------
+        DeviceError
+            It is off, or has another set point, `FORGETFUL` readings in a row.
+        """
+        is_off = status.cooler_on is False
+        is_other = status.set_c is not None and abs(status.set_c - set_c) > SET_POINT_STEP_C
+        if not is_off and not is_other:
+            self._wrong = 0
+            return
+        self._wrong += 1
+        name = self._camera.info.name
+        if self._wrong >= FORGETFUL and is_off:
+            raise DeviceError(
+                f"The cooler of {name} was switched on and says that it is off.",
+                hint="Look at its power supply, then retry.",
+            )
+        if self._wrong >= FORGETFUL and status.set_c is not None:
+            raise DeviceError(
+                f"The cooler of {name} was set to {temperature(set_c)} and says "
+                f"{temperature(status.set_c)}.",
+                hint="Close other programs that set it, or choose a temperature it can do.",
+            )
+        self._camera.set_cooler(on=True, target_c=set_c)
 
 
 def away_c(status: CameraStatus, target_c: float) -> float | None:

@@ -220,6 +220,13 @@ def settings_path() -> Path:
     return user_config_path("calibstudio", appauthor=False) / "settings.toml"
 
 
+def data_folder() -> Path:
+    """Where the program keeps what is neither a frame nor a setting. Makes no folder."""
+    from platformdirs import user_data_path
+
+    return user_data_path("calibstudio", appauthor=False)
+
+
 def checked_folder(text: str) -> Path:
     """Return the folder a person typed.
 

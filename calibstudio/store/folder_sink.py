@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -41,11 +41,14 @@ class FolderSink:
 
     folder: Path
     pattern: str = RAW_PATTERN
+    patterns: Mapping[str, str] = field(default_factory=dict)
+    """For kinds whose frames have names of their own."""
 
     def night_folder(self, notes: FrameNotes, at: datetime) -> Path:
         """Return where the frames of this moment's night go."""
-        first = self.pattern.replace("\\", "/").split("/")[0]
-        if "{night}" not in first or "/" not in self.pattern:
+        pattern = self.patterns.get(notes.kind, self.pattern)
+        first = pattern.replace("\\", "/").split("/")[0]
+        if "{night}" not in first or "/" not in pattern:
             return self.folder
         return self.folder / safe_part(_night_word(at, notes))
 
@@ -59,7 +62,8 @@ class FolderSink:
             written stays.
         """
         header, data = encode_frame(frame, notes)
-        wanted = self.folder / fill_pattern(self.pattern, self.name_values(frame, notes))
+        pattern = self.patterns.get(notes.kind, self.pattern)
+        wanted = self.folder / fill_pattern(pattern, self.name_values(frame, notes))
         if aside:
             wanted = wanted.parent / REJECTED / wanted.name
 
@@ -81,11 +85,13 @@ class FolderSink:
             "part": filter_name or f"{exposure}s",
             "filter": filter_name,
             "exposure": exposure,
+            "exposure3": f"{frame.exposure_s:.3f}",
             "gain": None if frame.gain is None else str(frame.gain),
             "offset": None if frame.offset is None else str(frame.offset),
             "binning": f"{frame.request.binning}x{frame.request.binning}",
             "temp": None if celsius is None else temperature_word(celsius),
             "utc": utc_word(frame.started_at),
+            "stamp": utc_word(frame.started_at).replace("T", "_"),
             "number": f"{notes.number:03d}",
             "camera": notes.observatory.camera.info.name,
             "telescope": notes.observatory.optics.telescope or None,

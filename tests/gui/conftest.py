@@ -12,7 +12,8 @@ from PySide6.QtCore import QSettings
 from PySide6.QtGui import QImage, QPixmap
 from PySide6.QtWidgets import QApplication, QWidget
 
-from calibstudio.app import LibraryOpener, open_simulated, simulated_rigs
+from calibstudio.app import LibraryOpener, simulated_rigs
+from calibstudio.devices.rigs import open_rig
 from calibstudio.gui.context import GuiContext
 from calibstudio.gui.equipment_state import EquipmentState
 from calibstudio.gui.jobs.runner import JobRunner
@@ -59,13 +60,13 @@ def context(theme: ThemeState, tmp_path: Path) -> Iterator[GuiContext]:
         settings=state,
         camera_jobs=JobRunner(max_threads=1),
         background=JobRunner(max_threads=2),
-        equipment=EquipmentState(open_simulated("tiny"), interval_s=0.02),
+        equipment=EquipmentState(open_rig("tiny"), interval_s=0.02),
         problems=ProblemReporter(),
         toasts=Toasts(),
         open_library=library,
         data_folder=tmp_path / "data",
         rigs=simulated_rigs(),
-        open_rig=open_simulated,
+        open_rig=open_rig,
     )
     yield made
     made.equipment.stop()

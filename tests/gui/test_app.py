@@ -10,7 +10,8 @@ import pytest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from calibstudio.app import App, Options, build, open_simulated
+from calibstudio.app import App, Options, build
+from calibstudio.devices.rigs import open_rig
 from calibstudio.domain.equipment import Observatory
 from calibstudio.domain.errors import UsageError
 
@@ -129,7 +130,7 @@ def test_closing_takes_five_seconds_at_most_even_when_everything_hangs(
     def hanging(name: str) -> Observatory:
         from dataclasses import replace
 
-        observatory = open_simulated("tiny")
+        observatory = open_rig("tiny")
         return replace(observatory, camera=_HangingCamera(observatory.camera))
 
     app = build(options(tmp_path), open_rig=hanging)

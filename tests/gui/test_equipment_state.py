@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pytestqt.qtbot import QtBot
 
-from calibstudio.app import open_simulated
+from calibstudio.devices.rigs import open_rig
 from calibstudio.domain.equipment import CameraState, CameraStatus, CoverState, Observatory
 from calibstudio.domain.errors import DeviceUnreachableError
 from calibstudio.gui.context import GuiContext
@@ -124,7 +124,7 @@ class _DeadCamera:
 
 @pytest.fixture
 def dying() -> Observatory:
-    observatory = open_simulated("tiny")
+    observatory = open_rig("tiny")
     return replace(observatory, camera=_DeadCamera(observatory.camera))
 
 
@@ -151,7 +151,7 @@ def test_other_equipment_begins_with_an_empty_history(qtbot: QtBot, context: Gui
         equipment.start()
 
     with qtbot.waitSignal(equipment.observatory_changed):
-        former = equipment.replace(open_simulated("small"))
+        former = equipment.replace(open_rig("small"))
 
     assert equipment.temperature_history == ()
     qtbot.waitUntil(lambda: equipment.snapshot.camera_name == "Simulated 1.4 MP mono")

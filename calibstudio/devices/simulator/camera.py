@@ -64,7 +64,9 @@ class SimulatedCamera:
         Time, light and faults, shared with the other devices.
     """
 
-    def __init__(self, truth: SensorTruth, world: World, *, name: str) -> None:
+    def __init__(
+        self, truth: SensorTruth, world: World, *, name: str, first_frame: int = 1
+    ) -> None:
         self.truth, self.world = truth, world
         self._info = _info(truth, name)
         self._renderer = Renderer(truth)
@@ -73,7 +75,7 @@ class SimulatedCamera:
         self._lock = threading.Lock()
         self._timeline: _Timeline | None = None
         self._is_open, self._is_lost, self._lost_at_s = True, False, 0.0
-        self._number = 0
+        self._number = first_frame - 1
         self._last: NDArray[np.uint16] | None = None
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix=RENDER_THREAD)
 

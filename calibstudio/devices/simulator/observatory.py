@@ -93,6 +93,7 @@ def simulated_observatory(
     start: datetime | None = None,
     faults: Faults | None = None,
     cover_open: bool = False,
+    first_frame: int = 1,
 ) -> SimulatedObservatory:
     """Make a simulated observatory. Quick: pixels are only thought of when they are exposed.
 
@@ -110,6 +111,9 @@ def simulated_observatory(
         What is out of order from the beginning.
     cover_open
         The cover is closed and the lamp off unless this is set.
+    first_frame
+        Sequence number of the first exposure. Noise belongs to it: two sessions that count on
+        from each other never take the same picture twice.
 
     Raises
     ------
@@ -139,7 +143,7 @@ def simulated_observatory(
     world = World(clock, SITE, optics, truth, panel=panel, mount=mount, wheel=wheel, faults=box)
     return SimulatedObservatory(
         name="Simulated observatory",
-        camera=SimulatedCamera(truth, world, name=chosen.title),
+        camera=SimulatedCamera(truth, world, name=chosen.title, first_frame=first_frame),
         clock=clock,
         optics=optics,
         site=SITE,

@@ -10,6 +10,7 @@ from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import (
     QAbstractButton,
     QGridLayout,
+    QHBoxLayout,
     QSizePolicy,
     QVBoxLayout,
     QWidget,
@@ -20,6 +21,7 @@ from calibstudio.gui.context import GuiContext
 from calibstudio.gui.icons import paint_icon
 from calibstudio.gui.jobs.runner import Job
 from calibstudio.gui.theme import ThemeState
+from calibstudio.gui.widgets.buttons import Button
 from calibstudio.gui.widgets.panels import ground, scrolled
 from calibstudio.gui.widgets.text import label
 
@@ -95,11 +97,14 @@ class CaptureHome(QWidget):
         A sequence that was stopped is to go on.
     frames_wanted(Path)
         The folder of a sequence is to be looked at.
+    file_wanted()
+        A file with a plan is to be opened.
     """
 
     chosen = Signal(str)
     resume_wanted = Signal(object)
     frames_wanted = Signal(object)
+    file_wanted = Signal()
 
     def __init__(self, context: GuiContext, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -111,7 +116,18 @@ class CaptureHome(QWidget):
         column = self._column = QVBoxLayout(inner)
         column.setContentsMargins(32, 28, 32, 28)
         column.setSpacing(20)
-        column.addWidget(label("What would you like to take?", "question"))
+        head = QHBoxLayout()
+        head.addWidget(label("What would you like to take?", "question"))
+        head.addStretch(1)
+        self.open_file = Button(
+            context.theme,
+            "Open a file…",
+            icon="folder-open",
+            tip="A capture plan that was saved, or is written by hand",
+        )
+        self.open_file.clicked.connect(self.file_wanted)
+        head.addWidget(self.open_file)
+        column.addLayout(head)
         grid = QGridLayout()
         grid.setSpacing(16)
         for i, (name, title, line, icon, ready) in enumerate(TILES):

@@ -141,6 +141,46 @@ class CaptureRun(QObject):
             self._job.cancel()
             self._tell()
 
+    def review(self, index: int, *, keep: bool) -> None:
+        """Keep a frame after all, or leave it out; also when the sequence is over."""
+        if self.is_running:
+            if keep:
+                self.control.accept(index)
+            else:
+                self.control.reject(index)
+            return
+        status = self.status
+        if status is None or status.journal is None:
+            return
+        journal = status.journal
+
+        def work(ctx: JobContext) -> Resumed:
+            from calibstudio.services.capture_review import review_frame
+
+            return review_frame(journal, index, keep=keep)
+
+        job = self._context.background.submit("Review", work, quiet=True)
+        job.succeeded.connect(self._on_reviewed)
+        job.failed.connect(self._context.problems.report)
+
+    @Slot(object)
+    def _on_reviewed(self, reviewed: Resumed) -> None:
+        """Show the sequence as it is now, unless another one runs already."""
+        status = self.status
+        if self.is_running or status is None or status.journal != reviewed.path:
+            return
+        # What the steps found out about their levels is not in the journal.
+        known = {state.step.id: state for state in status.steps}
+        steps = tuple(
+            replace(
+                known[s.step.id], phase=s.phase, good=s.good, tried=s.tried, warned=s.warned,
+                replaced=s.replaced, text=s.text,
+            )
+            for s in reviewed.steps
+        )  # fmt: skip
+        self.status = replace(status, steps=steps, frames=reviewed.frames)
+        self.changed.emit(self.status)
+
     def answer(self, answer: Answer) -> None:
         """Answer the question that is asked now."""
         if self.status is not None and self.status.question is not None:

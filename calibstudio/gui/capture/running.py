@@ -175,8 +175,8 @@ class RunningView(QWidget):
         strip.back_wanted.connect(self.left)
         strip.frames_wanted.connect(self._on_frames_wanted)
         self.sequence.step_chosen.connect(self._on_step_chosen)
-        self.frames.accept_wanted.connect(lambda index: run.control.accept(index))
-        self.frames.reject_wanted.connect(lambda index: run.control.reject(index))
+        self.frames.accept_wanted.connect(lambda index: run.review(index, keep=True))
+        self.frames.reject_wanted.connect(lambda index: run.review(index, keep=False))
         self._maker.done.connect(self._on_picture)
 
     def begin(self, title: str) -> None:

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 from calibstudio.domain.equipment import CameraInfo
 from calibstudio.domain.plan import CapturePlan, Estimate
 from calibstudio.gui.capture.page import Page
+from calibstudio.gui.capture.plan_file import save_plan_as
 from calibstudio.gui.capture.preflight_panel import PreflightPanel
 from calibstudio.gui.capture.steps_list import StepMark
 from calibstudio.gui.context import GuiContext
@@ -81,6 +82,14 @@ class Wizard(QWidget):
         self.preflight = PreflightPanel(context)
         self._stack = QStackedWidget()
         self.back = Button(self.theme, "Back", icon="chevron-left", size=ButtonSize.LARGE)
+        self.save = Button(
+            self.theme,
+            "Save as file…",
+            ButtonKind.FLAT,
+            icon="save",
+            size=ButtonSize.LARGE,
+            tip="A file that calibstudio run carries out without a screen",
+        )
         self.next = Button(
             self.theme,
             "Next",
@@ -108,6 +117,7 @@ class Wizard(QWidget):
         row.addWidget(self.back)
         row.addWidget(self._hint, 1)
         self._hint.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        row.addWidget(self.save)
         row.addWidget(self.next)
         centre = ground("bg")
         column = QVBoxLayout(centre)
@@ -126,6 +136,7 @@ class Wizard(QWidget):
         outer.addWidget(splitter)
         self.back.clicked.connect(self.go_back)
         self.next.clicked.connect(self.go_on)
+        self.save.clicked.connect(self.save_as_file)
         self.preflight.checked.connect(self._on_checked)
         self.show_page(0)
         self._on_edited()
@@ -164,6 +175,7 @@ class Wizard(QWidget):
         self.next.setText(self._start_words() if is_last else f"Next: {self._next_step(index)}")
         self.next.set_icon("" if is_last else "chevron-right")
         self.back.setText("Back" if index else "Close")
+        self.save.setVisible(is_last)
         for i, mark in enumerate(self._marks):
             mark.show_state(current=i == index, done=i < index)
         self._enable()
@@ -196,6 +208,11 @@ class Wizard(QWidget):
         else:
             self.preflight.end()
             self.closed.emit()
+
+    @Slot()
+    def save_as_file(self) -> None:
+        """Write the plan as a file of `calibstudio run`."""
+        save_plan_as(self.context, self, self.draft.plan(self.info))
 
     def facts(self) -> list[tuple[str, str]]:
         """What will be captured, in words; subclasses say more."""
@@ -253,6 +270,7 @@ class Wizard(QWidget):
         problems = self.problems()
         blocked = bool(problems) or (is_last and not self._may_start)
         self.next.setEnabled(not blocked)
+        self.save.setEnabled(not problems)
         words = NOTHING_MOVES_SHORT if self._compact else NOTHING_MOVES
         if problems:
             words = COMPLETE_FIRST

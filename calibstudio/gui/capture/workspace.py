@@ -18,6 +18,7 @@ from calibstudio.gui.capture.dark_flat_wizard import DarkFlatWizard
 from calibstudio.gui.capture.dark_wizard import DarkWizard
 from calibstudio.gui.capture.flat_wizard import FlatWizard
 from calibstudio.gui.capture.home import CaptureHome
+from calibstudio.gui.capture.plan_file import open_plan
 from calibstudio.gui.capture.recent import can_go_on
 from calibstudio.gui.capture.run_state import CaptureRun
 from calibstudio.gui.capture.running import RunningView
@@ -61,6 +62,7 @@ class CaptureWorkspace(Workspace):
         self.home.chosen.connect(self.open_wizard)
         self.home.resume_wanted.connect(self.resume)
         self.home.frames_wanted.connect(self.frames_wanted)
+        self.home.file_wanted.connect(self.open_file)
         self.running.frames_wanted.connect(self.frames_wanted)
         self.running.resume_wanted.connect(self.resume_last)
         self.close_wizard.clicked.connect(self.show_home)
@@ -113,6 +115,11 @@ class CaptureWorkspace(Workspace):
         self.set_subtitle(wizard.title)
         self.close_wizard.show()
         wizard.preflight.begin()
+
+    @Slot()
+    def open_file(self) -> None:
+        """Choose a file with a plan, look at what it asks for, and start it."""
+        open_plan(self.context, self, self.start)
 
     def _answers(self) -> AnswerStore:
         """What was answered last for this rig: a small file, read like the settings."""

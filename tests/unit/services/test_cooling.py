@@ -163,3 +163,110 @@ def test_warming_up_ends_with_the_cooler_off() -> None:
     assert status.cooler_on is False
     assert status.sensor_c is not None and status.sensor_c > 5.0
     assert phases == {CoolerPhase.WARMING}
+
+
+def forgetful(times: int) -> tuple[object, list[float | None]]:
+    """A bench whose cooler forgets what it was told, so many times."""
+    observatory = bench_observatory(can_cool=True)
+    camera = bench_camera(observatory)
+    told: list[float | None] = []
+    real = camera.set_cooler
+
+    def forget(*, on: bool, target_c: float | None = None) -> None:
+        told.append(target_c)
+        if len(told) > times:
+            real(on=on, target_c=target_c)
+        else:
+            camera.cooler_on = False
+
+    camera.set_cooler = forget  # type: ignore[method-assign]
+    return observatory, told
+
+
+def test_a_set_point_that_was_lost_is_sent_again() -> None:
+    observatory, told = forgetful(2)
+
+    result = cool_to(
+        observatory.camera,  # type: ignore[attr-defined]
+        observatory.clock,  # type: ignore[attr-defined]
+        CancelToken(),
+        10.0,
+    )
+
+    assert result.phase is CoolerPhase.STABLE and len(told) >= 3
+
+
+def test_a_cooler_that_stays_off_is_said_and_not_waited_for() -> None:
+    observatory, _ = forgetful(10_000)
+
+    with pytest.raises(DeviceError, match="was switched on and says that it is off"):
+        cool_to(
+            observatory.camera,  # type: ignore[attr-defined]
+            observatory.clock,  # type: ignore[attr-defined]
+            CancelToken(),
+            10.0,
+        )
+
+
+def test_a_cooler_that_takes_another_set_point_is_found_out() -> None:
+    observatory = bench_observatory(can_cool=True)
+    camera = bench_camera(observatory)
+
+    def other(*, on: bool, target_c: float | None = None) -> None:
+        camera.cooler_on, camera.set_c = on, 0.0
+
+    camera.set_cooler = other  # type: ignore[method-assign]
+
+    with pytest.raises(DeviceError, match=r"was set to 9.0.*and says 0.0"):
+        cool_to(camera, observatory.clock, CancelToken(), 9.0)
+
+
+def test_what_does_not_settle_in_its_time_is_late_and_not_out_of_reach() -> None:
+    observatory = bench_observatory(can_cool=True)
+    camera = bench_camera(observatory)
+
+    def swings(*, on: bool, target_c: float | None = None) -> None:
+        camera.cooler_on, camera.set_c, camera.power = on, target_c, 60.0
+
+    camera.set_cooler = swings  # type: ignore[method-assign]
+    rules = CoolingRules(timeout_s=300.0)
+
+    result = cool_to(camera, observatory.clock, CancelToken(), 10.0, rules=rules)
+
+    assert result.phase is CoolerPhase.UNREACHABLE and result.late
+    assert result.power_pct == 60.0
+
+
+def test_a_wait_that_is_skipped_leaves_the_whole_set_point_behind() -> None:
+    observatory = tiny()
+
+    cool_to(observatory.camera, observatory.clock, CancelToken(), -10.0, skip=lambda: True)
+
+    assert observatory.camera.status().set_c == -10.0
+
+
+def test_warming_up_goes_as_slowly_as_it_is_told() -> None:
+    observatory = tiny()
+    cool_to(observatory.camera, observatory.clock, CancelToken(), -10.0)
+    before = observatory.clock.now()
+    states: list[CoolingState] = []
+    rules = CoolingRules(warm_ramp_c_per_min=1.0, warm_to_c=5.0)
+
+    warm_up(observatory.camera, observatory.clock, CancelToken(), rules=rules,
+            on_state=states.append)  # fmt: skip
+
+    minutes = (observatory.clock.now() - before).total_seconds() / 60
+    assert minutes >= 13.0
+    temperatures = [s.sensor_c for s in states if s.sensor_c is not None]
+    a_minute = list(zip(temperatures, temperatures[20:], strict=False))
+    assert max(b - a for a, b in a_minute) <= 2.2
+    assert observatory.camera.status().cooler_on is False
+
+
+def test_a_cooler_that_is_off_needs_no_warming_up() -> None:
+    observatory = tiny()
+    before = observatory.clock.now()
+
+    warm_up(observatory.camera, observatory.clock, CancelToken())
+
+    assert observatory.clock.now() == before

@@ -1,0 +1,28 @@
+"""A process that captures is killed at random moments, and no frame is lost and none doubled."""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.killed import KilledRun, what_is_wrong
+
+SEED = int(os.environ.get("CALIBSTUDIO_KILL_SEED", "2026"))
+"""`tests/accuracy/kill_sequence.py` does it fifty times and more, with seeds of your choice."""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="processes are killed with signals")
+@pytest.mark.timeout(180)
+def test_a_sequence_killed_five_times_has_every_frame_once(tmp_path: Path) -> None:
+    sys.stdout.write(f"seed {SEED}\n")
+    run = KilledRun(tmp_path, random.Random(SEED))
+
+    sequence = run.run(5)
+
+    assert len(run.kills) == 5, run.kills
+    assert what_is_wrong(sequence) == []
+    assert sequence.finished and not sequence.crashed
