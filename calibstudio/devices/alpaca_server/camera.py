@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
 from math import isfinite
@@ -27,7 +28,6 @@ from calibstudio.domain.equipment import (
     CameraStatus,
     Clock,
     ExposureRequest,
-    Frame,
 )
 from calibstudio.domain.jobs import CancelToken
 from calibstudio.domain.kinds import FrameKind
@@ -43,6 +43,14 @@ class State(IntEnum):
     READING = 3
     DOWNLOAD = 4
     ERROR = 5
+
+
+@dataclass(frozen=True, slots=True)
+class _Exposed:
+    """What is said of the last exposure; its pixels are kept only as they go over the wire."""
+
+    started_at: datetime
+    exposure_s: float
 
 
 class CameraDevice(CameraFacts):
@@ -75,7 +83,7 @@ class CameraDevice(CameraFacts):
         self._work = Background(f"{camera.info.name}: exposure")
         self._lock = threading.Lock()
         self._image: Image | None = None
-        self._last: Frame | None = None
+        self._last: _Exposed | None = None
         self._begun: datetime = clock.now()
         self._duration_s = 0.0
         self._set_point_c = 0.0
@@ -192,12 +200,12 @@ class CameraDevice(CameraFacts):
     @get("lastexposureduration")
     def last_exposure_duration(self) -> float:
         """Seconds of the last exposure that gave a picture, as the camera did it."""
-        return self._last_frame().exposure_s
+        return self._last_exposed().exposure_s
 
     @get("lastexposurestarttime")
     def last_exposure_start_time(self) -> str:
         """When it began, UTC."""
-        return self._last_frame().started_at.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
+        return self._last_exposed().started_at.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
 
     @get("ccdtemperature")
     def sensor_temperature(self) -> float:
@@ -250,12 +258,12 @@ class CameraDevice(CameraFacts):
         frame = self.camera.expose(request, cancel)
         image = image_of(frame.data)
         with self._lock:
-            self._image, self._last = image, frame
+            self._image, self._last = image, _Exposed(frame.started_at, frame.exposure_s)
 
     def _is_over(self) -> bool:
         return (self.clock.now() - self._begun).total_seconds() >= self._duration_s
 
-    def _last_frame(self) -> Frame:
+    def _last_exposed(self) -> _Exposed:
         with self._lock:
             if self._last is None:
                 raise AlpacaError(INVALID_OPERATION, f"{self.name} has not exposed yet.")

@@ -1,75 +1,25 @@
-"""The served observatory seen through alpyca, a client that was not written here."""
+"""The served camera seen through alpyca, a client that was not written here."""
 
 from __future__ import annotations
 
-import json
-import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from typing import Any
-
-import numpy as np
 import pytest
 from alpaca import discovery, management
 from alpaca.camera import Camera, CameraStates, ImageArrayElementTypes, SensorType
-from alpaca.covercalibrator import CalibratorStatus, CoverCalibrator, CoverStatus
-from alpaca.device import Device
 from alpaca.exceptions import (
     ActionNotImplementedException,
-    DriverException,
     InvalidOperationException,
     InvalidValueException,
     NotConnectedException,
     NotImplementedException,
-    ValueNotSetException,
 )
-from alpaca.filterwheel import FilterWheel
-from alpaca.observingconditions import ObservingConditions
-from alpaca.safetymonitor import SafetyMonitor
-from alpaca.telescope import Telescope
-from numpy.typing import NDArray
 
 from calibstudio.devices.alpaca_server.discovery import DiscoveryResponder
 from calibstudio.devices.simulator.observatory import simulated_observatory
 from calibstudio.domain.equipment import ExposureRequest, Region
 from calibstudio.domain.jobs import CancelToken
 from calibstudio.domain.kinds import FrameKind
+from tests.helpers.alpyca_client import Connect, picture, until
 from tests.helpers.served import NIGHT, served
-
-Connect = Callable[..., Any]
-
-
-def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
-    """Ask again and again until it holds."""
-    ends = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < ends, "it did not come to pass"
-        time.sleep(0.01)
-
-
-@pytest.fixture
-def connect() -> Iterator[Connect]:
-    """Open devices of alpyca on observatories of their own, connected."""
-    with ExitStack() as stack:
-        opened: list[Device] = []
-
-        def one(kind: type[Device], preset: str = "tiny", **options: Any) -> Any:
-            server, night = stack.enter_context(served(preset, **options))
-            device = kind(f"127.0.0.1:{server.port}", 0)
-            opened.append(device)
-            device.Connected = True
-            return device, night
-
-        yield one
-        for device in opened:
-            device.rqs.close()
-
-
-def picture(camera: Camera, exposure_s: float, *, light: bool = False) -> NDArray[np.uint16]:
-    """Expose and fetch, as (rows, columns)."""
-    camera.StartExposure(exposure_s, light)
-    until(lambda: camera.ImageReady)
-    return np.asarray(camera.ImageArray).T
 
 
 def test_the_server_says_what_it_has() -> None:
@@ -380,200 +330,3 @@ def test_all_that_moves_can_be_asked_in_one_go(connect: Connect) -> None:
     assert state["ImageReady"] is False
     assert state["TimeStamp"].startswith("2026-04-17T22:00")
     assert "PercentCompleted" not in state
-
-
-def test_the_wheel_turns_and_says_so_meanwhile(connect: Connect) -> None:
-    wheel, night = connect(FilterWheel, speed=4.0)
-
-    assert wheel.Names == ["L", "R", "G", "B", "Ha", "OIII", "SII"]
-    assert wheel.FocusOffsets == [0] * 7
-    assert wheel.Position == 0
-    wheel.Position = 2
-    assert wheel.Position == -1
-    with pytest.raises(InvalidOperationException):
-        wheel.Position = 3
-    until(lambda: wheel.Position != -1)
-    assert wheel.Position == 2
-    assert night.wheel.position() == 2
-    for slot in (-1, 7):
-        with pytest.raises(InvalidValueException):
-            wheel.Position = slot
-
-
-def test_the_cover_opens_closes_and_halts(connect: Connect) -> None:
-    panel, _night = connect(CoverCalibrator, speed=8.0)
-    assert panel.CoverState is CoverStatus.Closed
-
-    panel.OpenCover()
-    assert panel.CoverState is CoverStatus.Moving
-    assert panel.CoverMoving
-    until(lambda: not panel.CoverMoving)
-    assert panel.CoverState is CoverStatus.Open
-    panel.CloseCover()
-    panel.HaltCover()
-    assert not panel.CoverMoving
-    panel.CloseCover()
-    until(lambda: not panel.CoverMoving)
-    assert panel.CoverState is CoverStatus.Closed
-    panel.HaltCover()
-
-
-def test_the_lamp_is_ready_when_it_has_settled(connect: Connect) -> None:
-    panel, _night = connect(CoverCalibrator, speed=8.0)
-    assert panel.MaxBrightness == 4096
-    assert panel.CalibratorState is CalibratorStatus.Off
-    assert panel.Brightness == 0
-
-    panel.CalibratorOn(1000)
-    assert panel.CalibratorState is CalibratorStatus.NotReady
-    until(lambda: not panel.CalibratorChanging)
-
-    assert panel.CalibratorState is CalibratorStatus.Ready
-    assert panel.Brightness == 1000
-    panel.CalibratorOn(0)
-    until(lambda: not panel.CalibratorChanging)
-    assert panel.CalibratorState is CalibratorStatus.Ready
-    panel.CalibratorOff()
-    until(lambda: panel.CalibratorState is CalibratorStatus.Off)
-    for brightness in (-1, 4097):
-        with pytest.raises(InvalidValueException):
-            panel.CalibratorOn(brightness)
-
-
-def test_the_telescope_points_slews_and_tracks(connect: Connect) -> None:
-    scope, _night = connect(Telescope, speed=40.0)
-    assert scope.SiteLatitude == 48.1
-    assert scope.SiteLongitude == 11.6
-    assert scope.FocalLength == pytest.approx(0.15)
-    assert scope.ApertureDiameter == pytest.approx(0.03)
-    assert scope.CanSetTracking
-    assert scope.Tracking
-
-    scope.SlewToAltAzAsync(100.0, 70.0)
-    until(lambda: not scope.Slewing)
-
-    assert scope.Altitude == pytest.approx(70.0, abs=0.3)
-    assert scope.Azimuth == pytest.approx(100.0, abs=1.0)
-    ra, dec = scope.RightAscension, scope.Declination
-    scope.SlewToCoordinatesAsync((ra + 0.5) % 24.0, dec - 2.0)
-    until(lambda: not scope.Slewing)
-    assert scope.RightAscension == pytest.approx((ra + 0.5) % 24.0, abs=0.01)
-    assert scope.Declination == pytest.approx(dec - 2.0, abs=0.01)
-    scope.Tracking = False
-    assert not scope.Tracking
-    with pytest.raises(InvalidOperationException):
-        scope.SlewToCoordinatesAsync(ra, dec)
-    scope.SlewToAltAzAsync(100.0, 70.0)
-    until(lambda: not scope.Slewing)
-    assert not scope.Tracking
-    with pytest.raises(InvalidValueException):
-        scope.SlewToAltAzAsync(400.0, 70.0)
-    with pytest.raises(NotImplementedException):
-        scope.Park()
-    assert scope.UTCDate.year == 2026
-
-
-def test_a_telescope_without_a_target_says_so(connect: Connect) -> None:
-    scope, _ = connect(Telescope)
-
-    with pytest.raises(ValueNotSetException):
-        _ = scope.TargetRightAscension
-    scope.TargetRightAscension = 3.0
-    assert scope.TargetRightAscension == 3.0
-    with pytest.raises(InvalidValueException):
-        scope.TargetDeclination = 91.0
-
-
-def test_weather_and_safety_are_there(connect: Connect) -> None:
-    weather, _ = connect(ObservingConditions)
-    safety, _ = connect(SafetyMonitor)
-
-    assert -5.0 < weather.Temperature < 25.0
-    assert 20.0 < weather.SkyQuality < 22.0
-    with pytest.raises(NotImplementedException):
-        _ = weather.Humidity
-    assert weather.AveragePeriod == 0.0
-    assert safety.IsSafe
-    safety.Connected = False
-    assert not safety.IsSafe
-
-
-def test_the_truth_can_be_asked_for_over_the_network(connect: Connect) -> None:
-    camera, night = connect(Camera, seed=9)
-
-    document = json.loads(camera.Action("Truth"))
-
-    assert document["seed"] == 9
-    assert document["camera"]["prnu"] == night.camera.truth.prnu
-    assert set(camera.SupportedActions) >= {"Truth", "Faults", "MakeFault", "MendFault"}
-
-
-def test_faults_can_be_made_and_mended_over_the_network(connect: Connect) -> None:
-    camera, night = connect(Camera)
-
-    made = json.loads(camera.Action("MakeFault", "light-leak:7"))
-
-    assert made["active"] == {"light-leak": [7.0]}
-    assert night.world.faults.light_leak_e_per_s == 7.0
-    assert "wrong-shape" in made["known"]
-    with pytest.raises(InvalidValueException, match="melted"):
-        camera.Action("MakeFault", "melted")
-    assert json.loads(camera.Action("MendFault", ""))["active"] == {}
-
-
-def test_a_camera_lost_in_an_exposure_is_not_connected_until_it_is_back(connect: Connect) -> None:
-    camera, night = connect(Camera)
-    night.faults.make("disconnect", (2, 20))
-    picture(camera, 0.0)
-
-    camera.StartExposure(10.0, False)
-    until(lambda: not camera.Connected)
-
-    with pytest.raises(NotConnectedException, match="not connected"):
-        _ = camera.CameraState
-    with pytest.raises(NotConnectedException, match="does not answer"):
-        camera.Connected = True
-    night.clock.sleep(21.0, CancelToken())
-    camera.Connected = True
-    assert camera.CameraState is CameraStates.cameraIdle
-    assert picture(camera, 0.0).shape == (480, 640)
-
-
-def test_faults_of_the_camera_reach_its_clients(connect: Connect) -> None:
-    camera, night = connect(Camera, "tiny", speed=50.0)
-    night.faults.make("wrong-shape")
-    night.faults.make("slow-readout", (10.0,))
-    seen = set()
-
-    camera.StartExposure(0.0, False)
-    while not camera.ImageReady:
-        seen.add(camera.CameraState)
-
-    assert CameraStates.cameraReading in seen
-    assert np.asarray(camera.ImageArray).T.shape == (479, 640)
-
-
-def test_a_dead_wheel_is_said_by_its_position(connect: Connect) -> None:
-    wheel, night = connect(FilterWheel)
-    night.faults.make("dead-wheel")
-
-    wheel.Position = 3
-
-    with pytest.raises(DriverException, match="did not reach B"):
-        until(lambda: wheel.Position == 3)
-    night.faults.mend_all()
-    wheel.Position = 3
-    until(lambda: wheel.Position == 3)
-
-
-def test_a_stuck_cover_is_in_error(connect: Connect) -> None:
-    panel, night = connect(CoverCalibrator)
-    night.faults.make("stuck-cover")
-
-    panel.OpenCover()
-    until(lambda: not panel.CoverMoving)
-
-    assert panel.CoverState is CoverStatus.Error
-    night.faults.mend_all()
-    panel.OpenCover()
-    until(lambda: panel.CoverState is CoverStatus.Open)
