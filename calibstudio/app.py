@@ -288,8 +288,8 @@ def _warm(ctx: JobContext, *, simulated: bool) -> None:
         from calibstudio.devices.simulator.render import warm_up
 
         warm_up()
-    ctx.progress(0.5, "Preparing")
-    warm_kernels()
+    text = "Preparing the stacking engine"
+    warm_kernels(lambda share: ctx.progress(0.5 + 0.5 * min(share, 0.999), text))
 
 
 def _within(seconds: float, work: Callable[[], None]) -> bool:

@@ -38,6 +38,7 @@ ACTIONS = {
     "retire": "take masters out of use; they stay for what was made with them",
     "restore": "take a rejection or retirement back",
     "verify": "check every master's file against its hash; moved files are found again",
+    "export": "write a bad-pixel map for Siril, PixInsight, as a table or as a mask",
     "rebuild": "make the database again from the masters' files and the journal",
 }
 DECISIONS = {
@@ -71,6 +72,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             _add_filters(sub)
         elif name == "show" or name in DECISIONS:
             sub.add_argument("ids", nargs="+", metavar="ID", help="first letters of a master's id")
+        elif name == "export":
+            _add_export(sub)
         if name in DECISIONS:
             sub.add_argument("--reason", default="", help="why; kept with the decision")
 
@@ -87,6 +90,22 @@ def _add_filters(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--search", default="", metavar="WORDS", help="words that must be found")
 
 
+FORMS = ("siril", "pixinsight", "table", "mask")
+
+
+def _add_export(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("id", metavar="ID", help="first letters of the id of a bad-pixel map")
+    parser.add_argument("--as", required=True, choices=FORMS, dest="form", help="for whom")
+    parser.add_argument(
+        "-o",
+        "--output",
+        required=True,
+        type=Path,
+        metavar="FILE",
+        help="siril: .lst, pixinsight: .txt, table: .csv or .ecsv, mask: .fits",
+    )
+
+
 def run(args: argparse.Namespace, ctx: JobContext) -> Outcome:
     """Do what the action says."""
     from calibstudio.services.library import Library
@@ -100,6 +119,8 @@ def run(args: argparse.Namespace, ctx: JobContext) -> Outcome:
             return _list(args, library)
         if args.action == "show":
             return _show(args.ids, library)
+        if args.action == "export":
+            return _export(args, library)
         if args.action == "verify":
             return _verify(ctx, library)
         return _decide(args, library)
@@ -204,10 +225,7 @@ def _show_text(record: MasterRecord, library: Library) -> str:
     ]
     lines += [f"  {u.kind} taken out: {u.file}" for u in record.used]
     lines += findings_text(record.assessment, "  ")
-    rows = [
-        (m.label, metric_text(m), m.verdict or "", m.why if m.value is None else "")
-        for m in record.assessment.metrics
-    ]
+    rows = [(m.label, metric_text(m), m.verdict or "", m.why) for m in record.assessment.metrics]
     lines += ["", *table(rows), ""]
     for row in library.inputs(record.sha256):
         said = "used" if row.used else "left out"
@@ -233,6 +251,16 @@ def _decide(args: argparse.Namespace, library: Library) -> Outcome:
         for record, change in zip(records, review.changes, strict=True)
     ]
     return Outcome(document, "\n".join(lines))
+
+
+def _export(args: argparse.Namespace, library: Library) -> Outcome:
+    from calibstudio.services.defect_export import export_defects
+    from calibstudio.store.defect_lists import ListForm
+
+    record = library.get(args.id)
+    files = export_defects(record, ListForm(args.form), Path(args.output).absolute())
+    document = {"map": master_json(record), "as": args.form, "files": [str(f) for f in files]}
+    return Outcome(document, "\n".join(str(f) for f in files))
 
 
 def _verify(ctx: JobContext, library: Library) -> Outcome:

@@ -265,12 +265,17 @@ def _master_text(built: BuiltMaster) -> list[str]:
         f"      {record.path}",
     ]
     shown = [m for name in IN_SHORT if (m := record.assessment.metric(name)) is not None]
-    numbers = [f"{m.label.lower()} {metric_text(m)}" for m in shown if m.value is not None]
+    numbers = [f"{_within(m.label)} {metric_text(m)}" for m in shown if m.value is not None]
     if numbers:
         lines.append(f"      {' · '.join(numbers)}")
     lines += [f"      {note}" for note in built.notes]
     lines += [f"      {e.path.name} was left out. {e.reason}" for e in built.excluded]
     return lines + findings_text(record.assessment, "      ")
+
+
+def _within(label: str) -> str:
+    """A label inside a line: small at the start, unless it is an abbreviation (S/N)."""
+    return label if not label[1:2].islower() else label[:1].lower() + label[1:]
 
 
 def _entries(entries: Sequence[SkippedGroup]) -> list[str]:

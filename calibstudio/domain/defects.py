@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntFlag
 
-BPM = "bpm"
-"""Kind word of a bad-pixel map."""
+import numpy as np
+from numpy.typing import NDArray
 
 
 class Defect(IntFlag):
@@ -26,8 +27,8 @@ class Defect(IntFlag):
 
 MEANING: dict[Defect, str] = {
     Defect.NO_SIGNAL: "no signal: 1 in the image",
-    Defect.HOT: "hot: dark signal far above its neighbours'",
-    Defect.COLD: "cold: much less response than its neighbours",
+    Defect.HOT: "hot: dark signal above the neighbours'",
+    Defect.COLD: "cold: less response than the neighbours",
     Defect.DEAD: "dead: hardly any response",
     Defect.UNSTABLE: "unstable: scatters in time (telegraph noise)",
     Defect.OUTSIDE: "outside of the regions: 1 in the image",
@@ -49,15 +50,43 @@ def defect_word(flags: int) -> str:
     return "+".join(word for bit, word in WORDS.items() if flags & bit)
 
 
-@dataclass(frozen=True, slots=True)
-class BadPixel:
-    """One row of a list of bad pixels."""
+@dataclass(frozen=True, slots=True, eq=False)
+class DefectList:
+    """Bad pixels of one detector, by row and then by column."""
 
-    x: int
-    y: int
+    x: NDArray[np.int32]
+    y: NDArray[np.int32]
     """0-based, as stored: row 0 is the first of the file."""
-    flags: int
-    value: float
-    """Of the first kind of `WORDS` that it has: hot in the unit of the list's dark signal; cold
-    and dead the response, 1 is the neighbours'; unstable its scatter over the usual one."""
+    flags: NDArray[np.uint8]
+    value: NDArray[np.float32]
+    """Of the first kind of `WORDS` that a pixel has. Hot: dark signal in a second (``unit``).
+    Cold and dead: response, of the neighbours'. Unstable: scatter, of the usual one."""
+    unit: str = "adu/s"
+    """Of hot pixels: ``e-/s`` where the gain is known, else ``adu/s``."""
     detector: str = ""
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def empty(self, detector: str) -> DefectList:
+        """Return a list without pixels for another detector."""
+        nothing = slice(0, 0)
+        return DefectList(
+            self.x[nothing],
+            self.y[nothing],
+            self.flags[nothing],
+            self.value[nothing],
+            self.unit,
+            detector,
+        )
+
+    def rows(self) -> Iterator[tuple[int, int, str, float]]:
+        """Yield (x, y, kind, value)."""
+        for x, y, flags, value in zip(
+            self.x.tolist(), self.y.tolist(), self.flags.tolist(), self.value.tolist(), strict=True
+        ):
+            yield x, y, defect_word(flags), value
+
+    def count(self, bit: Defect) -> int:
+        """Return how many pixels have a defect."""
+        return int(np.count_nonzero(self.flags & np.uint8(bit)))

@@ -72,6 +72,8 @@ class FrameHeader:
     """Names of the image HDUs, in order; ``""`` is the primary. Empty: no image in the file."""
     detectors: str | None = None
     """Of a file with several images: which detectors it holds, and their sizes (to compare)."""
+    sections: str = ""
+    """Where the header says that data and overscan lie; empty when it says nothing."""
     planes: int = 1
     """Colour planes of the first image; raw frames have one."""
     path_kind: str | None = None

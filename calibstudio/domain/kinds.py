@@ -32,6 +32,8 @@ IMAGETYP = {
 """What we write into raw frames (SBFITSEXT and PixInsight words)."""
 
 MASTER_PREFIX = "master "
+BPM = "bpm"
+"""Kind word of a bad-pixel map; it is always a master."""
 
 
 def kind_word(kind: str, *, is_master: bool) -> str:
@@ -41,4 +43,6 @@ def kind_word(kind: str, *, is_master: bool) -> str:
 
 def kind_title(kind: str) -> str:
     """Return the word as it starts a title: ``Dark flat``."""
+    if kind.removeprefix(MASTER_PREFIX) == BPM:
+        return "Bad-pixel map"
     return kind[:1].upper() + kind[1:]

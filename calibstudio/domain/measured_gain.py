@@ -6,16 +6,14 @@ flats happen to be around. What the flats measured is added beside it, in the li
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
 
-from calibstudio.domain.header import HeaderValue
 from calibstudio.domain.kinds import FrameKind
 from calibstudio.domain.quality import Assessment, Metric
 from calibstudio.domain.verdict_words import words
 
-_SETTINGS = ("camera", "serial", "readout_mode", "gain", "binning")
+SETTINGS = ("camera", "serial", "readout_mode", "gain", "binning")
 """What decides how many electrons an ADU is."""
 _IN_ELECTRONS: Mapping[str, tuple[tuple[str, str], ...]] = {
     FrameKind.BIAS: (("read_noise_adu", "read_noise"),),
@@ -30,28 +28,9 @@ class MeasuredGain:
     """A gain by photon transfer, and the master flat whose frames it comes from."""
 
     e_per_adu: float
-    values: Mapping[str, HeaderValue]
-    """Of the flat, by JSON word."""
     name: str
     """File name of the flat."""
     sha256: str
-    middle_utc: datetime | None = None
-
-
-def nearest_gain(
-    gains: Iterable[MeasuredGain],
-    values: Mapping[str, HeaderValue],
-    middle_utc: datetime | None,
-) -> MeasuredGain | None:
-    """Return the gain of the same camera and settings that was measured nearest in time."""
-    same = [g for g in gains if all(g.values.get(word) == values.get(word) for word in _SETTINGS)]
-
-    def order(gain: MeasuredGain) -> tuple[float, str]:
-        if middle_utc is None or gain.middle_utc is None:
-            return float("inf"), gain.sha256
-        return abs((gain.middle_utc - middle_utc).total_seconds()), gain.sha256
-
-    return min(same, key=order, default=None)
 
 
 def in_electrons(kind: str, assessment: Assessment, gain: MeasuredGain) -> Assessment:

@@ -212,6 +212,9 @@ def make_plan(said: Said, shape: Shape, settings: OverscanSettings) -> Plan:
     SectionError
         If the header (or the recipe) does not say what is needed, or what it says cannot be.
     """
+    if settings.level is OverscanLevel.NONE:
+        # What is only trimmed may say what it likes of its overscan.
+        settings, said = replace(settings, bias=""), _without_bias(said)
     pairs = _pairs(said, shape, settings)
     amplifiers = tuple(_amplifier(data, bias, shape, settings) for data, bias in pairs)
     everything = Section(0, shape[0], 0, shape[1])
@@ -239,15 +242,19 @@ def _pairs(
         bias = parse_section(settings.bias, shape, "bias") if settings.bias else None
         one = [_section(said, _ONE["data"], shape) if data is None else data]
         return [(one[0], bias or _section(said, _ONE["bias"], shape))]
-    numbered = [
-        (data, bias)
-        for number in _NUMBERS
-        if (data := _section(said, [k.format(number) for k in _NUMBERED["data"]], shape))
-        and (bias := _section(said, [k.format(number) for k in _NUMBERED["bias"]], shape))
-    ]
+    numbered: list[tuple[Section | None, Section | None]] = []
+    for number in _NUMBERS:
+        data = _section(said, [k.format(number) for k in _NUMBERED["data"]], shape)
+        bias = _section(said, [k.format(number) for k in _NUMBERED["bias"]], shape)
+        if data is not None and (bias is not None or settings.level is OverscanLevel.NONE):
+            numbered.append((data, bias))
     if len(numbered) > 1:
-        return list(numbered)
+        return numbered
     return [(_section(said, _ONE["data"], shape), _section(said, _ONE["bias"], shape))]
+
+
+def _without_bias(said: Said) -> Said:
+    return lambda keyword: None if keyword.startswith(("BIASSEC", "BSEC")) else said(keyword)
 
 
 def _section(said: Said, keywords: Sequence[str], shape: Shape) -> Section | None:

@@ -40,6 +40,8 @@ PAGES = (
     ("library", "Library"),
     ("calibrate", "Calibrate"),
     ("stacking", "Stacking"),
+    ("compared", "Compared with Siril"),
+    ("bad-pixels", "Bad pixels"),
     ("numbers", "Numbers and verdicts"),
     ("equipment", "Equipment"),
     ("commands", "Command line"),

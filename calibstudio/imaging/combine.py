@@ -7,10 +7,10 @@ the sink. The caller's thread reports progress and listens for a cancel.
 
 from __future__ import annotations
 
-import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -32,14 +32,16 @@ from calibstudio.imaging.combine_bands import (
     with_true_sizes,
 )
 from calibstudio.imaging.combine_look import noise_limits
+from calibstudio.imaging.combine_share import MEMORY, PROCESSORS, Turns, available_threads
 from calibstudio.imaging.reject import MOST_FRAMES, ResolvedRule, cost, resolve
 
 Scale = float | tuple[float, float, float, float]
 
 SHARE_MARGIN = 0.02
 """A frame is marked when it loses this much more than noise alone explains (RULES 4)."""
-_DEFAULT_MEMORY = 1 << 30
 _LISTEN_S = 0.05
+_READERS = 4
+"""Most threads that are added to read ahead from a slow disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +177,7 @@ def combine(
         `ResolvedRule.floored`). None: one quantum of the values where the rule was chosen by
         the number of frames, else what the frames show.
     memory_bytes
-        Most memory for buffers. None: 1 GiB.
+        Most memory for buffers. None: 1 GiB, less while others are at work.
     threads
         None: one for each processor.
     band_rows
@@ -205,25 +207,20 @@ def combine(
     if rule.settings.reject is Rejection.PERCENTILE:
         frames = with_true_sizes(frames)
     threads = threads if threads is not None else available_threads()
-    plan = _plan(frames, shape, memory_bytes or _DEFAULT_MEMORY, threads, band_rows)
-    compiled = _kernels(ctx)
+    # Compiling is done once; then it takes far longer than most stacks.
+    once = 0.0 if kernels.kernels_ready() or kernels.kernels_cached() else 1.0
+    preparing, ctx = ctx.split(once, 1.0)
+    compiled = _kernels(preparing)
     started = time.perf_counter()
     noise = noise_limits(frames, rule, read_noise_adu)
-    run = _Run(plan)
-    workers = [
-        Worker(compiled, frames, rule, plan, run, sink, noise, maps) for _ in range(plan.threads)
-    ]
-    _work(ctx, run, workers)
+    with MEMORY.memory(memory_bytes) as memory:
+        run = _Run(_plan(frames, shape, memory, threads, band_rows))
+        workers = _work(
+            ctx, run, lambda: Worker(compiled, frames, rule, run.plan, run, sink, noise, maps)
+        )
     seconds = time.perf_counter() - started
     rejected = np.sum([worker.rejected for worker in workers], axis=0)
     return _report(inputs, shape, rule, frames, noise, rejected, seconds)
-
-
-def available_threads() -> int:
-    """Return how many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 @dataclass(slots=True)
@@ -233,10 +230,21 @@ class _Run:
     plan: BandPlan
     stop: NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, np.int64))
     """Seen by the kernels between blocks of pixels."""
+    turns: Turns = field(init=False)
+    """Bands of this combination that are worked on at a time."""
     error: BaseException | None = None
     rows_done: int = 0
     _next_row: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self.turns = Turns(self.plan.threads)
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Wait until a band may be worked on."""
+        with self.turns.turn(), PROCESSORS.turn():
+            yield
 
     def take(self) -> tuple[int, int] | None:
         """Return the next band (first row, end), or None when there is no more to do."""
@@ -260,51 +268,67 @@ class _Run:
         self.stop[0] = 1
 
 
-def _work(ctx: JobContext, run: _Run, workers: Sequence[Worker]) -> None:
-    """Run the workers; report progress and listen for a cancel until they are done."""
-    pool = [
-        threading.Thread(target=worker.run, name=f"stack-{i}", daemon=True)
-        for i, worker in enumerate(workers)
-    ]
+def _work(ctx: JobContext, run: _Run, make_worker: Callable[[], Worker]) -> list[Worker]:
+    """Run workers until the work is done; report progress and listen for a cancel.
+
+    Where most of the time goes into waiting for files (a cold or slow disk, a network share),
+    more workers are added, which read while others are worked on.
+    """
+    workers: list[Worker] = []
+    pool: list[threading.Thread] = []
+
+    def add() -> None:
+        workers.append(make_worker())
+        name = f"stack-{len(pool)}"
+        pool.append(threading.Thread(target=workers[-1].run, name=name, daemon=True))
+        pool[-1].start()
+
     total = max(1, run.plan.rows)
     try:
         ctx.progress(0.0, "Combining")
         ctx.token.check()
-        for thread in pool:
-            thread.start()
-        for thread in pool:
-            while thread.is_alive():
-                thread.join(_LISTEN_S)
-                ctx.progress(min(run.rows_done / total, 0.999), "Combining")
+        for _ in range(run.plan.threads):
+            add()
+        while (alive := next((t for t in pool if t.is_alive()), None)) is not None:
+            alive.join(_LISTEN_S)
+            ctx.progress(min(run.rows_done / total, 0.999), "Combining")
+            if len(pool) < run.plan.most_workers and _waits_for_files(workers):
+                add()
     finally:
         run.stop[0] = 1
-        for thread in pool:
-            if thread.ident is not None:
-                thread.join()
+        _end(pool, workers)
     if run.error is not None:
         raise run.error
     ctx.progress(1.0, "Combined")
+    return workers
+
+
+def _waits_for_files(workers: Sequence[Worker]) -> bool:
+    reading = sum(worker.reading_s for worker in workers)
+    return reading > 2.0 * sum(worker.working_s for worker in workers)
+
+
+def _end(pool: Sequence[threading.Thread], workers: Sequence[Worker]) -> None:
+    """Wait for threads to end, but not for a file that does not answer.
+
+    A thread that is reading writes nothing more: it looks first whether it was stopped.
+    """
+    for thread, worker in zip(pool, workers, strict=True):
+        waited = 0
+        while thread.is_alive() and not (worker.is_reading and waited >= 2):
+            thread.join(_LISTEN_S)
+            waited += 1
 
 
 def _kernels(ctx: JobContext) -> kernels.Kernels:
     """Return the kernels; while they are compiled for the first time a cancel is heard."""
     if kernels.kernels_ready():
         return kernels.load_kernels()
-    failed: list[BaseException] = []
 
-    def load() -> None:
-        try:
-            kernels.load_kernels()
-        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
-            failed.append(error)
+    def listen(share: float) -> None:
+        ctx.progress(min(share, 0.999), "Preparing the stacking engine, once after installation")
 
-    thread = threading.Thread(target=load, name="stack-kernels", daemon=True)
-    thread.start()
-    while thread.is_alive():
-        thread.join(_LISTEN_S)
-        ctx.progress(0.0, "Preparing the stacking engine (only the first time)")
-    if failed:
-        raise failed[0]
+    kernels.warm_kernels(listen)
     return kernels.load_kernels()
 
 
@@ -354,7 +378,8 @@ def _plan(
     rows = max(1, min(rows, -(-ny // threads)))
     while rows > 1 and threads * frames.buffer_bytes(rows, nx) > memory_bytes:
         rows = max(1, rows * 3 // 4)
-    return BandPlan(rows=ny, columns=nx, band_rows=rows, threads=threads)
+    most = min(threads + _READERS, memory_bytes // frames.buffer_bytes(rows, nx))
+    return BandPlan(rows=ny, columns=nx, band_rows=rows, threads=threads, most_workers=most)
 
 
 def _report(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -54,6 +56,9 @@ class BandPlan:
     columns: int
     band_rows: int
     threads: int
+    """Bands that are worked on at a time."""
+    most_workers: int
+    """Bands that are read or worked on at a time."""
 
 
 class RunState(Protocol):
@@ -66,6 +71,10 @@ class RunState(Protocol):
 
     def take(self) -> tuple[int, int] | None:
         """Return the next band, or None."""
+        ...
+
+    def turn(self) -> AbstractContextManager[None]:
+        """Wait until a band that was read may be worked on."""
         ...
 
     def finished(self, rows: int) -> None:
@@ -226,6 +235,9 @@ class Worker:
         n = len(frames.sources)
         self.rejected = np.zeros((n + 1, 2), np.int64)
         """For each frame (low, high); the last row counts pixels held at min_keep."""
+        self.reading_s = self.working_s = 0.0
+        """Time spent with reading bands, and with what comes after."""
+        self.is_reading = False
         self._allocate()
         self._job = np.zeros(Job.LENGTH, np.int64)
         self._keep_alive: list[NDArray[np.generic]] = []
@@ -240,8 +252,19 @@ class Worker:
             self._run.fail(error)
 
     def _combine_band(self, y0: int, y1: int) -> None:
-        nx = self._plan.columns
-        pixels = (y1 - y0) * nx
+        started = time.perf_counter()
+        self.is_reading = True
+        self._read(y0, y1)
+        self.is_reading = False
+        read = time.perf_counter()
+        self.reading_s += read - started
+        # Once it is asked to stop, nobody may wait for this thread: nothing is written any more.
+        if not self._run.stop[0]:
+            self._work_on(y0, y1)
+        self.working_s += time.perf_counter() - read
+
+    def _read(self, y0: int, y1: int) -> None:
+        pixels = (y1 - y0) * self._plan.columns
         for i, source in enumerate(self._frames.sources):
             if self._run.stop[0]:
                 return
@@ -254,12 +277,17 @@ class Worker:
                 source.read_raw(y0, y1, row[:size].data)
         for plane, copy in self._planes:
             copy[:pixels] = plane[y0:y1].reshape(-1)
+
+    def _work_on(self, y0: int, y1: int) -> None:
+        nx = self._plan.columns
+        pixels = (y1 - y0) * nx
         if self._maps is not None:
             self._low[:pixels] = 0
             self._high[:pixels] = 0
         self._job[Job.ROWS] = y1 - y0
         self._job[Job.FIRST_ROW] = y0
-        done = self._kernel(self._job)
+        with self._run.turn():
+            done = self._kernel(self._job)
         if done < pixels or self._run.stop[0]:
             return
         band = (y1 - y0, nx)

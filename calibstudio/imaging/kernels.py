@@ -11,6 +11,7 @@ Its key is the kernels' source, the processor and the version of LLVM, so that i
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import hashlib
 import json
@@ -21,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +35,10 @@ from calibstudio import __version__
 
 log = logging.getLogger(__name__)
 
-_COMPILE_LIMIT_S = 120.0
+_LIMIT_S = 300.0
+_HALF_S = 10.0
+"""Compiling takes about twice as long."""
+_LISTEN_S = 0.05
 _PROTOTYPE = ctypes.CFUNCTYPE(
     ctypes.c_int32, ctypes.POINTER(ctypes.c_int64), ctypes.c_void_p, ctypes.c_int64
 )
@@ -67,35 +72,51 @@ def kernels_cached() -> bool:
     return any((folder / name).is_file() for folder in _cache_folders())
 
 
-def warm_kernels() -> None:
+def warm_kernels(listen: Callable[[float], None] | None = None) -> None:
     """Load the kernels, and have them compiled first where this was never done.
 
     Takes milliseconds, or some seconds the first time after installation; a process of its own
     compiles then, because numba would hold up every other thread of this one. Safe to call
     from any thread and more than once.
+
+    Parameters
+    ----------
+    listen
+        Called now and then while compiling, with the share of it that is probably done. What it
+        raises (a cancel) ends the compiling and is raised here.
     """
     if not kernels_ready() and _from_cache() is None:
-        _compile_apart()
+        _compile_apart(listen or (lambda _: None))
     load_kernels()
 
 
-def _compile_apart() -> None:
+def _compile_apart(listen: Callable[[float], None]) -> None:
     """Let another process fill the cache; without one, `load_kernels` compiles here."""
     if getattr(sys, "frozen", False):  # There is no interpreter to start.
         return
     program = "from calibstudio.imaging.kernels import load_kernels; load_kernels()"
+    started = time.monotonic()
     try:
-        subprocess.run(
+        process = subprocess.Popen(
             [sys.executable, "-c", program],
-            check=False,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            timeout=_COMPILE_LIMIT_S,
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
-    except (OSError, subprocess.TimeoutExpired) as error:
+    except OSError as error:
         log.info("The kernels could not be compiled apart: %s", error)
+        return
+    with process:
+        try:
+            while process.poll() is None and (since := time.monotonic() - started) < _LIMIT_S:
+                # It says nothing of itself; this never gets to the end.
+                listen(since / (since + _HALF_S))
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(_LISTEN_S)
+        finally:
+            if process.poll() is None:
+                process.kill()
 
 
 def load_kernels() -> Kernels:

@@ -11,7 +11,6 @@ from pathlib import Path
 from calibstudio.domain.draft_checks import exposure_problems, settings_problems
 from calibstudio.domain.equipment import CameraState, CameraStatus, CoverState, Observatory
 from calibstudio.domain.errors import CalibStudioError, DeviceError, UsageError, WriteProblemError
-from calibstudio.domain.faults import FULL_DISK, is_out_of_order
 from calibstudio.domain.kinds import FrameKind
 from calibstudio.domain.plan import CapturePlan, LightSource, Search, estimate_plan
 from calibstudio.domain.quality import Verdict
@@ -24,7 +23,7 @@ from calibstudio.domain.wording import (
     temperature,
 )
 from calibstudio.services.cooling import CoolingRules, seconds_expected
-from calibstudio.store.folder_sink import free_bytes
+from calibstudio.services.frames_disk import free_for
 
 DISK_RESERVE_BYTES = 200_000_000
 """Left free for the masters' temporary files and the rest of the system."""
@@ -94,7 +93,7 @@ def raise_if_impossible(checks: list[Check]) -> None:
 def _disk(observatory: Observatory, plan: CapturePlan, folder: Path) -> Check:
     name = "Free disk"
     needed = estimate_plan(plan, observatory.camera.info).bytes
-    free = 0 if is_out_of_order(observatory.faults, FULL_DISK) else free_bytes(folder)
+    free = free_for(observatory, folder)
     if free is None:
         return Check(name, None, f"{folder} cannot be asked.", "Look whether it is mounted.")
     if problem := _not_writable(folder):

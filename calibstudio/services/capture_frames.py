@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import math
-import os
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -22,7 +20,6 @@ from calibstudio.domain.errors import (
     UnsupportedRequestError,
     WriteProblemError,
 )
-from calibstudio.domain.faults import FULL_DISK, is_out_of_order
 from calibstudio.domain.kinds import FrameKind
 from calibstudio.domain.plan import CaptureStep, readout_s
 from calibstudio.domain.quality import Assessment, Finding, Verdict
@@ -31,7 +28,7 @@ from calibstudio.services.capture_patience import Patience
 from calibstudio.services.capture_room import Room, is_full
 from calibstudio.services.capture_run import SequenceRun, StepEnded
 from calibstudio.services.capture_scene import Scene
-from calibstudio.store.publish import write_problem
+from calibstudio.services.frames_disk import refuse_when_full
 from calibstudio.store.raw_fits import stored_bayer
 
 RETRIES = 3
@@ -327,9 +324,7 @@ class FrameTaker:
         run = self._run
         while True:
             try:
-                if is_out_of_order(run.around.observatory.faults, FULL_DISK):
-                    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-                    raise write_problem(run.around.sink.folder, full)
+                refuse_when_full(run.around.observatory, run.around.sink.folder)
                 return run.around.sink.write(frame, notes, aside=aside)
             except WriteProblemError as error:
                 if is_full(error) and self._room.is_short(step):

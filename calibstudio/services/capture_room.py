@@ -9,7 +9,7 @@ from calibstudio.domain.errors import WriteProblemError
 from calibstudio.domain.plan import CaptureStep, frame_bytes
 from calibstudio.domain.wording import file_size
 from calibstudio.services.capture_run import SequenceRun
-from calibstudio.store.folder_sink import free_bytes
+from calibstudio.services.frames_disk import free_for
 
 SPARE_BYTES = 4_000_000
 """Beside a frame: its journal, and what else is written meanwhile."""
@@ -53,7 +53,7 @@ class Room:
         )
 
     def _free(self) -> int | None:
-        return free_bytes(self._run.around.sink.folder)
+        return free_for(self._run.around.observatory, self._run.around.sink.folder)
 
     def _needed(self) -> int:
         """Return what the rest of the plan takes, in bytes."""

@@ -21,6 +21,7 @@ from calibstudio.domain.grouping import Group
 from calibstudio.domain.header import FrameHeader
 from calibstudio.domain.jobs import JobContext
 from calibstudio.domain.kinds import FrameKind
+from calibstudio.domain.overscan import OverscanSettings
 from calibstudio.domain.quality import Assessment, Finding, Metric, Verdict
 from calibstudio.domain.recipe import Tolerances
 from calibstudio.domain.thresholds import DEFAULT_THRESHOLDS, Thresholds
@@ -33,6 +34,7 @@ from calibstudio.imaging.quality import (
 )
 from calibstudio.services.import_frames import read_one
 from calibstudio.services.judge_masters import judge_master
+from calibstudio.services.overscan import only_data, read_treated
 from calibstudio.store.pixels import read_image
 
 SETTINGS = ("camera", "gain", "offset", "binning", "readout_mode", "shape")
@@ -311,9 +313,20 @@ def names_of_images(header: FrameHeader) -> tuple[str, ...]:
     return ("",) if len(header.images) <= 1 else only_detectors(header.images)
 
 
-def read_pixels(header: FrameHeader, image: str = "") -> NDArray[Any]:
-    """Read one image of a frame, with an earlier program's pedestal undone."""
-    pixels = read_image(header.path, image)
+def read_pixels(
+    header: FrameHeader, image: str = "", overscan: OverscanSettings | None = None
+) -> NDArray[Any]:
+    """Read one image of a frame, with an earlier program's pedestal undone.
+
+    Of a frame that says where its data lies only that: an overscan is no picture. Its level is
+    taken out where ``overscan`` says so.
+    """
+    if overscan is not None and overscan.active:
+        pixels: NDArray[Any] = read_treated(header.path, image, overscan)
+    else:
+        pixels = read_image(header.path, image)
+    if header.sections and (overscan is None or not overscan.active):
+        pixels = only_data(pixels, header.path, image)
     return pixels + np.float32(header.pedestal_adu) if header.pedestal_adu else pixels
 
 
@@ -352,6 +365,7 @@ def judge_set(
     files: Mapping[Path, Assessment] | None = None,
     thresholds: Thresholds = DEFAULT_THRESHOLDS,
     known: Callable[[FrameContext], FrameContext] | None = None,
+    overscan: OverscanSettings | None = None,
 ) -> SetAssessment:
     """Measure and judge the frames of a group together.
 
@@ -366,6 +380,8 @@ def judge_set(
         come from them.
     files
         What `judge_files` said of each frame, where that is known: BAD frames are left out.
+    overscan
+        What is done with the overscan of every frame first. None: nothing.
 
     Returns
     -------
@@ -388,10 +404,10 @@ def judge_set(
     for name, part in zip(images, ctx.split(*[1.0] * len(images)), strict=True):
         judged[name] = measure_set(
             group.kind,
-            [_loader(h, name) for h in frames],
+            [_loader(h, name, overscan) for h in frames],
             contexts,
             names=[h.path.name for h in frames],
-            biases=[_loader(h, name) for h in biases],
+            biases=[_loader(h, name, overscan) for h in biases],
             judged=[] if files is None else [files[p] for p in group.frames],
             thresholds=thresholds,
             ctx=part,
@@ -410,5 +426,7 @@ def _in_all(frames: Sequence[FrameHeader]) -> tuple[str, ...]:
     return tuple(n for n in first if all(n.upper() in names for names in held)) or first
 
 
-def _loader(header: FrameHeader, image: str) -> Callable[[], NDArray[Any]]:
-    return lambda: read_pixels(header, image)
+def _loader(
+    header: FrameHeader, image: str, overscan: OverscanSettings | None
+) -> Callable[[], NDArray[Any]]:
+    return lambda: read_pixels(header, image, overscan)

@@ -10,12 +10,21 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from calibstudio.domain.detectors import extension_name
 from calibstudio.domain.header import FrameHeader
 from calibstudio.domain.jobs import JobContext
 from calibstudio.domain.kinds import FrameKind
 from calibstudio.domain.master import MasterRecord
 from calibstudio.domain.master_query import MasterQuery
-from calibstudio.domain.matching import Candidate, Values, candidate, ranked, temperature_rule
+from calibstudio.domain.matching import (
+    Candidate,
+    Values,
+    candidate,
+    ranked,
+    setting_rules,
+    temperature_rule,
+    usable_rule,
+)
 from calibstudio.domain.recipe import DarkScaling, Recipe
 from calibstudio.imaging.calibrate import dark_signal
 from calibstudio.imaging.dark_scaling import DarkLevel, dark_level, optimal_factor
@@ -32,8 +41,8 @@ from calibstudio.services.master_plan import (
 from calibstudio.services.master_scale import Growth, is_rate_record
 from calibstudio.services.master_take import read_planes
 from calibstudio.services.master_values import common_values
+from calibstudio.services.overscan import read_treated
 from calibstudio.store.master_fits import open_pixels
-from calibstudio.store.pixels import read_image
 
 MOST_MEASURED = 6
 """Darks whose dark signal is measured for one group of flats: the nearest in exposure."""
@@ -51,7 +60,17 @@ def bias_for(
     """
     if chosen.group.kind == FrameKind.BIAS:
         return None
-    values = _values(chosen)
+    return bias_of(_values(chosen), _middle(chosen.headers), built_now, library, recipe)
+
+
+def bias_of(
+    values: Values,
+    at: datetime | None,
+    built_now: Sequence[MasterRecord],
+    library: Library,
+    recipe: Recipe,
+) -> MasterRecord | None:
+    """Return the best bias of these settings and this temperature, or None."""
     records = [
         r
         for r in _all(built_now, library, [FrameKind.BIAS])
@@ -59,8 +78,26 @@ def bias_for(
     ]
     found = _candidates(values, records, recipe)
     now = [r.sha256 for r in built_now]
-    best = ranked(found, values, at=_middle(chosen.headers), first=now)
+    best = ranked(found, values, at=at, first=now)
     return best[0].record if best else None
+
+
+def same_sensor(
+    values: Values,
+    kinds: Sequence[str],
+    built_now: Sequence[MasterRecord],
+    library: Library,
+) -> list[MasterRecord]:
+    """Return the usable masters of these kinds with the same settings of the camera.
+
+    Temperature, exposure and filter do not matter; those of this run come first, then the newest.
+    """
+    found = [
+        Candidate(record, (usable_rule(record), *setting_rules(values, record.values)))
+        for record in _all(built_now, library, kinds)
+    ]
+    now = [r.sha256 for r in built_now]
+    return [c.record for c in ranked(found, values, first=now)]
 
 
 def subtraction_for(
@@ -79,8 +116,7 @@ def subtraction_for(
     now = [r.sha256 for r in built_now]
     pedestal = _pedestal(values, found, at, now)
     frames = [
-        FlatFrame(h.path, h.exposure_s, chosen.levels_adu.get(h.path, float("nan")) - pedestal)
-        for h in chosen.headers
+        FlatFrame(h.path, h.exposure_s, chosen.level_of(h.path) - pedestal) for h in chosen.headers
     ]
     times = [f.exposure_s for f in frames if f.exposure_s is not None]
     middle = sorted(times)[len(times) // 2] if times else None
@@ -144,7 +180,8 @@ class _Optimiser:
 
     def __init__(self, chosen: Chosen) -> None:
         self._image = chosen.images[0]
-        self._detector = "" if len(chosen.images) == 1 else self._image
+        self._detector = extension_name(self._image, alone=len(chosen.images) == 1)
+        self._overscan = chosen.overscan
         self._headers = {h.path: h for h in chosen.headers}
         self._planes: dict[str, NDArray[np.float32]] = {}
 
@@ -153,7 +190,7 @@ class _Optimiser:
         header = self._headers[path]
         below, above = self._plane(bias), self._plane(dark)
         signal = above if dark.bias_subtracted else above - below
-        light = read_image(path, self._image).astype(np.float32)
+        light = read_treated(path, self._image, self._overscan)
         light += np.float32(header.pedestal_adu)
         return optimal_factor(light - below, signal, step=2 if header.bayer else 1)[0]
 
@@ -164,7 +201,7 @@ class _Optimiser:
 
 
 def _values(chosen: Chosen) -> Values:
-    return {**common_values(chosen.headers, chosen.group.key).values, **chosen.group.key}
+    return {**common_values(chosen.headers, chosen.key).values, **chosen.key}
 
 
 def _middle(headers: Sequence[FrameHeader]) -> datetime | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,8 +22,8 @@ from calibstudio.services.master_plan import Subtraction
 from calibstudio.services.master_stack import is_rate, stack_detector
 from calibstudio.services.master_values import CommonValues, common_values
 from calibstudio.store.copied_cards import agreeing_cards
-from calibstudio.store.master_cards import Combined, MasterContent
-from calibstudio.store.master_fits import Detector, Written, write_master
+from calibstudio.store.master_cards import Card, Combined, MasterContent
+from calibstudio.store.master_fits import Written, write_master
 from calibstudio.store.master_names import master_name, short_hash
 from calibstudio.store.recipes import recipe_document
 
@@ -52,7 +52,7 @@ def build_master(
         If asked to stop; then nothing is left behind.
     """
     settings = recipe.stack_for(chosen.group.kind)
-    common = common_values(chosen.headers, chosen.group.key)
+    common = common_values(chosen.headers, chosen.key)
     *parts, judging = ctx.split(*[8.0] * len(chosen.images), 1.0)
     stacked = [
         stack_detector(part, chosen, image, around.subtraction, recipe, limits)
@@ -65,7 +65,7 @@ def build_master(
     digest = short_hash(
         recipe_document(recipe),
         chosen.group.kind,
-        {**common.values, **chosen.group.key},
+        {**common.values, **chosen.key},
         content.inputs,
         content.used,
         SOFTWARE,
@@ -82,13 +82,14 @@ def build_master(
         recipe=recipe.name,
     )
     judging.progress(0.5, f"Writing {name.name}")
-    return write_free(folder / name, content, [s.detector for s in stacked])
+    detectors = [s.detector for s in stacked]
+    return free_write(folder / name, lambda path: write_master(path, content, detectors))
 
 
 MOST_NAMES = 99
 
 
-def write_free(path: Path, content: MasterContent, detectors: Sequence[Detector]) -> Written:
+def free_write(path: Path, write: Callable[[Path], Written]) -> Written:
     """Write a master; another with the name of its pattern is never replaced: then ``name-2``.
 
     Names of other systems do not tell every master apart. A master with the same bytes under one
@@ -102,7 +103,7 @@ def write_free(path: Path, content: MasterContent, detectors: Sequence[Detector]
     for number_ in range(1, MOST_NAMES):
         name = path if number_ == 1 else path.with_name(f"{path.stem}-{number_}{path.suffix}")
         try:
-            return write_master(name, content, detectors)
+            return write(name)
         except WriteProblemError:
             if not name.is_file() or number_ == MOST_NAMES - 1:
                 raise
@@ -124,7 +125,7 @@ def _content(
     subtraction = around.subtraction
     return MasterContent(
         kind=chosen.group.kind,
-        key=dict(chosen.group.key),
+        key=chosen.key,
         values=common.values,
         ranges=common.ranges,
         inputs=_inputs(chosen, stacked),
@@ -140,13 +141,38 @@ def _content(
         bias_subtracted=subtraction.bias_out,
         dark_subtracted=subtraction.dark_out,
         used=tuple(UsedMaster(m.kind, m.path.name, m.sha256) for m in subtraction.masters),
-        copied=agreeing_cards([h.path for h in chosen.headers]),
+        copied=_copied(chosen),
         infobits=bits,
         bit_meanings=meanings,
         recipe=recipe.name,
         software=SOFTWARE,
         history=_history(chosen, subtraction, common, stacked),
     )
+
+
+def _copied(chosen: Chosen) -> tuple[Card, ...]:
+    """Return the cards that the frames agree on, and what was done with their overscan."""
+    cards = agreeing_cards([h.path for h in chosen.headers])
+    if not chosen.overscan.active:
+        return cards
+    pattern = chosen.headers[0].bayer
+    if pattern is not None and chosen.overscan.trim:
+        own: dict[str, str | int] = {
+            "BAYERPAT": pattern,
+            "XBAYROFF": 0,
+            "YBAYROFF": 0,
+            "ROWORDER": "TOP-DOWN",
+        }
+        cards = tuple(one for one in cards if one[0] not in own)
+        cards += tuple((k, v, "of the kept part, first row first") for k, v in own.items())
+    cards += (("OVERSCAN", chosen.overscan.words, "done to every frame"),)
+    levels = [chosen.overscan_adu[h.path] for h in chosen.headers if h.path in chosen.overscan_adu]
+    if levels:
+        mean = float(f"{np.mean(levels):.7g}")
+        cards += (("OVSCLEV", mean, "[adu] mean level of the overscan"),)
+    if chosen.kept:
+        cards += (("TRIMMED", chosen.kept, "part of the frames that was kept"),)
+    return cards
 
 
 def unit_of(kind: str, recipe: Recipe) -> str:
@@ -208,6 +234,17 @@ def _applied_scale(stacked: Sequence[Stacked], i: int) -> float:
     return float(np.mean([1.0 if s.scales is None else np.mean(s.scales[i]) for s in stacked]))
 
 
+def _about_overscan(chosen: Chosen) -> list[str]:
+    if not chosen.overscan.active:
+        return []
+    levels = [chosen.overscan_adu[h.path] for h in chosen.headers if h.path in chosen.overscan_adu]
+    said = f"Overscan of every frame: {chosen.overscan.words}."
+    if levels:
+        span = " to ".join(dict.fromkeys(significant(v, 6) for v in (min(levels), max(levels))))
+        said += f" Its mean level was {span} ADU."
+    return [said, f"Kept of every frame: {chosen.kept}."] if chosen.kept else [said]
+
+
 def _history(
     chosen: Chosen,
     subtraction: Subtraction,
@@ -221,6 +258,7 @@ def _history(
         f"{describe_rule(first.report.settings)}."
     ]
     out += [f"{left.path.name} was left out: {left.reason}" for left in chosen.left_out]
+    out += _about_overscan(chosen)
     out += subtraction.sentences
     if subtraction.masters:
         out.append("UNC includes the uncertainty of what was taken out.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
@@ -49,13 +49,17 @@ def choose_frames(
     by_numbers: dict[tuple[float | None, ...], list[Path]] = {}
     images: tuple[str, ...] = ()
     used: list[FrameHeader] = []
-    makes = Makes.of(p for p in group.frames if p in hashes and p not in excluded)
+    readable = (p for p in group.frames if p in hashes and p not in excluded)
+    makes = Makes.of(readable, recipe.overscan)
+    taken = {p: v.overscan_adu for p, v in makes.looks.items() if v.overscan_adu is not None}
     unselected = not_selected(group, headers, recipe.select.get(group.kind))
-    foreign = _foreign_by_exposure(group, headers, judged, recipe) if recipe.leave_out_bad else {}
+    foreign = (
+        _foreign_by_exposure(group, headers, judged, recipe, taken) if recipe.leave_out_bad else {}
+    )
     for path in group.frames:
         reason = _why_not(path, excluded, hashes, first_with, judged.get(path), recipe)
-        reason = reason or unselected.get(path, "") or foreign.get(path, "")
-        reason = reason or makes.why_not(path)
+        reason = reason or unselected.get(path, "") or makes.why_not(path)
+        reason = reason or foreign.get(path, "")
         names = makes.names(path)
         if not reason:
             reason = _same_pixels(path, judged.get(path), names, by_numbers)
@@ -64,7 +68,7 @@ def choose_frames(
             continue
         images = images or names
         first_with[hashes[path]] = path
-        used.append(headers[path])
+        used.append(makes.treated(headers[path]))
     levels = {
         path: level
         for path in group.frames
@@ -78,7 +82,27 @@ def choose_frames(
         hashes,
         levels,
         tuple(LeftOut(path, reason) for path, reason in reasons.items()),
-        notes=tuple(note for note in group.notes if note.startswith("By hand: ")),
+        notes=(
+            *_left_in(used, makes),
+            *(note for note in group.notes if note.startswith("By hand: ")),
+            *makes.notes,
+        ),
+        overscan=makes.overscan,
+        overscan_adu=taken,
+        kept=" ".join(makes.parts) if makes.overscan.trim else "",
+        words=makes.words(images or ("",)),
+    )
+
+
+def _left_in(used: Sequence[FrameHeader], makes: Makes) -> tuple[str, ...]:
+    """Say that an overscan stays in the master, where frames have one and nothing is done."""
+    said = {h.sections for h in used if "BIASSEC" in h.sections or "BSEC" in h.sections}
+    if not said or makes.overscan.active or makes.notes:
+        return ()
+    which = said.pop() if len(said) == 1 else "their sections differ"
+    return (
+        f"The overscan of the frames stays in ({which}); [overscan] in a recipe takes it out and "
+        "trims.",
     )
 
 
@@ -93,20 +117,23 @@ def _foreign_by_exposure(
     headers: Mapping[Path, FrameHeader],
     judged: Mapping[Path, Assessment],
     recipe: Recipe,
+    taken: Mapping[Path, float],
 ) -> dict[Path, str]:
     """Look for foreign levels among frames of one exposure: longer darks are brighter."""
     if not recipe.dark.together or group.kind != FrameKind.DARK:
-        return _foreign(group, judged)
+        return _foreign(group, judged, taken)
     by_time: dict[float | None, list[Path]] = {}
     for path in group.frames:
         by_time.setdefault(headers[path].exposure_s, []).append(path)
     found: dict[Path, str] = {}
     for frames in by_time.values():
-        found |= _foreign(replace(group, frames=tuple(frames)), judged)
+        found |= _foreign(replace(group, frames=tuple(frames)), judged, taken)
     return found
 
 
-def _foreign(group: Group, judged: Mapping[Path, Assessment]) -> dict[Path, str]:
+def _foreign(
+    group: Group, judged: Mapping[Path, Assessment], taken: Mapping[Path, float]
+) -> dict[Path, str]:
     """Return the covered frames whose level says that they are something else, with the reason.
 
     A level may drift by a part of the noise of a pixel; one that is `FOREIGN_SIGMAS` of it away
@@ -114,7 +141,11 @@ def _foreign(group: Group, judged: Mapping[Path, Assessment]) -> dict[Path, str]
     """
     if group.kind not in COVERED:
         return {}
-    levels = {p: v for p in group.frames if (v := _value(judged, p, "level")) is not None}
+    levels = {
+        p: v - taken.get(p, 0.0)
+        for p in group.frames
+        if (p in taken or not taken) and (v := _value(judged, p, "level")) is not None
+    }
     noises = [v for p in levels if (v := _value(judged, p, "noise")) is not None]
     if len(levels) < 3 or not noises:
         return {}

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from calibstudio.domain.group_titles import group_title
 from calibstudio.domain.grouping import Group, LeftOut
-from calibstudio.domain.header import FrameHeader
+from calibstudio.domain.header import FrameHeader, HeaderValue
 from calibstudio.domain.master import MasterRecord
+from calibstudio.domain.overscan import OverscanSettings
 from calibstudio.imaging.calibrate import Levels
 from calibstudio.imaging.combine import CombineReport, Scale
 from calibstudio.imaging.quality import SetAssessment
@@ -44,6 +45,23 @@ class Chosen:
     """Raw level of every frame that was measured."""
     left_out: tuple[LeftOut, ...]
     notes: tuple[str, ...] = ()
+    overscan: OverscanSettings = field(default_factory=OverscanSettings)
+    """What is done with the overscan of every frame, before anything else."""
+    overscan_adu: Mapping[Path, float] = field(default_factory=dict)
+    """Mean level that is taken out of each frame."""
+    kept: str = ""
+    """Which part of the frames is kept, where they are trimmed."""
+    words: Mapping[str, HeaderValue] = field(default_factory=dict)
+    """What the master says beside the key of the group: how its frames were treated."""
+
+    @property
+    def key(self) -> dict[str, HeaderValue]:
+        """The key of the master, by JSON word."""
+        return {**self.group.key, **self.words}
+
+    def level_of(self, path: Path) -> float:
+        """Return the level of a frame above its overscan, ADU; NaN where it is not known."""
+        return self.levels_adu.get(path, float("nan")) - self.overscan_adu.get(path, 0.0)
 
     @property
     def title(self) -> str:

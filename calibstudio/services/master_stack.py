@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from calibstudio.domain.detectors import extension_name
 from calibstudio.domain.errors import CalibrationError
 from calibstudio.domain.header import FrameHeader
 from calibstudio.domain.jobs import JobContext
@@ -42,9 +43,9 @@ from calibstudio.services.master_floor import rejection_floor
 from calibstudio.services.master_parts import Chosen, Limits, Stacked
 from calibstudio.services.master_plan import Subtraction
 from calibstudio.services.master_take import Taken, common_unc, taken_from
-from calibstudio.store.copied_cards import agreeing_cards
+from calibstudio.services.overscan import open_treated, read_treated
+from calibstudio.store.copied_cards import SECTIONS, agreeing_cards
 from calibstudio.store.master_fits import Detector, Rejected
-from calibstudio.store.pixels import open_rows, read_image
 
 
 def stack_detector(
@@ -66,7 +67,7 @@ def stack_detector(
     Cancelled
         If asked to stop.
     """
-    name = "" if len(chosen.images) == 1 else image
+    name = extension_name(image, alone=len(chosen.images) == 1)
     taken = taken_from(subtraction, chosen.headers, name)
     work = _Work(chosen, image, name, taken, recipe, recipe.stack_for(chosen.group.kind), limits)
     if is_rate(chosen.group.kind, recipe):
@@ -125,7 +126,7 @@ def _combined(ctx: JobContext, work: _Work, which: Sequence[int]) -> _Combined:
     taken = [work.taken[i] for i in which]
     scales, offsets, reference = _scales(measuring, work, headers, taken)
     floor = rejection_floor(work.kind, headers, work.image, work.settings)
-    sources = [open_rows(h.path, work.image) for h in headers]
+    sources = [open_treated(h.path, work.image, work.chosen.overscan) for h in headers]
     try:
         sink = ArraySink(sources[0].shape)
         planes = [None if t is None else t.plane for t in taken]
@@ -219,7 +220,10 @@ def _stacked(work: _Work, whole: _Combined, *, sentences: tuple[str, ...] = ()) 
 def _own_cards(work: _Work) -> tuple[tuple[str, str | int | float | bool, str], ...]:
     if not work.name:
         return ()
-    return agreeing_cards([h.path for h in work.chosen.headers], work.image)
+    cards = agreeing_cards([h.path for h in work.chosen.headers], work.image)
+    # What was cut away is not there any more: another program would cut again.
+    gone = SECTIONS if work.chosen.overscan.trim else ()
+    return tuple(one for one in cards if one[0] not in gone)
 
 
 def _as_flat(work: _Work, whole: _Combined) -> Stacked:
@@ -264,7 +268,7 @@ def _frame_levels(
     with_spread = work.settings.normalize is Normalization.ADDITIVE_SCALING
     for i, (header, out) in enumerate(zip(headers, taken, strict=True)):
         ctx.progress(i / len(taken), f"Measuring {header.path.name}")
-        pixels = read_image(header.path, work.image).astype(np.float32)
+        pixels = read_treated(header.path, work.image, work.chosen.overscan)
         pixels += np.float32(header.pedestal_adu)
         if out is not None:
             pixels -= out.plane[:]

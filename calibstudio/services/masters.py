@@ -146,10 +146,12 @@ class _Run:
             (left if self._is_done(item.path) else self.skipped).append(entry)
         weights = [self._weight(group) for group in plan.groups]
         total = sum(weights) or 1.0
-        judging, *parts = ctx.split(0.5 * total, *weights)
+        judging, *parts, mapping = ctx.split(0.5 * total, *weights, 0.3 * total)
         self._judge(judging, plan.groups)
         for group, part in zip(plan.groups, parts, strict=True):
             self._one(part, group)
+        if self.recipe.defects.build and self.built:
+            self._map_defects(mapping)
         self._read_again()
         ctx.progress(1.0, f"{len(self.built)} masters")
         return MastersReport(tuple(self.built), tuple(self.skipped), tuple(left))
@@ -231,8 +233,28 @@ class _Run:
             new=written.new,
             used=around.subtraction.masters,
             excluded=chosen.left_out,
-            notes=(*around.subtraction.sentences, *group.notes),
+            notes=tuple(
+                dict.fromkeys((*chosen.notes, *around.subtraction.sentences, *group.notes))
+            ),
         )
+
+    def _map_defects(self, ctx: JobContext) -> None:
+        """Make bad-pixel maps of the darks and flats of this run; what fails is said."""
+        from calibstudio.services.master_defects import build_map, sources_of_maps
+
+        wanted = sources_of_maps(self.built, self.headers, self.library, self.recipe)
+        for sources, part in zip(wanted, ctx.split(*[1.0] * len(wanted)), strict=True):
+            part.progress(0.0, sources.title)
+            try:
+                built = build_map(part, sources, self.library, self.recipe, self.folder)
+            except CalibStudioError as error:
+                log.warning("%s: %s", sources.title, error)
+                self.skipped.append(SkippedGroup(sources.title, f"{error} {error.hint}".strip()))
+                continue
+            if built is not None:
+                self.built.append(built)
+                if self.on_built is not None:
+                    self.on_built(built)
 
     def _choose(self, ctx: JobContext, group: Group) -> Chosen:
         """Sort the frames of a group into those that are used and those that are not."""
@@ -257,6 +279,7 @@ class _Run:
             replace(chosen.group, frames=frames),
             {h.path: h for h in chosen.headers},
             biases=biases,
+            overscan=chosen.overscan,
         )
         now = tuple(b.record for b in self.built)
         bias = bias_for(chosen, now, self.library, self.recipe)

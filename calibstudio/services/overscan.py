@@ -24,7 +24,7 @@ from calibstudio.domain.overscan import (
 from calibstudio.domain.pixels import RowSource, Stored
 from calibstudio.imaging.overscan import overscan_levels, why_no_bias_level
 from calibstudio.store.any_header import find_hdu, read_hdus
-from calibstudio.store.pixels import open_rows
+from calibstudio.store.pixels import open_rows, read_image
 
 _BAND = 256
 
@@ -45,7 +45,8 @@ def sections_of(path: Path, image: str = "") -> Said:
     found = find_hdu(hdus, image) if image else None
     if found is None:
         found = next((hdu for hdu in hdus if hdu.is_image), hdus[0])
-    headers = [found] if image else [found, hdus[0]]
+    is_one_of_several = bool(image) and sum(hdu.is_image for hdu in hdus) > 1
+    headers = [found] if is_one_of_several else [found, hdus[0]]
 
     def said(keyword: str) -> object:
         values = (hdu.cards.value(keyword) for hdu in headers)
@@ -70,7 +71,10 @@ def plan_for(
         raise OverscanError(f"{label} {error}.", hint=_HINT) from error
 
 
-_HINT = "Name the sections yourself (overscan.bias and overscan.data), or leave it out."
+_HINT = (
+    "Name the sections yourself (--biassec and --datasec; overscan.bias and overscan.data in a "
+    "recipe), or leave it out."
+)
 
 
 def open_treated(path: Path, image: str, settings: OverscanSettings) -> RowSource:
@@ -101,11 +105,31 @@ def treated(source: RowSource, path: Path, image: str, settings: OverscanSetting
 
 def read_treated(path: Path, image: str, settings: OverscanSettings) -> NDArray[np.float32]:
     """Return an image whole, with its overscan treated (see `open_treated`)."""
+    if not settings.active:
+        return read_image(path, image).astype(np.float32)
     source = open_treated(path, image, settings)
     try:
         return source.read_rows(0, source.shape[0])
     finally:
         source.close()
+
+
+def only_data(pixels: NDArray[Any], path: Path, image: str) -> NDArray[Any]:
+    """Return the part of a picture that its header calls data; all of it where that cannot be."""
+    shape = (int(pixels.shape[0]), int(pixels.shape[1]))
+    try:
+        plan = make_plan(sections_of(path, image), shape, OverscanSettings(trim=True))
+    except SectionError:
+        return pixels
+    if plan.kept == shape:
+        return pixels
+    if len(plan.rows) == len(plan.columns) == 1:
+        (y0, y1), (x0, x1) = plan.rows[0], plan.columns[0]
+        return np.ascontiguousarray(pixels[y0:y1, x0:x1])
+    rows = np.concatenate([np.arange(a, b) for a, b in plan.rows])
+    columns = np.concatenate([np.arange(a, b) for a, b in plan.columns])
+    kept: NDArray[Any] = pixels[np.ix_(rows, columns)]
+    return kept
 
 
 @dataclass(frozen=True, slots=True, eq=False)

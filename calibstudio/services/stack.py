@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -18,14 +20,14 @@ from calibstudio.domain.pixels import RowSource
 from calibstudio.domain.recipe import Normalization, Rejection, StackSettings, Weight
 from calibstudio.domain.wording import count, duration, number, quantity, size
 from calibstudio.imaging.combine import CombineReport, FrameShare, Scale, combine, describe_rule
+from calibstudio.imaging.combine_share import MEMORY
 from calibstudio.imaging.reject import resolve
 from calibstudio.services.overscan import OverscanError, TreatedRows, overscan_cards
 from calibstudio.services.stack_inputs import Skipped, StackedImage, StackInputs, without_repeats
 from calibstudio.services.stack_subtract import LessPlane, Subtrahend, open_subtrahend
-from calibstudio.store.publish import publish_file
+from calibstudio.store.publish import flush_to_disk, publish_file
 from calibstudio.store.stack_fits import HeaderCard, PlannedImage, StackFile, kept_cards
 
-DEFAULT_MEMORY = 1 << 30
 _MOST_NAMED = 5
 
 
@@ -165,9 +167,8 @@ def stack_files(
             hint="Move it away, or choose another name.",
         )
     paths, skipped = without_repeats(files)
-    memory = memory_bytes or DEFAULT_MEMORY
-    how = _How(settings, memory, threads, overscan, stop_at_broken)
-    with open_subtrahend(subtract) as how.subtrahend:
+    with MEMORY.memory(memory_bytes) as memory, open_subtrahend(subtract) as subtrahend:
+        how = _How(settings, memory, threads, overscan, stop_at_broken, subtrahend)
         try:
             done = _stack_alike(ctx, paths, out, how)
         except OverscanError as error:
@@ -180,7 +181,7 @@ def stack_files(
     return replace(done, skipped=(*skipped, *done.skipped), seconds=seconds)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _How:
     """What is done to all images of a stack."""
 
@@ -189,7 +190,7 @@ class _How:
     threads: int | None
     overscan: OverscanSettings | None
     stop_at_broken: bool
-    subtrahend: Subtrahend | None = None
+    subtrahend: Subtrahend | None
 
 
 def _stack_alike(ctx: JobContext, paths: Sequence[Path], out: Path, how: _How) -> StackReport:
@@ -256,9 +257,27 @@ def _publish(
             for i, part in enumerate(parts):
                 report = _combine(part, inputs, i, rows[i], file, how)
                 reports.append((inputs.images[i].name, report))
+        _flush(ctx, temporary)
 
     publish_file(out, fill)
     return reports
+
+
+def _flush(ctx: JobContext, path: Path) -> None:
+    """Wait until a file is on the disk, but not through a cancel.
+
+    What goes wrong is left to `publish_file`, which flushes again and finds nothing to do.
+    """
+
+    def flush() -> None:
+        with contextlib.suppress(OSError):
+            flush_to_disk(path)
+
+    thread = threading.Thread(target=flush, name="stack-flush", daemon=True)
+    thread.start()
+    while thread.is_alive():
+        thread.join(0.05)
+        ctx.token.check()
 
 
 def _combine(

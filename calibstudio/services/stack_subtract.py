@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from calibstudio.domain.detectors import only_detectors
+from calibstudio.domain.detectors import PRIMARY, only_detectors
 from calibstudio.domain.errors import CalibrationError
 from calibstudio.domain.pixels import RowSource, Stored
 from calibstudio.domain.wording import size
@@ -35,7 +35,8 @@ class Subtrahend:
             If it cannot be read.
         """
         names = only_detectors(self._file.names)
-        found = [n for n in names if not image.name or n.upper() == image.name.upper()]
+        wanted = image.name.upper()
+        found = [n for n in names if not wanted or (n or PRIMARY).upper() == wanted]
         if not found:
             raise CalibrationError(
                 f"{self.path} has no image {image.name}, so it cannot be subtracted.",

@@ -45,6 +45,8 @@ FROM_DETECTOR = (
     "SATURATE",
 )
 """What one of several detectors says about itself."""
+SECTIONS = ("DATASEC", "BIASSEC", "TRIMSEC")
+"""Cards that speak of a picture that is not trimmed yet."""
 
 
 def agreeing_cards(paths: Sequence[Path], image: str = "") -> tuple[Card, ...]:

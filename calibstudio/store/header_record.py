@@ -34,6 +34,7 @@ class Source:
     images: tuple[str, ...]
     shapes: tuple[tuple[int, int] | None, ...] = ()
     """(rows, columns) of every image."""
+    sections: str = ""
     planes: int = 1
     damage: str = ""
     is_xisf: bool = False
@@ -98,6 +99,7 @@ def header_record(source: Source, site_zone: str | None) -> FrameHeader:
         calibrated=calibrated,
         images=source.images,
         detectors=described(source.images, source.shapes),
+        sections=source.sections,
         planes=source.planes,
         damage=source.damage,
         site_longitude_deg=lasting.longitude_deg,
@@ -147,7 +149,8 @@ def _read_lasting(source: Source) -> _Lasting:
     values["row_order"] = fields.read_text(lookup, "row_order", ("ROWORDER",))
     values["saturation_adu"] = fields.read_saturation(lookup)
     if source.shape is not None:
-        lookup.origin["shape"] = "Image geometry" if source.is_xisf else "NAXIS cards"
+        plain = "NAXIS cards" if given.word == "card" else given.word
+        lookup.origin["shape"] = "Image geometry" if source.is_xisf else plain
     return _Lasting(
         kind,
         says_master,

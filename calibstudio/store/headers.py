@@ -17,6 +17,7 @@ from calibstudio.domain.equipment import Site
 from calibstudio.domain.errors import FileProblemError
 from calibstudio.domain.header import FrameHeader, HeaderValue
 from calibstudio.domain.header_edit import correct, with_night
+from calibstudio.domain.overscan import said_sections
 from calibstudio.domain.wording import significant
 from calibstudio.store import header_words as words
 from calibstudio.store.any_header import reader
@@ -146,6 +147,7 @@ def _from_fits(path: Path, fits: FitsFile, status: os.stat_result) -> Source:
         _image_names(fits.hdus),
         planes=planes,
         damage=fits.damage,
+        sections=next((s for hdu in fits.hdus if (s := said_sections(hdu.cards.value))), ""),
         shapes=tuple((hdu.shape[-2], hdu.shape[-1]) for hdu in images),
         file_bytes=status.st_size,
         file_mtime_ns=status.st_mtime_ns,

@@ -12,6 +12,7 @@ from datetime import date, datetime, timedelta
 from math import isfinite
 
 from calibstudio.domain.header import HeaderValue
+from calibstudio.domain.kinds import BPM
 from calibstudio.domain.master import InputRecord, UsedMaster
 from calibstudio.domain.quality import Assessment, Metric
 from calibstudio.store.card_writer import ascii_text
@@ -102,7 +103,7 @@ class MasterContent:
 def master_cards(content: MasterContent) -> list[Card]:
     """Return the cards of the primary header, without structure and HISTORY."""
     return [
-        ("IMAGETYP", f"Master {ascii_text(content.kind).title()}", "kind of frame"),
+        ("IMAGETYP", f"Master {_title(content.kind)}", "kind of frame"),
         *_value_cards(content),
         *_time_cards(content),
         *_cleaned(content.copied),
@@ -113,6 +114,10 @@ def master_cards(content: MasterContent) -> list[Card]:
         ("GROUPKEY", key_to_json(content.key), "what the inputs share"),
         ("CAL_SOFT", ascii_text(content.software), "made by"),
     ]
+
+
+def _title(kind: str) -> str:
+    return BPM.upper() if kind == BPM else ascii_text(kind).title()
 
 
 def normval_cards(

@@ -52,7 +52,7 @@ from calibstudio.store.publish import publish_file, sha256_of
 _PLANES = ("UNC", "CNT", "BPM", *REJECTED_PLANES)
 Rejected = tuple[NDArray[np.uint16], NDArray[np.uint16]]
 """Number of values rejected low and high at each pixel."""
-_TABLES = ("INPUTS", "QC", "FINDINGS")
+_TABLES = ("INPUTS", "QC", "FINDINGS", "DEFECTS")
 _METRIC_TEXTS = ("name", "label", "unit", "why")
 _FINDING_TEXTS = ("verdict", "title", "what", "cause", "cure", "metric")
 
@@ -105,32 +105,42 @@ def write_master(path: Path, content: MasterContent, detectors: Sequence[Detecto
 
 
 def _write(path: Path, content: MasterContent, detectors: Sequence[Detector]) -> None:
-    from astropy.io import fits
-
     single = len(detectors) == 1 and not detectors[0].name
-    hdus: list[Any] = [fits.PrimaryHDU(detectors[0].image if single else None)]
-    primary_cards = master_cards(content)
-    if single:
-        primary_cards += [*_normval_cards(detectors[0]), *detectors[0].cards]
-    _append(hdus[0].header, primary_cards)
-    for sentence in content.history:
-        for line in wrap(ascii_text(sentence), 72, subsequent_indent="  ", break_on_hyphens=False):
-            hdus[0].header.add_history(line)
+    own = [*_normval_cards(detectors[0]), *detectors[0].cards] if single else []
+    hdus = [primary_hdu(content, detectors[0].image if single else None, own)]
     for detector in detectors:
         hdus += _detector_hdus(detector, content.unit, with_image=not single)
-    hdus.append(_inputs_table(content.inputs))
-    hdus += _quality_tables(content.assessment)
-    for hdu in hdus:
+    save_hdus(path, content, hdus)
+
+
+def primary_hdu(content: MasterContent, data: NDArray[Any] | None, own: Sequence[Card]) -> Any:
+    """Make the first HDU: what a master says about itself, and its image where it has one."""
+    from astropy.io import fits
+
+    hdu = fits.PrimaryHDU(data)
+    append_cards(hdu.header, [*master_cards(content), *own])
+    for sentence in content.history:
+        for line in wrap(ascii_text(sentence), 72, subsequent_indent="  ", break_on_hyphens=False):
+            hdu.header.add_history(line)
+    return hdu
+
+
+def save_hdus(path: Path, content: MasterContent, hdus: Sequence[Any]) -> None:
+    """Write the HDUs of a master, with its inputs and measurements behind them."""
+    from astropy.io import fits
+
+    whole = [*hdus, _inputs_table(content.inputs), *_quality_tables(content.assessment)]
+    for hdu in whole:
         # astropy would write the time of day into these comments.
         hdu.add_checksum(when="of this HDU")
-    fits.HDUList(hdus).writeto(path, checksum=False)
+    fits.HDUList(whole).writeto(path, checksum=False)
 
 
 def _normval_cards(detector: Detector) -> list[Card]:
     return normval_cards(detector.normval, by_region=detector.by_region, unit=detector.normval_unit)
 
 
-def _append(header: Any, cards: Sequence[Card]) -> None:
+def append_cards(header: Any, cards: Sequence[Card]) -> None:
     """Add cards; a keyword that is there already is left as it is, the first one wins."""
     for keyword, value, comment in cards:
         if keyword not in header:
@@ -138,7 +148,7 @@ def _append(header: Any, cards: Sequence[Card]) -> None:
             header.append((keyword, value, comment[:room]), end=True)
 
 
-def _image(data: NDArray[Any], name: str) -> Any:
+def image_hdu(data: NDArray[Any], name: str) -> Any:
     """Make an image extension. astropy's own ``name`` would be in capitals; names stay as read."""
     from astropy.io import fits
 
@@ -156,23 +166,23 @@ def _detector_hdus(detector: Detector, unit: str, *, with_image: bool) -> list[A
 
     hdus = []
     if with_image:
-        image = _image(detector.image, detector.name)
-        _append(image.header, [("BUNIT", unit, "unit of the pixels")])
-        _append(image.header, [*_normval_cards(detector), *detector.cards])
+        image = image_hdu(detector.image, detector.name)
+        append_cards(image.header, [("BUNIT", unit, "unit of the pixels")])
+        append_cards(image.header, [*_normval_cards(detector), *detector.cards])
         hdus.append(image)
-    unc = _image(detector.unc, named("UNC"))
-    _append(unc.header, [("BUNIT", unit, "1 sigma of the pixel of the master")])
+    unc = image_hdu(detector.unc, named("UNC"))
+    append_cards(unc.header, [("BUNIT", unit, "1 sigma of the pixel of the master")])
     count_type = np.int16 if int(detector.cnt.max(initial=0)) < 2**15 else np.int32
-    cnt = _image(detector.cnt.astype(count_type), named("CNT"))
-    _append(cnt.header, [("BUNIT", "count", "values kept")])
+    cnt = image_hdu(detector.cnt.astype(count_type), named("CNT"))
+    append_cards(cnt.header, [("BUNIT", "count", "values kept")])
     hdus += [unc, cnt]
     for which, counts in zip(REJECTED_PLANES, detector.rejected or (), strict=False):
-        hdu = _image(counts.astype(count_type), named(which))
-        _append(hdu.header, [("BUNIT", "count", f"values rejected {which[4:].lower()}")])
+        hdu = image_hdu(counts.astype(count_type), named(which))
+        append_cards(hdu.header, [("BUNIT", "count", f"values rejected {which[4:].lower()}")])
         hdus.append(hdu)
     if detector.bpm is not None:
-        bpm = _image(detector.bpm, named("BPM"))
-        _append(bpm.header, bit_cards(detector.bpm))
+        bpm = image_hdu(detector.bpm, named("BPM"))
+        append_cards(bpm.header, bit_cards(detector.bpm))
         hdus.append(bpm)
     return hdus
 
@@ -187,7 +197,7 @@ def bit_cards(flags: NDArray[Any]) -> list[Card]:
     ]
 
 
-def _table(name: str, columns: Sequence[tuple[str, str, str | None, Sequence[Any]]]) -> Any:
+def table_hdu(name: str, columns: Sequence[tuple[str, str, str | None, Sequence[Any]]]) -> Any:
     """Make a table of (name, format, unit, values).
 
     Texts get the width they need: ``T`` is ASCII already, ``A`` is escaped where it is not.
@@ -210,7 +220,7 @@ def _inputs_table(inputs: Sequence[InputRecord]) -> Any:
         return [nan if (v := getattr(r, name)) is None else float(v) for r in inputs]
 
     times = ["" if r.observed_utc is None else utc_text(r.observed_utc) for r in inputs]
-    return _table(
+    return table_hdu(
         "INPUTS",
         [
             ("FILE", "A", None, [r.file for r in inputs]),
@@ -248,10 +258,10 @@ def _quality_tables(assessment: Assessment) -> list[Any]:
             ("DECIMALS", "J", None, [-1 if m.decimals is None else m.decimals for m in metrics]),
             *exact,
         ]
-        tables.append(_table("QC", columns))
+        tables.append(table_hdu("QC", columns))
     if findings:
         said = {w.upper(): [str(getattr(f, w)) for f in findings] for w in _FINDING_TEXTS}
-        tables.append(_table("FINDINGS", text_columns(said)))
+        tables.append(table_hdu("FINDINGS", text_columns(said)))
     return tables
 
 

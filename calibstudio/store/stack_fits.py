@@ -26,6 +26,7 @@ KEPT = (
     *("EXPTIME", "EXPOSURE", "GAIN", "EGAIN", "OFFSET", "READOUTM", "XBINNING", "YBINNING"),
     *("SET-TEMP", "CCD-TEMP", "FILTER", "BAYERPAT", "XBAYROFF", "YBAYROFF", "ROWORDER"),
     *("FOCALLEN", "ROTATANG", "XPIXSZ", "YPIXSZ", "SITELAT", "SITELONG", "DATE-OBS", "PEDESTAL"),
+    *("ISOSPEED", "SERIALNO", "DATE-LOC"),
 )
 """Cards taken over from the first file, as they are."""
 _SYNC_BYTES = 32 << 20

@@ -136,7 +136,7 @@ def read_xisf(path: Path, file: BinaryIO, size: int, *, with_data: bool = False)
     reader = _Reader(with_data=with_data)
     try:
         reader.parse(xml.rstrip(b"\0"))
-    except (expat.ExpatError, _Refused, ValueError) as error:
+    except (expat.ExpatError, _Refused, ValueError, LookupError) as error:
         raise FileProblemError(
             f"{path.name} has a header that is no XISF: {error}.", hint="Save it again."
         ) from error
@@ -171,7 +171,7 @@ class _Reader:
         self._shared: dict[str, Card] = {}
 
     def parse(self, xml: bytes) -> None:
-        parser = expat.ParserCreate()
+        parser = expat.ParserCreate("UTF-8")  # whatever it declares: XISF is UTF-8
         parser.StartDoctypeDeclHandler = _refuse
         parser.EntityDeclHandler = _refuse
         parser.StartElementHandler = self._start

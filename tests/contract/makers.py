@@ -7,6 +7,7 @@ what they need.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, fields
 
 from calibstudio.devices.alpaca.address import DeviceAddress, DeviceType
@@ -15,6 +16,7 @@ from calibstudio.devices.simulator.observatory import simulated_observatory
 from calibstudio.domain.equipment import Observatory
 from tests.helpers.alpaca_simulators import PLAIN, shared_simulators
 from tests.helpers.fake_alpaca import FakeAlpaca
+from tests.helpers.served import served
 
 
 @dataclass(frozen=True)
@@ -34,18 +36,27 @@ class Maker:
 class _Served(AlpacaObservatory):
     """An observatory whose server ends with it."""
 
-    server: FakeAlpaca | None = None
+    end: Callable[[], None] = lambda: None
 
     def close(self) -> None:
         AlpacaObservatory.close(self)
-        if self.server is not None:
-            self.server.close()
+        self.end()
 
 
 def _fake_alpaca() -> Observatory:
     server = FakeAlpaca()
-    opened = open_alpaca(rig_at(str(server.server)))
-    return _Served(**{f.name: getattr(opened, f.name) for f in fields(opened)}, server=server)
+    return _served(open_alpaca(rig_at(str(server.server))), server.close)
+
+
+def _own_server(speed: float) -> Observatory:
+    """Our driver, our server, and the simulator behind it."""
+    stack = ExitStack()
+    server, _ = stack.enter_context(served("tiny", seed=2, speed=speed, start=None))
+    return _served(open_alpaca(rig_at(f"alpaca://127.0.0.1:{server.port}")), stack.close)
+
+
+def _served(opened: AlpacaObservatory, end: Callable[[], None]) -> Observatory:
+    return _Served(**{f.name: getattr(opened, f.name) for f in fields(opened)}, end=end)
 
 
 def _alpaca_simulators() -> Observatory:
@@ -70,14 +81,19 @@ MAKERS: dict[str, Maker] = {
         lambda: simulated_observatory("bayer24", seed=2, speed=20.0), frozenset({"panel", "mount"})
     ),
     "alpaca": Maker(_fake_alpaca),
+    "alpaca-own-server": Maker(lambda: _own_server(1.0), frozenset()),
     "alpaca-simulators": Maker(_alpaca_simulators, instant=frozenset({"wheel", "panel"})),
 }
+
+
+MOVERS = MAKERS | {"alpaca-own-server": Maker(lambda: _own_server(8.0))}
+"""For what moves: behind a server the clock may run fast, as long as nobody takes the time."""
 
 
 def with_device(device: str, *, moving: bool = False) -> dict[str, Maker]:
     """Return the makers whose observatory has this device; ``moving``: its moves take time."""
     return {
         name: maker
-        for name, maker in MAKERS.items()
+        for name, maker in MOVERS.items()
         if device in maker.devices and not (moving and device in maker.instant)
     }

@@ -16,9 +16,12 @@ from calibstudio.domain.quality import Assessment, Finding, Verdict
 from calibstudio.gui.frames.dragging import badge
 from calibstudio.gui.frames.measuring import MOST_AT_ONCE
 from calibstudio.gui.frames.pace import Pace, cost_text
+from calibstudio.gui.frames.stacking import group_facts
 from calibstudio.gui.frames.tree_model import frames_mime, frames_of_mime
 from calibstudio.gui.frames.workspace import FramesWorkspace
 from calibstudio.gui.widgets.buttons import Button
+from tests.helpers.dng_file import dng_file
+from tests.helpers.xisf_files import xisf_file
 
 SHAPE = (96, 128)
 
@@ -386,3 +389,36 @@ def test_the_row_under_dragged_frames_is_marked_until_they_are_dropped(qtbot, wo
     tree.dragLeaveEvent(QDragLeaveEvent())
     assert not tree.drop_row.isValid()
     assert badge(workspace.theme, "3 frames").width() > 80
+
+
+def test_xisf_and_camera_raw_are_frames_like_others(qtbot, workspace, tmp_path, context):
+    folder = tmp_path / "bias"
+    folder.mkdir()
+    rng = np.random.default_rng(2)
+    for i in range(3):
+        pixels = np.rint(rng.normal(600, 5, SHAPE)).astype(np.uint16)
+        words = {"IMAGETYP": "'Bias Frame'", "EXPTIME": "0", "INSTRUME": "'Cam X'"}
+        words["DATE-OBS"] = f"'2026-04-17T22:0{i}:00'"
+        xisf_file(folder / f"x{i}.xisf", pixels, codec="lz4+sh", keywords=words)
+        dng_file(folder / f"r{i}.DNG", pixels, taken=f"2026:04:17 22:1{i}:00")
+    scan(qtbot, workspace, folder)
+
+    assert sorted(len(g.frames) for g in workspace.state.grouping.groups) == [3, 3]
+    assert not workspace.state.grouping.ungrouped
+    group = next(g for g in workspace.state.grouping.groups if g.frames[0].suffix == ".xisf")
+    with qtbot.waitSignal(workspace.stacking.built, timeout=30000) as built:
+        workspace.stacking.start([group])
+    (master,) = built.args[0].masters
+    assert master.record.n_combined == 3
+
+
+def test_an_overscan_that_stays_in_is_said(qtbot, workspace, tmp_path):
+    folder = tmp_path / "bias"
+    folder.mkdir()
+    for i in range(3):
+        name = f"b{i}.fits"
+        write_frame(folder, name, "Bias Frame", 0.0, i, BIASSEC="[121:128,1:96]")
+    scan(qtbot, workspace, folder)
+    (group,) = workspace.state.grouping.groups
+    facts = dict(group_facts(workspace.state, group))
+    assert facts["Overscan"] == "stays in (BIASSEC [121:128,1:96])"

@@ -186,6 +186,20 @@ def test_a_lost_camera_is_said_and_tried_again(live: Live) -> None:
     assert "old" not in live.it.picture.chips.verdict.accessibleName()
 
 
+def test_a_full_disk_is_said_where_the_picture_is(live: Live) -> None:
+    live.it.foot.save.click()
+    live.observatory.set_faults(Faults(full_disk=True))
+
+    with live.qtbot.waitSignal(
+        live.it.session.failed, timeout=WAIT_MS, check_params_cb=lambda error: error is not None
+    ):
+        live.it.take_one()
+    live.wait_idle()
+
+    assert live.it.picture.banner.isVisible()
+    assert "the disk is full" in live.it.picture.banner.accessibleName()
+
+
 def test_dragging_the_region_changes_the_histogram(live: Live) -> None:
     live.wait_plots()
     live.take()

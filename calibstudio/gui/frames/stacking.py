@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
@@ -36,11 +37,25 @@ def group_facts(state: FramesState, group: Group) -> list[tuple[str, str]]:
     facts.append(("Combined by", describe_rule(settings)))
     multiplied = settings.normalize is Normalization.MULTIPLICATIVE
     facts.append(("Normalisation", "each frame by its level" if multiplied else "none"))
+    overscan = _overscan(state, used)
+    if overscan:
+        facts.append(("Overscan", overscan))
     noise = [v for p in used if (a := state.assessment(p)) and (v := a.value("noise")) is not None]
     if noise and group.kind in ("bias", "dark", "dark flat"):
         middle = sorted(noise)[len(noise) // 2]
         facts.append(("Noise of one frame", f"{significant(middle, 3)}\u202fADU"))
     return facts
+
+
+def _overscan(state: FramesState, used: Sequence[Path]) -> str:
+    """Say what is done with the overscan of the frames; empty where they have none."""
+    words = Recipe().overscan.words
+    if words:
+        return words
+    sections = {h.sections for p in used if (h := state.grouping.headers.get(p)) and h.sections}
+    if not any("BIASSEC" in said or "BSEC" in said for said in sections):
+        return ""
+    return f"stays in ({sections.pop() if len(sections) == 1 else 'sections differ'})"
 
 
 def _what(group: Group) -> str:

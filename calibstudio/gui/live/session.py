@@ -311,8 +311,11 @@ class LiveSession(QObject):
         snapshot = self._context.equipment.snapshot
         path: Path | None = None
         if self._save:
+            from calibstudio.services.frames_disk import refuse_when_full
             from calibstudio.store.folder_sink import FolderSink
 
+            folder = self._context.settings.current.frames_folder
+            refuse_when_full(observatory, folder)
             notes = FrameNotes(
                 observatory=observatory,
                 kind=frame.request.kind,
@@ -322,7 +325,7 @@ class LiveSession(QObject):
                 number=self._number,
                 sequence="Live",
             )
-            path = FolderSink(self._context.settings.current.frames_folder).write(frame, notes)
+            path = FolderSink(folder).write(frame, notes)
         panel = observatory.panel.status() if observatory.panel is not None else None
         return Taken(frame, self._number, observatory.clock.now(), panel, path)
 

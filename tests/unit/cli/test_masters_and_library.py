@@ -447,3 +447,31 @@ def test_what_was_changed_by_hand_in_the_window_counts_here_too(
 
     assert kept["masters"][-1]["key"]["filter"] == "OIII"
     assert wins["masters"][-1]["key"]["filter"] == "SII"
+
+
+def test_a_bad_pixel_map_is_written_for_siril(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    library, night = tmp_path / "library", tmp_path / "night"
+    camera = Camera()
+    take(night, camera, "bias", 4)
+    for i in range(4):
+        pixels = camera.frame(60.0)
+        pixels[5, 7] += 20_000
+        write_frame(night / f"dark{i}.fits", pixels, header("dark", 60.0, 20 + i))
+    run(["masters", str(night), "--library", str(library), "--json"])
+    (made,) = [
+        m for m in json.loads(capsys.readouterr().out)["masters"] if m["kind"] == "master bpm"
+    ]
+
+    out = tmp_path / "bad.lst"
+    words = ["library", "export", made["id"], "--library", str(library), "--as", "siril"]
+    code = run([*words, "-o", str(out), "--json"])
+
+    document = json.loads(capsys.readouterr().out)
+    assert code == 0
+    assert document["files"] == [str(out)]
+    assert document["map"]["id"] == made["id"]
+    assert "P 7 90 H" in out.read_text()
+    assert run([*words, "-o", str(tmp_path / "bad.fits")]) == 2
+    assert "must end with .lst" in capsys.readouterr().err

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from calibstudio.domain.errors import Cancelled
 from calibstudio.imaging import kernels
 from calibstudio.imaging.combine_network import comparisons
 from calibstudio.imaging.kernels_layout import RUN
@@ -29,6 +31,28 @@ def test_a_process_that_finds_them_in_the_cache_never_imports_numba() -> None:
     )
 
     assert done.stdout.strip() == "[]"
+
+
+def test_what_is_compiled_for_the_first_time_says_how_far_it_is_and_hears_a_cancel(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kernels, "_cache_folders", lambda: [tmp_path])
+    monkeypatch.setattr(kernels, "_loaded", None)
+    shares: list[float] = []
+    began: list[float] = []
+
+    def listen(share: float) -> None:
+        shares.append(share)
+        if len(shares) == 4:
+            began.append(time.perf_counter())
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        kernels.warm_kernels(listen)
+
+    assert time.perf_counter() - began[0] < 5  # It was not waited for.
+    assert shares == sorted(shares)
+    assert 0 <= shares[0] < shares[-1] < 1
 
 
 def test_a_damaged_cache_is_not_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

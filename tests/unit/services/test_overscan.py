@@ -151,6 +151,8 @@ def test_amplifiers_in_one_picture_are_put_together(tmp_path: Path) -> None:
         ]
     )
     assert got.shape == (NY, 2 * NX)
+    only_cut = read_treated(tmp_path / "a.fits", "", OverscanSettings(trim=True))
+    np.testing.assert_array_equal(only_cut[:, :NX], left[:, :NX])
     np.testing.assert_array_equal(got, expected.astype(np.float32))
 
 

@@ -36,6 +36,7 @@ FULL = make_header(
     pedestal_adu=-100.0,
     calibrated="dark taken out",
     images=("", "UNC"),
+    sections="BIASSEC [1:2,1:4]",
     detectors="A 6 × 4, B 6 × 4",
     planes=3,
     path_kind="flat",

@@ -236,6 +236,14 @@ def test_a_header_that_claims_terabytes(tmp_path: Path) -> None:
         read_image(path)
 
 
+def test_a_header_of_an_encoding_that_nobody_knows(tmp_path: Path) -> None:
+    """XISF is UTF-8, whatever its first line says."""
+    data = picture("u2")
+    path = xisf_file(tmp_path / "a.xisf", data)
+    path.write_bytes(path.read_bytes().replace(b"UTF-8", b"U9F-8"))
+    np.testing.assert_array_equal(read_image(path), data)
+
+
 def test_a_header_without_end(tmp_path: Path) -> None:
     path = tmp_path / "a.xisf"
     path.write_bytes(b"XISF0100" + struct.pack("<II", 1 << 30, 0) + b"<xisf>")

@@ -1,0 +1,88 @@
+"""What all combinations of this program share: processors band by band, and memory.
+
+A window may stack two groups at once. Each has its own threads, but only so many bands are worked
+on at a time as there are processors, first come first served: so two combinations go on side by
+side at half the speed each, whichever began first. A band waits while it has been read and before
+it is worked on, never while a disk is waited for; so the threads of a slow disk take nothing from
+anybody. Memory that nobody was promised is divided in the same way.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_ALL_MEMORY = 2 << 30
+"""Bytes for all combinations together that were not told how much they may use."""
+
+
+class Turns:
+    """Lets so many in at a time, in the order in which they came."""
+
+    def __init__(self, places: int) -> None:
+        self._free = places
+        self._lock = threading.Lock()
+        self._waiting: deque[threading.Event] = deque()
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for a place."""
+        return len(self._waiting)
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Wait for a place, and hold it."""
+        mine: threading.Event | None = None
+        with self._lock:
+            if self._free > 0:
+                self._free -= 1
+            else:
+                mine = threading.Event()
+                self._waiting.append(mine)
+        if mine is not None:
+            mine.wait()
+        try:
+            yield
+        finally:
+            with self._lock:
+                if self._waiting:
+                    self._waiting.popleft().set()  # The place goes on, it is never free between.
+                else:
+                    self._free += 1
+
+
+class Share:
+    """Counts the combinations at work, and says how much memory a new one gets."""
+
+    def __init__(self, memory_bytes: int = _ALL_MEMORY) -> None:
+        self._lock = threading.Lock()
+        self._left = memory_bytes
+
+    @contextmanager
+    def memory(self, asked: int | None) -> Iterator[int]:
+        """Give what was asked for, or else half of what is left."""
+        if asked is not None:
+            yield asked
+            return
+        with self._lock:
+            given = self._left // 2
+            self._left -= given
+        try:
+            yield given
+        finally:
+            with self._lock:
+                self._left += given
+
+
+def available_threads() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+PROCESSORS = Turns(available_threads())
+MEMORY = Share()
