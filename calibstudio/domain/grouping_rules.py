@@ -22,6 +22,7 @@ from calibstudio.domain.grouping import Group, Grouping, LeftOut
 from calibstudio.domain.header import FrameHeader, HeaderValue
 from calibstudio.domain.kinds import FrameKind
 from calibstudio.domain.recipe import Recipe, Tolerances
+from calibstudio.domain.wording import number
 
 UNKNOWN_KIND = "Its kind is unknown: neither header nor names say it."
 COMMON_KEY = (
@@ -165,6 +166,11 @@ def why_not_grouped(header: FrameHeader) -> str:
         return f"It is a {header.kind_word}: masters are not stacked again."
     if header.calibrated:
         return f"It is calibrated already, so it is no raw frame: {header.calibrated}."
+    if header.exposures != 1:
+        return (
+            f"It is a film of {number(header.exposures)} frames: calibstudio stack combines them; "
+            "for groups and masters, export them as single frames."
+        )
     if header.planes != 1:
         return f"It holds {header.planes} colour planes, so it is no raw frame."
     if header.path.parent.name == "rejected" and "CalibStudio" in (header.software or ""):

@@ -74,6 +74,8 @@ class FrameHeader:
     """Of a file with several images: which detectors it holds, and their sizes (to compare)."""
     sections: str = ""
     """Where the header says that data and overscan lie; empty when it says nothing."""
+    exposures: int = 1
+    """Exposures in the file; more than one is a film (SER)."""
     planes: int = 1
     """Colour planes of the first image; raw frames have one."""
     path_kind: str | None = None

@@ -80,7 +80,7 @@ class StackReport:
     @property
     def n_frames(self) -> int:
         """Number of frames combined."""
-        return len(self.used)
+        return max(len(self.used), *(report.n_frames for _, report in self.images))
 
     @property
     def n_rejected_low(self) -> int:

@@ -178,9 +178,12 @@ class StackInputs:
         images: list[StackedImage] = []
         for key in names:
             members = tuple(
-                (i, _written(self.opened[i], key)) for i, look in enumerate(looks) if key in look
+                (i, name)
+                for i, look in enumerate(looks)
+                if key in look
+                for name in _written(self.opened[i], key)
             )
-            if len(members) == 1 < len(looks):
+            if len({i for i, _ in members}) == 1 < len(looks):
                 path = self.paths[members[0][0]]
                 message = f"{path} alone has the image {key}: it was left out."
                 self.skipped.append(Skipped(path, message, "Take the frames again with all."))
@@ -250,12 +253,14 @@ class StackInputs:
         self._stack.close()
 
 
-def _written(file: FramePixels, key: str) -> str:
-    """Return the name of an image as a file writes it."""
+def _written(file: FramePixels, key: str) -> tuple[str, ...]:
+    """Return the name of an image as a file writes it; of a film the names of all its frames."""
     names = only_detectors(file.names)
+    if len(file.exposures) > 1:
+        return file.exposures
     if len(names) == 1:
-        return names[0]
-    return next(name for name in names if (name or PRIMARY).upper() == key)
+        return names
+    return tuple(name for name in names if (name or PRIMARY).upper() == key)[:1]
 
 
 def broken_files(paths: Sequence[Path]) -> list[Skipped]:

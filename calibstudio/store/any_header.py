@@ -11,6 +11,8 @@ from calibstudio.store.camera_raw import describe_raw, is_camera_raw
 from calibstudio.store.card_writer import card
 from calibstudio.store.fits_cards import Card, Cards
 from calibstudio.store.header_bytes import Hdu, open_for_headers, read_fits
+from calibstudio.store.ser import MAGIC as SER
+from calibstudio.store.ser import read_film
 from calibstudio.store.xisf_header import image_names, read_xisf
 
 
@@ -28,6 +30,9 @@ def read_hdus(path: Path) -> tuple[Hdu, ...]:
         stream.seek(0)
         if start.startswith(b"XISF0100"):
             return _of_xisf(path, stream, status.st_size)
+        if start.startswith(SER):
+            film = read_film(path, reader(stream), status.st_size)
+            return (_hdu(film.cards(), "", film.shape),)
         if is_camera_raw(path, start):
             about = describe_raw(path, reader(stream), status.st_size)
             return (_hdu(about.cards(), "", about.shape),)

@@ -35,6 +35,8 @@ class Source:
     shapes: tuple[tuple[int, int] | None, ...] = ()
     """(rows, columns) of every image."""
     sections: str = ""
+    exposures: int = 1
+    """More than one: a film."""
     planes: int = 1
     damage: str = ""
     is_xisf: bool = False
@@ -100,6 +102,7 @@ def header_record(source: Source, site_zone: str | None) -> FrameHeader:
         images=source.images,
         detectors=described(source.images, source.shapes),
         sections=source.sections,
+        exposures=source.exposures,
         planes=source.planes,
         damage=source.damage,
         site_longitude_deg=lasting.longitude_deg,

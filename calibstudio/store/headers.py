@@ -33,12 +33,14 @@ from calibstudio.store.header_bytes import (
 from calibstudio.store.header_record import Source, header_record
 from calibstudio.store.header_values import Both, CardSource, Lookup
 from calibstudio.store.image_names import ImageHdu, fits_image_names
+from calibstudio.store.ser import MAGIC as SER
+from calibstudio.store.ser import read_film
 from calibstudio.store.xisf_block import WHITE
 from calibstudio.store.xisf_header import XisfHeader, read_xisf
 from calibstudio.store.xisf_header import image_names as xisf_names
 
 FRAME_ENDINGS = (
-    frozenset({".fit", ".fits", ".fts", ".fz", ".gz", ".bz2", ".xz", ".xisf"}) | CAMERA_RAW
+    frozenset({".fit", ".fits", ".fts", ".fz", ".gz", ".bz2", ".xz", ".xisf", ".ser"}) | CAMERA_RAW
 )
 """Lower case; what a file is, is told by its first bytes."""
 
@@ -113,6 +115,8 @@ def read_raw_header(path: Path, *, site_zone: str | None = None) -> ReadHeader:
             if first_bytes_kind(head) == "xisf":
                 xisf = read_xisf(path, file, status.st_size)
                 source, first = _from_xisf(path, xisf, status), xisf.first_bytes
+            elif head.startswith(SER):
+                source, first = _from_film(path, file, status)
             elif is_camera_raw(path, head):
                 source, first = _from_raw(path, file, status)
             else:
@@ -153,6 +157,21 @@ def _from_fits(path: Path, fits: FitsFile, status: os.stat_result) -> Source:
         file_mtime_ns=status.st_mtime_ns,
         lasting=lasting,
     )
+
+
+def _from_film(path: Path, file: BinaryIO, status: os.stat_result) -> tuple[Source, bytes]:
+    read_at = reader(file)
+    film = read_film(path.name, read_at, status.st_size)
+    source = Source(
+        path,
+        Lookup(film.cards(), word="SER"),
+        film.shape,
+        ("",),
+        exposures=film.frames,
+        file_bytes=status.st_size,
+        file_mtime_ns=status.st_mtime_ns,
+    )
+    return source, read_at(0, 16384)
 
 
 def _from_raw(path: Path, file: BinaryIO, status: os.stat_result) -> tuple[Source, bytes]:

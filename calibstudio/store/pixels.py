@@ -1,7 +1,7 @@
 """Pixels of frames, whatever the format: whole images, or bands of rows from many files at once.
 
-FITS (plain, compressed as a whole, or in tiles), XISF, and camera raw. What a file is, is told by
-its first bytes; of camera raw, which has none in common, also by its ending.
+FITS (plain, compressed as a whole, or in tiles), XISF, SER films, and camera raw. What a file is,
+is told by its first bytes; of camera raw, which has none in common, also by its ending.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from calibstudio.store.pixels_file import PixelFile, UnpackBudget
 from calibstudio.store.pixels_fits import FitsPixels
 from calibstudio.store.pixels_raw import RawPixels, is_camera_raw
 from calibstudio.store.pixels_xisf import XisfPixels
+from calibstudio.store.ser import MAGIC as SER
+from calibstudio.store.ser import SerPixels
 
 __all__ = [
     "FramePixels",
@@ -33,6 +35,11 @@ class FramePixels(Protocol):
     @property
     def names(self) -> tuple[str, ...]:
         """Names of its images, in order."""
+        ...
+
+    @property
+    def exposures(self) -> tuple[str, ...]:
+        """Names of the frames of a film, in order; ``("",)`` for a file of one exposure."""
         ...
 
     def check(self, image: str = "") -> None:
@@ -81,6 +88,8 @@ def open_frame(path: Path | str, *, budget: UnpackBudget | None = None) -> Frame
     start = file.read_at(0, 16)
     if start.startswith(b"XISF0100"):
         return XisfPixels(file, budget)
+    if start.startswith(SER):
+        return SerPixels(file, budget)
     if is_camera_raw(Path(path), start):
         return RawPixels(file, Path(path), budget)
     return FitsPixels(file, budget)
@@ -92,7 +101,7 @@ def read_image(path: Path | str, image: str = "") -> NDArray[Any]:
     Parameters
     ----------
     path
-        Plain FITS, or compressed by gzip, bzip2, xz or fpack; XISF; camera raw.
+        Plain FITS, or compressed by gzip, bzip2, xz or fpack; XISF; SER; camera raw.
     image
         A name of `image_names`; empty for the first image.
 

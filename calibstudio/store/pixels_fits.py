@@ -51,6 +51,11 @@ class FitsPixels:
         """Names of its images, in order."""
         return tuple(layout.name for layout in self._images)
 
+    @property
+    def exposures(self) -> tuple[str, ...]:
+        """One exposure."""
+        return ("",)
+
     def check(self, image: str = "") -> None:
         """Raise `FileProblemError` if an image is no flat picture, or is cut off."""
         layout = find_image(self._images, image, self._file.label)

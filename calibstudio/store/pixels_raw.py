@@ -47,6 +47,11 @@ class RawPixels:
         """One image: the sensor."""
         return ("",)
 
+    @property
+    def exposures(self) -> tuple[str, ...]:
+        """One exposure."""
+        return ("",)
+
     def check(self, image: str = "") -> None:
         """Raise `FileProblemError` if there is no image of this name."""
         if image:

@@ -50,6 +50,11 @@ class XisfPixels:
         """Names of its images, in order."""
         return self._names
 
+    @property
+    def exposures(self) -> tuple[str, ...]:
+        """One exposure."""
+        return ("",)
+
     def check(self, image: str = "") -> None:
         """Raise `FileProblemError` if an image is cut off, or not what its checksum says."""
         self._check(self._find(image)[0])

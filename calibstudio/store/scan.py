@@ -88,8 +88,6 @@ NON_FRAMES = frozenset(
     ]
 )
 """Endings of files that are never opened in a scan."""
-NOT_READ = frozenset({".ser"})
-"""Frames of a kind that is not read here: said, not passed over."""
 SYSTEM_NAMES = frozenset({"thumbs.db", "desktop.ini", "$recycle.bin", "system volume information"})
 
 
@@ -211,10 +209,6 @@ def _sort_out(candidates: list[_Candidate], listing: Listing) -> None:
         ending = path.suffix.lower()
         if not stat.S_ISREG(status.st_mode):
             listing.ignored.append(LeftOut(path, "No file, but a device or a pipe."))
-        elif ending in NOT_READ:
-            listing.ungrouped.append(
-                LeftOut(path, f"A {ending} file is not read here: convert it to FITS.")
-            )
         elif ending in NON_FRAMES and not candidate.is_named:
             listing.ignored.append(LeftOut(path, f"A {ending} file is no frame."))
         else:

@@ -38,6 +38,7 @@ FULL = make_header(
     images=("", "UNC"),
     sections="BIASSEC [1:2,1:4]",
     detectors="A 6 × 4, B 6 × 4",
+    exposures=20,
     planes=3,
     path_kind="flat",
     path_time=datetime(2026, 4, 17, 22, 10, 5),
