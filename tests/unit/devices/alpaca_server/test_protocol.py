@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import http.client
+import importlib
+import inspect
 import json
+import re
 import socket
 import struct
 import threading
@@ -364,3 +367,33 @@ def test_truth_and_faults_are_documents_for_a_browser(server: AlpacaServer, clie
 
         assert (status, kind) == (200, "application/json; charset=utf-8")
         assert key in json.loads(body)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "camera",
+        "covercalibrator",
+        "filterwheel",
+        "observingconditions",
+        "safetymonitor",
+        "telescope",
+    ],
+)
+def test_every_member_that_alpyca_knows_is_answered(client: Client, kind: str) -> None:
+    source = inspect.getsource(importlib.import_module(f"alpaca.{kind}"))
+    source += inspect.getsource(importlib.import_module("alpaca.device"))
+    asked = set(re.findall(r"""_(get|put)\(\s*["'](\w+)["']""", source))
+    client.put(f"{kind}/0/connected", Connected="true")
+    unknown = []
+
+    for verb, member in sorted(asked):
+        status, answer = (client.get if verb == "get" else client.put)(f"{kind}/0/{member}")
+        # Without its parameters a member may be refused, but only for that reason.
+        if status != 200 and "is missing" not in answer["refused"]:
+            unknown.append((verb, member, answer))
+        elif status == 200 and member not in ("connect", "disconnect"):
+            assert answer["ErrorNumber"] in (0, 0x400, 0x402, 0x407, 0x40B), (member, answer)
+
+    assert len(asked) > 10
+    assert unknown == []

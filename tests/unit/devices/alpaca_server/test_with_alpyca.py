@@ -168,11 +168,12 @@ def test_pictures_come_as_image_bytes_of_16_bits(connect: Connect) -> None:
 
 
 def test_an_exposure_goes_through_its_states(connect: Connect) -> None:
-    camera, _night = connect(Camera, "small", speed=1.0)
+    camera, night = connect(Camera, speed=1.0)
     picture(camera, 0.0)
+    night.faults.make("slow-readout", (0.6,))
     seen, percent = [], []
 
-    camera.StartExposure(0.6, False)
+    camera.StartExposure(1.0, False)
     with pytest.raises(InvalidOperationException):
         camera.StartExposure(1.0, False)
     while not camera.ImageReady:

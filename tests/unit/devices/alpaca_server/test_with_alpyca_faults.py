@@ -61,7 +61,7 @@ def test_a_camera_lost_in_an_exposure_is_not_connected_until_it_is_back(connect:
 
 
 def test_faults_of_the_camera_reach_its_clients(connect: Connect) -> None:
-    camera, night = connect(Camera, "tiny", speed=50.0)
+    camera, night = connect(Camera, "tiny", speed=20.0)
     night.faults.make("wrong-shape")
     night.faults.make("slow-readout", (10.0,))
     seen = set()

@@ -19,7 +19,7 @@ from tests.helpers.alpyca_client import Connect, until
 
 
 def test_the_wheel_turns_and_says_so_meanwhile(connect: Connect) -> None:
-    wheel, night = connect(FilterWheel, speed=4.0)
+    wheel, night = connect(FilterWheel, speed=2.0)
 
     assert wheel.Names == ["L", "R", "G", "B", "Ha", "OIII", "SII"]
     assert wheel.FocusOffsets == [0] * 7
@@ -37,7 +37,7 @@ def test_the_wheel_turns_and_says_so_meanwhile(connect: Connect) -> None:
 
 
 def test_the_cover_opens_closes_and_halts(connect: Connect) -> None:
-    panel, _night = connect(CoverCalibrator, speed=8.0)
+    panel, _night = connect(CoverCalibrator, speed=4.0)
     assert panel.CoverState is CoverStatus.Closed
 
     panel.OpenCover()
@@ -55,7 +55,7 @@ def test_the_cover_opens_closes_and_halts(connect: Connect) -> None:
 
 
 def test_the_lamp_is_ready_when_it_has_settled(connect: Connect) -> None:
-    panel, _night = connect(CoverCalibrator, speed=8.0)
+    panel, _night = connect(CoverCalibrator, speed=2.0)
     assert panel.MaxBrightness == 4096
     assert panel.CalibratorState is CalibratorStatus.Off
     assert panel.Brightness == 0
