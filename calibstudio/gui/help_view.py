@@ -40,6 +40,7 @@ PAGES = (
     ("library", "Library"),
     ("calibrate", "Calibrate"),
     ("stacking", "Stacking"),
+    ("recipes", "Recipes"),
     ("compared", "Compared with Siril"),
     ("bad-pixels", "Bad pixels"),
     ("numbers", "Numbers and verdicts"),

@@ -36,6 +36,8 @@ class Rule(IntEnum):
     WINSORIZED = 5
     LINEAR_FIT = 6
     ESD = 7
+    PERCENTILE_SPREAD = 8
+    """Sigma clipping with half the distance of the 16th and 84th percentile for sigma."""
 
 
 class Raw(IntEnum):

@@ -22,6 +22,7 @@ _NONE, _MINMAX, _PERCENTILE, _SIGMA = (
     int(Rule.PERCENTILE),
     int(Rule.SIGMA),
 )
+_PERCENTILE_SPREAD = int(Rule.PERCENTILE_SPREAD)
 _MAD, _WINSORIZED, _LINEAR_FIT = int(Rule.MAD), int(Rule.WINSORIZED), int(Rule.LINEAR_FIT)
 
 
@@ -56,6 +57,16 @@ def mad_of(values: int, low: int, high: int, center: float) -> float:
                 deviation = above
                 right += 1
     return deviation if n % 2 == 1 else 0.5 * (before + deviation)
+
+
+@inlined
+def quantile_of(values: int, low: int, high: int, share: float) -> float:
+    """Quantile of sorted values, linear between two of them (numpy's and KPF's)."""
+    place = share * (high - low - 1)
+    whole = int(place)
+    lower = get_f64(values + 8 * (low + whole))
+    upper = get_f64(values + 8 * min(low + whole + 1, high - 1))
+    return lower + (place - whole) * (upper - lower)
 
 
 @inlined
@@ -136,7 +147,8 @@ def reject(
         return _once(rule, values, n, low, high, keep)
     if rule == _LINEAR_FIT:
         return linear_fit(values, n, low, high, iterations, keep, floor, work)
-    if rule != _SIGMA and rule != _MAD and rule != _WINSORIZED:
+    by_sigma = rule in (_SIGMA, _PERCENTILE_SPREAD)
+    if not by_sigma and rule != _MAD and rule != _WINSORIZED:
         most = min(int(low * n), limits_columns)
         return _esd(values, n, limits + 8 * n * limits_columns, most, keep, floor)
     first = 0
@@ -151,6 +163,10 @@ def reject(
             if rule == _SIGMA:
                 _, total, squares = moments(values, first, end)
                 sigma = square_root(variance_of(total, squares, end - first))
+            elif rule == _PERCENTILE_SPREAD:
+                sigma = 0.5 * (
+                    quantile_of(values, first, end, 0.84) - quantile_of(values, first, end, 0.16)
+                )
             else:
                 factor = get_f64(mad_factors + 8 * (end - first))
                 sigma = factor * mad_of(values, first, end, center)

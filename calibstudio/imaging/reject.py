@@ -6,6 +6,9 @@ sigma
     Rejects below m - low s and above m + high s, s the standard deviation (N - 1); repeated
     until nothing is rejected. Siril's "sigma", and astropy.stats.sigma_clip with the sample's
     standard deviation.
+sigma, spread = percentiles
+    The same with s half of the distance between the 16th and the 84th percentile, interpolated
+    linearly (KPF-Pipeline's frame stacker; there once, and never fewer than one value left).
 mad
     The same with s = 1.4826 MAD (astropy.stats.sigma_clip, stdfunc="mad_std").
 winsorized
@@ -46,7 +49,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibstudio.domain.errors import UsageError
-from calibstudio.domain.recipe import Combine, Floor, Rejection, StackSettings
+from calibstudio.domain.recipe import Combine, Floor, Rejection, Spread, StackSettings
 from calibstudio.imaging.kernels_layout import Rule
 
 MOST_FRAMES = 500
@@ -110,6 +113,8 @@ class ResolvedRule:
     @property
     def rule(self) -> Rule:
         """The rule as the kernels know it."""
+        if self.settings.spread is Spread.PERCENTILES:
+            return Rule.PERCENTILE_SPREAD
         return RULES[self.settings.reject]
 
     @property
@@ -298,6 +303,8 @@ def cost(resolved: ResolvedRule, n: int, *, floor: float = 0.0) -> Cost:
     values = np.zeros((n + 1, 4))
     values[:, :2] = 1.0
     sizes = np.arange(3, n + 1)
+    if resolved.rule is Rule.PERCENTILE_SPREAD:
+        return _stated(resolved, n)
     if len(sizes) and resolved.rule not in (Rule.NONE, Rule.PERCENTILE):
         name = "clip" if resolved.finite_sample else resolved.settings.reject.value
         found = _from_table(name, sizes, resolved.low, resolved.high)
@@ -307,6 +314,35 @@ def cost(resolved: ResolvedRule, n: int, *, floor: float = 0.0) -> Cost:
     factor = values[:, 1] * _median_factors(n) if median else values[:, 0].copy()
     factor[:2] = np.nan
     return Cost(factor, values[:, 2], values[:, 3])
+
+
+SPREAD_SEED = 20261130
+_SPREAD_PIXELS = 4000
+
+
+def _stated(resolved: ResolvedRule, n: int) -> Cost:
+    """Return the cost of a clip by percentiles: k as it is stated, else that of a single cut.
+
+    What it rejects of n good values is told by a seeded simulation: of few values the
+    percentiles are narrow, and many are lost.
+    """
+    low, high, stated = resolved.low, resolved.high, resolved.settings.unc_factor
+    share_of_sigma = NormalDist().inv_cdf(0.84)
+    k = clip_limit(low * share_of_sigma, high * share_of_sigma)[0] if stated is None else stated
+    factor = np.full(n + 1, k)
+    factor[:2] = np.nan
+    shares = np.zeros((n + 1, 2))
+    shares[n] = _spread_shares(n, low, high)
+    return Cost(factor, shares[:, 0], shares[:, 1])
+
+
+@functools.cache
+def _spread_shares(n: int, low: float, high: float) -> tuple[float, float]:
+    values = np.random.default_rng([SPREAD_SEED, n]).standard_normal((n, _SPREAD_PIXELS))
+    bottom, middle, top = np.percentile(values, [16, 50, 84], axis=0)
+    sigma = 0.5 * (top - bottom)
+    below, above = values < middle - low * sigma, values > middle + high * sigma
+    return float(below.mean()), float(above.mean())
 
 
 def _floored(

@@ -147,6 +147,10 @@ def _combined(ctx: JobContext, work: _Work, which: Sequence[int]) -> _Combined:
     finally:
         for source in sources:
             source.close()
+    if work.settings.unc_factor is not None:
+        # A factor of another pipeline is stated for the variance with N, not N - 1.
+        with np.errstate(invalid="ignore", divide="ignore"):
+            sink.unc *= np.sqrt(np.maximum(sink.cnt - 1.0, 0.0) / sink.cnt).astype(np.float32)
     common = common_unc(taken, [1.0] if scales is None else [float(np.mean(s)) for s in scales])
     unc = with_subtrahend(sink.unc, common, 1.0)
     rejected = (sink.rejected_low, sink.rejected_high) if work.settings.maps else None

@@ -11,11 +11,18 @@ from calibstudio.domain.errors import FileProblemError, UsageError
 from calibstudio.domain.recipe import (
     Combine,
     Coverage,
+    DarkForm,
+    DarkScaling,
+    DarkSettings,
+    DefectSettings,
     FlatSettings,
     LevelOf,
     Normalization,
     Recipe,
     Rejection,
+    Selection,
+    Smooth,
+    Spread,
     StackSettings,
     Tolerances,
 )
@@ -62,13 +69,41 @@ def test_a_recipe_with_every_setting_changed_is_read_back_as_it_was() -> None:
                 normalize=Normalization.ADDITIVE,
             ),
             **Recipe().stack,
+            "bias": StackSettings(
+                reject=Rejection.SIGMA, spread=Spread.PERCENTILES, unc_factor=1.24
+            ),
         },
         min_frames=4,
         wanted_frames={**Recipe().wanted_frames, "flat": 100},
         tolerances=Tolerances(exposure_rel=0.02, set_temp_c=1.0),
         flat_dark_budget=0.001,
         leave_out_bad=False,
-        flat=FlatSettings(LevelOf.MODE, region=1.0, per_channel=False, unity_below=0.1),
+        flat=FlatSettings(
+            LevelOf.MODE,
+            region=1.0,
+            per_channel=False,
+            unity_below=0.1,
+            low_light=5.01,
+            keep_from=0.1,
+            keep_to=2.5,
+            per_second=True,
+            mask="/masks/orders.fits",
+            smooth=Smooth.GAUSSIAN,
+            smooth_sigma=2.01,
+        ),
+        dark=DarkSettings(DarkForm.RATE, together=True, scaling=DarkScaling.OPTIMISED, most_up=2.0),
+        defects=DefectSettings(build=False, sigmas=7.0, min_frames=20),
+        select={
+            "dark": Selection(
+                keywords={"IMTYPE": "Dark", "OBJECT": 'a "b"'},
+                gates={"NOTJUNK": "0"},
+                ignore_names=("*-*", "test*"),
+                min_exposure_s=300.0,
+                max_frames=50,
+            )
+        },
+        group_by={"dark flat": ("camera", "gain", "shape")},
+        names={"bias": "{camera}/master_bias_{utctime}.fits"},
         coverage=Coverage(min_kept=5, share=0.02),
         master_name="kpf_{date}_master_{kind}.fits",
     )
@@ -92,6 +127,15 @@ def test_a_recipe_with_every_setting_changed_is_read_back_as_it_was() -> None:
             '[names]\nmaster = "{kind.__class__}.fits"',
             "line 2: names.master names {kind.__class__}",
         ),
+        ('[names]\nbias = "{kind}.txt"', "line 2: names.bias must end with .fits"),
+        ('[groups]\ndark = ["colour"]', "line 2: groups.dark names colour, which is no key"),
+        ('[groups]\ndark = "gain"', "line 2: groups.dark is 'gain'; it must be a list of texts"),
+        ("[dark]\ntogether = true", "line 2: dark.together is refused: together needs form = rate"),
+        ('[dark]\nform = "ratio"', "line 2: dark.form is 'ratio'; it can be with-bias, rate"),
+        ("[select.dark]\nkeywords = 3", "line 2: select.dark.keywords must be a table"),
+        ("[defects]\npersistence = 2.0", "line 2: defects.persistence is refused"),
+        ('[flat]\nsmooth = "box"', "line 2: flat.smooth is 'box'; it can be none, sliding"),
+        ('[stack.dark]\nspread = "percentiles"', "spread belongs to reject = sigma"),
         ('[names]\nmaster = "{kind}.txt"', "line 2: names.master must end with .fits"),
         ("version = 99", "line 1: version is 99: written for a newer CalibStudio"),
         ("[flat\n", "is not valid TOML"),
@@ -143,3 +187,21 @@ def test_assets_are_found_and_a_missing_one_says_so() -> None:
     assert [p.stem for p in assets("recipes", "default.*")] == ["default"]
     with pytest.raises(FileProblemError, match=r"no/such\.file"):
         asset("no/such.file")
+
+
+def test_a_mask_lies_beside_its_recipe_and_its_folder_changes_no_name(tmp_path: Path) -> None:
+    text = '[flat]\nmask = "orders.fits"\n'
+    recipes = []
+    for place in ("one", "two"):
+        folder = tmp_path / place
+        folder.mkdir()
+        (folder / "mine.toml").write_text(text, encoding="utf-8")
+        recipes.append(load_recipe(folder / "mine.toml"))
+
+    assert recipes[0].flat.mask == str(tmp_path / "one" / "orders.fits")
+    assert recipe_document(recipes[0]) == recipe_document(recipes[1])
+
+
+def test_all_systems_that_are_replaced_have_a_recipe() -> None:
+    wanted = {"astroops", "default", "iris", "kpf", "ost", "pixinsight"}
+    assert set(shipped_recipes()) == wanted
