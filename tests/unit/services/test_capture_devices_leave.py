@@ -413,7 +413,7 @@ def test_a_disk_that_fills_is_waited_for_with_what_is_missing_and_goes_on_by_its
 ) -> None:
     each = 2 * 128 * 160 + 8640
     free = [capture_room.SPARE_BYTES + 10 * each]
-    monkeypatch.setattr(capture_room, "free_bytes", lambda folder: free[0])
+    monkeypatch.setattr(capture_room, "free_for", lambda observatory, folder: free[0])
     observatory = bench()
     operator = Operator()
 
@@ -457,7 +457,7 @@ def test_a_frame_that_finds_no_room_waits_in_memory_and_is_written_then(
         real(path)
 
     monkeypatch.setattr(publish, "flush_to_disk", full_once)
-    monkeypatch.setattr(capture_room, "free_bytes", lambda folder: free[0])
+    monkeypatch.setattr(capture_room, "free_for", lambda observatory, folder: free[0])
     observatory = bench()
     operator = Operator({QuestionKind.DISK: [RETRY]})
 
