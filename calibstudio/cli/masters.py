@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from calibstudio.cli.frame import Outcome, Problem
 from calibstudio.cli.headers import plain_key
 from calibstudio.cli.library_args import (
+    LIBRARY_VARIABLE,
     add_library_arguments,
     findings_json,
     findings_text,
@@ -42,7 +45,17 @@ MAX_LISTED = 20
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare its arguments."""
     parser.add_argument(
-        "paths", nargs="+", type=Path, metavar="FOLDER|FILE", help="folders to scan, or frames"
+        "paths",
+        nargs="*",
+        type=Path,
+        metavar="FOLDER|FILE",
+        help="folders to scan, or frames; with --rebuild: where its frames are looked for",
+    )
+    parser.add_argument(
+        "--rebuild",
+        type=Path,
+        metavar="MASTER",
+        help="make this master again in a temporary folder, and say whether it is the same",
     )
     add_library_arguments(parser)
     parser.add_argument(
@@ -67,6 +80,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, ctx: JobContext) -> Outcome:
     """Scan, group, build; a skipped group and a BAD master are problems."""
+    if args.rebuild is not None:
+        return _rebuild(args, ctx)
+    if not args.paths:
+        raise UsageError("No folder was named.", hint="Name folders or frames.")
     from calibstudio.services.import_frames import scan_and_group
     from calibstudio.services.library import Library
     from calibstudio.services.masters import build_masters
@@ -110,6 +127,33 @@ def masters_document(report: MastersReport) -> dict[str, Any]:
         "skipped": [_skipped(entry) for entry in report.skipped],
         "not_stacked": [_skipped(entry) for entry in report.left],
     }
+
+
+def _rebuild(args: argparse.Namespace, ctx: JobContext) -> Outcome:
+    """Make one master again; that it differs, or cannot be made, is a problem."""
+    from calibstudio.services.library import Library
+    from calibstudio.services.rebuild import rebuild_master
+
+    path = Path(args.rebuild).absolute()
+    folders = [Path(p).absolute() for p in args.paths]
+    for folder in folders:
+        if not folder.exists():
+            raise UsageError(f"{folder} does not exist.", hint="Name folders or frames that do.")
+    named = args.library or os.environ.get(LIBRARY_VARIABLE)
+    with ExitStack() as stack:
+        library = None
+        if named:
+            library = stack.enter_context(Library.open(named, args.out, create=False))
+        rebuilt = rebuild_master(ctx, path, folders, library=library)
+    document = {
+        "master": str(rebuilt.path),
+        "identical": rebuilt.identical,
+        "differences": list(rebuilt.differences),
+        "missing": list(rebuilt.missing),
+    }
+    if rebuilt.identical:
+        return Outcome(document, rebuilt.sentence)
+    return Outcome(document, problems=[Problem(rebuilt.sentence)])
 
 
 def parse_correction(text: str) -> tuple[str, str, HeaderValue]:

@@ -323,6 +323,13 @@ class Library:
         ctx.progress(1.0)
         return found
 
+    def places_of(self, sha256: str) -> tuple[Path, ...]:
+        """Return where files with these bytes were when they were last looked at."""
+        from calibstudio.store.library_masters import places_with
+
+        with self.database.reading() as session:
+            return places_with(session, sha256, self.folder)
+
     def corrections(self, headers: Iterable[FrameHeader]) -> dict[Path, dict[str, HeaderValue]]:
         """Return the corrected values of these frames, as `scan` takes them."""
         sizes = {h.path: h.file_bytes for h in headers}

@@ -21,6 +21,7 @@ from calibstudio.services.master_parts import Chosen, Limits, Stacked, Surroundi
 from calibstudio.services.master_plan import Subtraction
 from calibstudio.services.master_stack import is_rate, stack_detector
 from calibstudio.services.master_values import CommonValues, common_values
+from calibstudio.services.provenance import provenance_text
 from calibstudio.store.copied_cards import agreeing_cards
 from calibstudio.store.master_cards import Card, Combined, MasterContent
 from calibstudio.store.master_fits import Written, write_master
@@ -61,7 +62,9 @@ def build_master(
     judging.progress(0.1, f"Judging {chosen.title}")
     content = _content(chosen, around, recipe, settings, common, stacked)
     assessment = assess(chosen, around, recipe, common, stacked)
-    content = replace(content, assessment=assessment)
+    content = replace(
+        content, assessment=assessment, provenance=provenance_text(chosen, around, recipe)
+    )
     digest = short_hash(
         recipe_document(recipe),
         chosen.group.kind,

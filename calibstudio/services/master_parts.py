@@ -80,6 +80,8 @@ class Surroundings:
     """What the frames together say."""
     judged_with: tuple[str, ...] = ()
     """Hashes of everything that judging looked at beside the frames: the bias and its frames."""
+    bias_files: tuple[tuple[str, str], ...] = ()
+    """Name and hash of those bias frames."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -285,7 +285,12 @@ class _Run:
         bias = bias_for(chosen, now, self.library, self.recipe)
         hashes = self.library.sha256s(JobContext(), [h.path for h in biases])
         looked_at = [*([bias.sha256] if bias else []), *hashes.values()]
-        around = Surroundings(bias=bias, in_set=in_set, judged_with=tuple(looked_at))
+        around = Surroundings(
+            bias=bias,
+            in_set=in_set,
+            judged_with=tuple(looked_at),
+            bias_files=tuple((h.path.name, hashes[h.path]) for h in biases if h.path in hashes),
+        )
         if chosen.group.kind == FrameKind.FLAT:
             subtraction = subtraction_for(
                 taking, chosen, now, self.library, self.recipe, self.rates

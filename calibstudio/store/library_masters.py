@@ -397,6 +397,19 @@ def known_hashes(session: Session, wanted: Mapping[Path, FileFacts]) -> dict[Pat
     return found
 
 
+def places_with(session: Session, sha256: str, folder: Path) -> tuple[Path, ...]:
+    """Return the paths of frames and masters that had this SHA-256."""
+    frames = sa.select(FileHashRow.path).where(FileHashRow.sha256 == sha256)
+    found = [Path(from_exact_ascii(path)) for path in session.scalars(frames)]
+    found += [record.path for record in _masters_with(session, sha256, folder)]
+    return tuple(found)
+
+
+def _masters_with(session: Session, sha256: str, folder: Path) -> list[MasterRecord]:
+    statement = sa.select(MasterRow).where(MasterRow.sha256 == sha256)
+    return [_record(row, folder) for row in session.scalars(statement)]
+
+
 def remember_hashes(session: Session, found: Mapping[Path, tuple[FileFacts, str]]) -> None:
     """Remember SHA-256s with the sizes and times they belong to."""
     for path, (facts, sha256) in found.items():

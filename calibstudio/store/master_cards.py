@@ -93,6 +93,8 @@ class MasterContent:
     software: str = ""
     """Program and version."""
     history: tuple[str, ...] = ()
+    provenance: str = ""
+    """ASCII text from which the master can be made again; empty for none."""
 
     @property
     def frames(self) -> tuple[InputRecord, ...]:

@@ -53,6 +53,8 @@ _PLANES = ("UNC", "CNT", "BPM", *REJECTED_PLANES)
 Rejected = tuple[NDArray[np.uint16], NDArray[np.uint16]]
 """Number of values rejected low and high at each pixel."""
 _TABLES = ("INPUTS", "QC", "FINDINGS", "DEFECTS")
+_PROVENANCE = "PROVENANCE"
+_LINE = 120
 _METRIC_TEXTS = ("name", "label", "unit", "why")
 _FINDING_TEXTS = ("verdict", "title", "what", "cause", "cure", "metric")
 
@@ -130,6 +132,9 @@ def save_hdus(path: Path, content: MasterContent, hdus: Sequence[Any]) -> None:
     from astropy.io import fits
 
     whole = [*hdus, _inputs_table(content.inputs), *_quality_tables(content.assessment)]
+    if content.provenance:
+        lines = wrap_exactly(content.provenance)
+        whole.append(table_hdu(_PROVENANCE, [("TEXT", "T", None, lines)]))
     for hdu in whole:
         # astropy would write the time of day into these comments.
         hdu.add_checksum(when="of this HDU")
@@ -138,6 +143,11 @@ def save_hdus(path: Path, content: MasterContent, hdus: Sequence[Any]) -> None:
 
 def _normval_cards(detector: Detector) -> list[Card]:
     return normval_cards(detector.normval, by_region=detector.by_region, unit=detector.normval_unit)
+
+
+def wrap_exactly(text: str) -> list[str]:
+    """Cut text into lines of a table, each closed with ``|``: FITS drops spaces at the end."""
+    return [f"{text[i : i + _LINE]}|" for i in range(0, len(text), _LINE)]
 
 
 def append_cards(header: Any, cards: Sequence[Card]) -> None:
@@ -315,6 +325,8 @@ class MasterFile:
     """EXTNAMEs of all image HDUs, the primary as an empty name."""
     normval: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     """By detector: what the image was divided by."""
+    provenance: str = ""
+    """How it was made, as `MasterContent.provenance`; empty in files of earlier versions."""
 
     @property
     def path(self) -> Path:
@@ -441,7 +453,14 @@ def _read(path: Path, digest: str, hdus: Any) -> MasterFile:
             for name, hdu in zip(planes, images, strict=True)
             if name in detectors
         },
+        _provenance_from(hdus),
     )
+
+
+def _provenance_from(hdus: Any) -> str:
+    if not any(h.name == _PROVENANCE for h in hdus):
+        return ""
+    return "".join(str(row["TEXT"]).removesuffix("|") for row in hdus[_PROVENANCE].data)
 
 
 def _sentences(lines: Iterable[str]) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from calibstudio.domain.master import InputRecord, MasterRecord, ReviewState
 from calibstudio.domain.quality import Finding, Metric, Verdict
 from calibstudio.domain.wording import EN_DASH, number, significant
 from calibstudio.gui.context import GuiContext
+from calibstudio.gui.library.again import MakeAgain
 from calibstudio.gui.library.table import REVIEW_WORDS, master_title
 from calibstudio.gui.picture.chips import PictureChips
 from calibstudio.gui.picture.newest import NewestWorker
@@ -188,6 +189,7 @@ class MasterPanel(QWidget):
         self.tabs = SegmentedControl(theme, TABS, name="What is shown of the master")
         self.histogram = HistogramPlot(theme)
         self.facts = KeyValueGrid(columns=2)
+        self.again = MakeAgain(context)
         self._models: dict[str, RecordTableModel[Any]] = {
             "metrics": RecordTableModel(METRIC_COLUMNS),
             "header": RecordTableModel(HEADER_COLUMNS),
@@ -251,6 +253,7 @@ class MasterPanel(QWidget):
         self._pages.setMinimumHeight(120)
         column.addWidget(self._pages, 1)
         column.addWidget(self.facts)
+        column.addWidget(self.again)
         return middle
 
     def _make_foot(self) -> QWidget:
@@ -284,6 +287,7 @@ class MasterPanel(QWidget):
         """
         before, self._record = self._record, record
         self._stack.setCurrentIndex(0 if record is None else 1)
+        self.again.show_master(record)
         if record is None:
             return
         self._title.setText(master_title(record))

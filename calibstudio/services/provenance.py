@@ -1,0 +1,155 @@
+"""What a master says about its making beyond its cards: enough to make it again to the byte.
+
+Plain JSON in the file's PROVENANCE table: the recipe, what was not read from the frames' cards,
+and which masters and frames were looked at beside them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from calibstudio.domain.errors import FileProblemError
+from calibstudio.domain.header import JSON_WORDS, FrameHeader
+from calibstudio.domain.quality import Finding
+from calibstudio.domain.recipe import Recipe
+from calibstudio.services.master_parts import Chosen, Surroundings
+from calibstudio.store.codec import finding_of, value_from_json, value_to_json
+from calibstudio.store.recipes import format_recipe, parse_recipe
+
+VERSION = 1
+_CARD = " card"
+_FINDING = ("verdict", "title", "what", "cause", "cure", "metric")
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file that is needed, by its name and SHA-256."""
+
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """What `provenance_text` wrote."""
+
+    recipe: Recipe
+    images: tuple[str, ...]
+    notes: tuple[str, ...]
+    group_notes: tuple[str, ...]
+    frames: tuple[Mapping[str, tuple[str, str]], ...]
+    """For each row of INPUTS that is used what no card says, by word: (value as JSON, origin)."""
+    bias: File | None
+    biases: tuple[File, ...]
+    """Bias frames that were looked at to judge the set."""
+    taken: tuple[tuple[str, str, float], ...]
+    """For each frame used: SHA-256 of what was taken out, of the dark that was scaled, factor."""
+    bias_out: bool
+    dark_out: bool
+    sentences: tuple[str, ...]
+    findings: tuple[Finding, ...]
+
+
+def provenance_text(chosen: Chosen, around: Surroundings, recipe: Recipe) -> str:
+    """Return one line of ASCII JSON that says how a master came about."""
+    subtraction = around.subtraction
+    used = {header.path for header in chosen.headers}
+    taken = []
+    for header in chosen.headers:
+        whole = subtraction.by_frame.get(header.path)
+        scaled = subtraction.scaled.get(header.path)
+        taken.append(
+            [
+                "" if whole is None else whole.sha256,
+                "" if scaled is None else scaled.dark.sha256,
+                0.0 if scaled is None else scaled.factor,
+            ]
+        )
+    document = {
+        "version": VERSION,
+        # Read once, so that what a file would leave to defaults is written out.
+        "recipe": format_recipe(parse_recipe(format_recipe(replace(recipe, description="")))),
+        "images": chosen.images,
+        "notes": chosen.notes,
+        "group_notes": chosen.group.notes,
+        "frames": [
+            _not_in_cards(chosen.offered[path]) if path in used else {}
+            for path in chosen.group.frames
+        ],
+        "bias": None if around.bias is None else [around.bias.path.name, around.bias.sha256],
+        "biases": [list(file) for file in around.bias_files],
+        "taken": taken,
+        "bias_out": subtraction.bias_out,
+        "dark_out": subtraction.dark_out,
+        "sentences": subtraction.sentences,
+        "findings": [[str(getattr(f, w)) for w in _FINDING] for f in subtraction.findings],
+    }
+    return json.dumps(document, ensure_ascii=True, separators=(",", ":"))
+
+
+def _not_in_cards(header: FrameHeader) -> dict[str, list[str]]:
+    """Return what the path, a person or the site of the user said of a frame."""
+    said = {}
+    for word in (*JSON_WORDS, "kind"):
+        value, origin = getattr(header, word), header.origin.get(word, "")
+        if value is not None and word != "shape" and not origin.endswith(_CARD):
+            said[word] = [value_to_json(value), origin]
+    return said
+
+
+def read_provenance(text: str, name: str) -> Provenance:
+    """Read what `provenance_text` wrote; ``name`` is that of the master.
+
+    Raises
+    ------
+    FileProblemError
+        It cannot be understood.
+    """
+    try:
+        plain = json.loads(text)
+        if plain["version"] > VERSION:
+            raise ValueError("it was made by a newer CalibStudio")
+        return _provenance(plain)
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        raise FileProblemError(
+            f"{name} does not say how it was made in a form that is understood: {error}.",
+            hint="Bad-pixel maps, and masters of earlier versions, cannot be made again so.",
+        ) from error
+
+
+def _provenance(plain: Mapping[str, Any]) -> Provenance:
+    return Provenance(
+        recipe=parse_recipe(plain["recipe"], source="in the master"),
+        images=tuple(plain["images"]),
+        notes=tuple(plain["notes"]),
+        group_notes=tuple(plain["group_notes"]),
+        frames=tuple({w: (v[0], v[1]) for w, v in frame.items()} for frame in plain["frames"]),
+        bias=None if plain["bias"] is None else File(*plain["bias"]),
+        biases=tuple(File(*one) for one in plain["biases"]),
+        taken=tuple((str(a), str(b), float(c)) for a, b, c in plain["taken"]),
+        bias_out=bool(plain["bias_out"]),
+        dark_out=bool(plain["dark_out"]),
+        sentences=tuple(plain["sentences"]),
+        findings=tuple(finding_of(one) for one in plain["findings"]),
+    )
+
+
+def as_it_was(header: FrameHeader, said: Mapping[str, tuple[str, str]]) -> FrameHeader:
+    """Return a header of today with what no card says as it was when the master was made."""
+    values: dict[str, Any] = {}
+    origin = dict(header.origin)
+    for word in (*JSON_WORDS, "kind"):
+        if word in said:
+            text, where = said[word]
+            values[word] = value_from_json(word, text)
+            if where:
+                origin[word] = where
+            else:
+                origin.pop(word, None)
+        elif word != "shape" and not origin.get(word, "").endswith(_CARD):
+            values[word] = None
+            origin.pop(word, None)
+    return replace(header, **values, origin=origin)
