@@ -138,10 +138,13 @@ def quantum_of(values: NDArray[np.floating]) -> float:
     The greatest common divisor of differences, of whole numbers below 2^24 only: others may be
     rounded by float32.
     """
-    codes = np.unique(values[np.isfinite(values)].astype(np.float64))
-    if codes.size < 2 or abs(codes).max() >= 1 << 24 or (codes != np.rint(codes)).any():
+    # Not by numpy.unique: it would import numpy.ma.
+    codes = np.sort(values[np.isfinite(values)].astype(np.float64))
+    steps = np.diff(codes)
+    steps = steps[steps > 0]
+    if steps.size == 0 or abs(codes).max() >= 1 << 24 or (codes != np.rint(codes)).any():
         return 0.0
-    return float(np.gcd.reduce(np.diff(codes).astype(np.int64)))
+    return float(np.gcd.reduce(steps.astype(np.int64)))
 
 
 def noise_of(stack: NDArray[np.floating]) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import statistics
 import threading
 import time
 from collections.abc import Sequence
@@ -333,7 +334,8 @@ def _normalisation(
         levels[i] = robust_levels(source, by_colour=by_colour)
         if not np.all(np.isfinite(levels[i])):
             raise _no_level(source)
-    common = np.median(levels, axis=0)
+    # (numpy.median would import numpy.ma.)
+    common = np.array([statistics.median(column) for column in levels.T.tolist()])
     if settings.normalize is Normalization.ADDITIVE:
         return None, [float(level[0] - common[0]) for level in levels]
     for path, by_channel in zip(inputs.paths_of(image), levels, strict=True):
@@ -357,7 +359,7 @@ def _shifted_and_scaled(
         found.append(robust_spread(source))
         if not np.all(np.isfinite(found[-1])):
             raise _no_level(source)
-    to_level, to_spread = (float(np.median(side)) for side in zip(*found, strict=True))
+    to_level, to_spread = (float(statistics.median(side)) for side in zip(*found, strict=True))
     pairs = [scale_about(*one, to_level, to_spread) for one in found]
     return [scale for scale, _ in pairs], [offset for _, offset in pairs]
 

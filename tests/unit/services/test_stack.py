@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from calibstudio.domain.errors import (
 )
 from calibstudio.domain.jobs import CancelToken, JobContext, Progress
 from calibstudio.domain.recipe import Normalization, Rejection, StackSettings
+from calibstudio.imaging.kernels import warm_kernels
 from calibstudio.services.stack import stack_files, summary
 from tests.helpers.realistic_stack import combined, realistic_stack, write_frames
 
@@ -360,3 +363,25 @@ def test_additive_scaling_brings_level_and_spread_to_one(tmp_path: Path) -> None
         np.testing.assert_allclose(hdus[0].data, 4000 + 2 * scene, atol=25)
         # What is left is noise, not the difference of the frames.
         assert np.median(hdus["UNC"].data) < 6
+
+
+def test_a_process_that_stacks_loads_nothing_heavy(tmp_path: Path) -> None:
+    warm_kernels()
+    paths = write_frames(tmp_path / "in", realistic_stack(12, seed=1, shape=(80, 90)))
+    program = (
+        "import sys\nfrom calibstudio.__main__ import main\n"
+        "code = main()\n"
+        "names = {'numba', 'astropy', 'PySide6', 'scipy', 'sqlalchemy', 'numpy.ma'}\n"
+        "print(code, sorted(names & set(sys.modules)))"
+    )
+    options = ["--normalize", "multiplicative", "--json"]
+    files = [str(path) for path in paths]
+
+    done = subprocess.run(
+        [sys.executable, "-c", program, "stack", *files, "-o", str(tmp_path / "o.fits"), *options],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert done.stdout.splitlines()[-1] == "0 []"
