@@ -22,8 +22,6 @@ from calibstudio.domain.errors import ExposureFailedError
 
 _CHUNK = 4_000_000
 _VALUE = re.compile(rb'"Value"\s*:\s*(\[|null)')
-_NUMBERS = re.compile(rb"[0-9eE+.,\-\s]*")
-_ODD = re.compile(rb",\s*,|[0-9]\s+[0-9]")
 _MAX_HEAD = 100_000
 
 
@@ -153,11 +151,12 @@ class _Columns:
 
     def _numbers(self, text: bytes) -> NDArray[Any]:
         flat = text.translate(_BRACKETS_TO_SPACE).strip(b" ,\r\n\t")
-        # A pair of commas or a space inside a number would be read as something else.
-        if _NUMBERS.fullmatch(flat) is None or _ODD.search(flat) is not None:
-            raise self._crooked()
         is_real = b"." in flat or b"e" in flat or b"E" in flat
-        numbers = np.fromstring(flat, dtype=np.float64 if is_real else np.int64, sep=",")
+        try:
+            numbers = np.fromstring(flat, dtype=np.float64 if is_real else np.int64, sep=",")
+        except (ValueError, DeprecationWarning) as error:
+            raise self._crooked() from error
+        # It stops at what is no number.
         if numbers.size != flat.count(b",") + 1:
             raise self._crooked()
         return numbers
