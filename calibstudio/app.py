@@ -238,7 +238,8 @@ def build(
         open_rig=opened,
     )
     window = MainWindow(context)
-    return App(qt, context, window, library, found.complaints, options.folder)
+    complaints = (*found.complaints, *_missing(observatory))
+    return App(qt, context, window, library, complaints, options.folder)
 
 
 def _library_now(options: Options, at_start: Settings, now: Settings) -> str:
@@ -271,6 +272,17 @@ def _first_rig(
     except CalibStudioError as error:
         log.warning("the rig of the settings cannot be opened: %s", error)
         return opened("")
+
+
+def _missing(observatory: Observatory) -> tuple[str, ...]:
+    """Return a sentence for each device of a rig that could not be connected."""
+    if observatory.is_simulated:
+        return ()
+    from calibstudio.devices.alpaca.rig import AlpacaObservatory
+
+    if not isinstance(observatory, AlpacaObservatory):
+        return ()
+    return tuple(str(outcome.error) for outcome in observatory.missing)
 
 
 def simulated_rigs() -> tuple[RigChoice, ...]:

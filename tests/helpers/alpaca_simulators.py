@@ -23,14 +23,18 @@ import yaml
 from calibstudio.devices.alpaca.address import ServerAddress
 
 _START_S = 50.0
-# It ends when its standard input does: also when the tests are killed.
+# It ends when its standard input does: also when the tests are killed. Its Sun needs no newer
+# Earth data from the internet.
 _PROGRAM = """
 import os, sys, threading
 threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
+from astropy.utils import iers
+iers.conf.auto_download, iers.conf.auto_max_age = False, None
+iers.conf.iers_degraded_accuracy = "warn"
 from alpaca_simulators.run_simulator import main
 main()
 """
-PLAIN, NAMED, NO_COVER = 0, 1, 2
+PLAIN, NAMED, UNCOOLED = 0, 1, 2
 """Camera 0 has no gain to set, as its own is off by one; camera 1 has its named gains."""
 
 
@@ -41,25 +45,36 @@ class Simulators:
         self._folder = tempfile.TemporaryDirectory(prefix="alpaca-simulators-")
         folder = Path(self._folder.name)
         self.server = ServerAddress("127.0.0.1", _free_port())
-        config = folder / "rig.yaml"
-        config.write_text(yaml.safe_dump(_config(folder)))
+        self._config = folder / "rig.yaml"
+        self._config.write_text(yaml.safe_dump(_config(folder)))
         self._log = (folder / "log").open("w")
+        atexit.register(self.stop)
+        self.start()
+
+    def start(self) -> None:
+        """Start the process, also again at the same port, and wait until it answers."""
         self._process = subprocess.Popen(
             [
                 sys.executable, "-c", _PROGRAM, "--host", "127.0.0.1",
-                "--port", str(self.server.port), "--config", str(config),
+                "--port", str(self.server.port), "--config", str(self._config),
             ],
             stdin=subprocess.PIPE,
             stdout=self._log,
             stderr=subprocess.STDOUT,
-            env=_environment(folder),
+            env={**os.environ, "HOME": self._folder.name},
         )  # fmt: skip
-        atexit.register(self.stop)
         try:
             self._wait()
         except BaseException:
             self.stop()
             raise
+
+    def kill(self) -> None:
+        """End the process at once, as a crash would."""
+        self._process.kill()
+        self._process.wait(5)
+        if self._process.stdin is not None:
+            self._process.stdin.close()
 
     @property
     def url(self) -> str:
@@ -121,17 +136,6 @@ def _free_port() -> int:
         return int(sock.getsockname()[1])
 
 
-def _environment(folder: Path) -> dict[str, str]:
-    """A home of its own; astropy must not look for newer Earth data on the internet."""
-    astropy = folder / "astropy"
-    astropy.mkdir()
-    (astropy / "astropy.cfg").write_text(
-        "[utils.iers.iers]\nauto_download = False\niers_degraded_accuracy = warn\n"
-    )
-    home = str(folder)
-    return {**os.environ, "HOME": home, "XDG_CONFIG_HOME": home, "XDG_CACHE_HOME": home}
-
-
 def _config(folder: Path) -> dict[str, Any]:
     import alpaca_simulators
 
@@ -147,7 +151,7 @@ def _config(folder: Path) -> dict[str, Any]:
     devices["camera"] = {
         PLAIN: camera | {"gains": []},
         NAMED: camera | {"name": "Named Gains", "sensortype": 2, "bayeroffsetx": 1},
-        NO_COVER: camera | {"name": "Uncooled", "cansetccdtemperature": False, "gains": []},
+        UNCOOLED: camera | {"name": "Uncooled", "cansetccdtemperature": False, "gains": []},
     }
     panel = devices["covercalibrator"][0] | {"interfaceversion": 2}
     devices["covercalibrator"] = {

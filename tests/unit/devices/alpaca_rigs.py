@@ -15,7 +15,7 @@ QUICK = Patience(
     idle_s=0.6, readout_s=1.5, first_byte_s=1.5, stall_s=0.5, slowest_bytes_per_s=100_000.0,
 )  # fmt: skip
 BIAS = ExposureRequest(FrameKind.BIAS, 0.0)
-DARK = ExposureRequest(FrameKind.DARK, 0.3)
+DARK = ExposureRequest(FrameKind.DARK, 0.2)
 
 
 def device_of(server: FakeAlpaca, kind: DeviceType, number: int = 0) -> AlpacaDevice:

@@ -89,9 +89,9 @@ FAILED, LOST = ExposureFailedError, DeviceUnreachableError
 
 CASES = {
     # States that lag, stick or lie.
-    "idle is stale after the start": Case(_set(stale_s=0.25)),
-    "error is stale after the start": Case(_set(stale_s=0.25, stale_state=FakeCamera.ERROR)),
-    "ready is that of the previous frame": Case(_set(stale_ready_s=0.2, _ready=True)),
+    "idle is stale after the start": Case(_set(stale_s=0.15)),
+    "error is stale after the start": Case(_set(stale_s=0.15, stale_state=FakeCamera.ERROR)),
+    "ready is that of the previous frame": Case(_set(stale_ready_s=0.12, _ready=True)),
     "download stays for ever": Case(_set(sticky_download=True, frames=1)),
     "error stays until an abort": Case(_set(_error=True)),
     "percent completed is nonsense": Case(_fault("percentcompleted", faults.html)),
