@@ -38,7 +38,7 @@ ACTIONS = {
     "retire": "take masters out of use; they stay for what was made with them",
     "restore": "take a rejection or retirement back",
     "verify": "check every master's file against its hash; moved files are found again",
-    "export": "write a bad-pixel map for Siril, PixInsight, as a table or as a mask",
+    "export": "write a master as XISF; a bad-pixel map for Siril, PixInsight, as a table or mask",
     "rebuild": "make the database again from the masters' files and the journal",
 }
 DECISIONS = {
@@ -90,11 +90,13 @@ def _add_filters(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--search", default="", metavar="WORDS", help="words that must be found")
 
 
-FORMS = ("siril", "pixinsight", "table", "mask")
+FORMS = ("siril", "pixinsight", "table", "mask", "xisf")
 
 
 def _add_export(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("id", metavar="ID", help="first letters of the id of a bad-pixel map")
+    parser.add_argument(
+        "id", metavar="ID", help="first letters of the id of a master or bad-pixel map"
+    )
     parser.add_argument("--as", required=True, choices=FORMS, dest="form", help="for whom")
     parser.add_argument(
         "-o",
@@ -102,7 +104,8 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
         required=True,
         type=Path,
         metavar="FILE",
-        help="siril: .lst, pixinsight: .txt, table: .csv or .ecsv, mask: .fits",
+        help="of a map: siril .lst, pixinsight .txt, table .csv or .ecsv, mask .fits; of a master: "
+        "xisf .xisf",
     )
 
 
@@ -258,6 +261,12 @@ def _export(args: argparse.Namespace, library: Library) -> Outcome:
     from calibstudio.store.defect_lists import ListForm
 
     record = library.get(args.id)
+    if args.form == "xisf":
+        from calibstudio.services.xisf_export import export_xisf
+
+        files = export_xisf(record, Path(args.output).absolute())
+        document = {"master": master_json(record), "as": "xisf", "files": [str(f) for f in files]}
+        return Outcome(document, "\n".join(str(f) for f in files))
     files = export_defects(record, ListForm(args.form), Path(args.output).absolute())
     document = {"map": master_json(record), "as": args.form, "files": [str(f) for f in files]}
     return Outcome(document, "\n".join(str(f) for f in files))
