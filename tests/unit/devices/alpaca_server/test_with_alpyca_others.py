@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from alpaca.camera import Camera
 from alpaca.covercalibrator import CalibratorStatus, CoverCalibrator, CoverStatus
 from alpaca.exceptions import (
     InvalidOperationException,
@@ -15,7 +16,12 @@ from alpaca.observingconditions import ObservingConditions
 from alpaca.safetymonitor import SafetyMonitor
 from alpaca.telescope import Telescope
 
-from tests.helpers.alpyca_client import Connect, until
+from calibstudio.devices.simulator.observatory import simulated_observatory
+from calibstudio.domain.equipment import ExposureRequest
+from calibstudio.domain.jobs import CancelToken
+from calibstudio.domain.kinds import FrameKind
+from tests.helpers.alpyca_client import Connect, picture, until
+from tests.helpers.served import NIGHT, served
 
 
 def test_the_wheel_turns_and_says_so_meanwhile(connect: Connect) -> None:
@@ -132,3 +138,32 @@ def test_weather_and_safety_are_there(connect: Connect) -> None:
     assert safety.IsSafe
     safety.Connected = False
     assert not safety.IsSafe
+
+
+def test_a_flat_through_a_filter_has_the_same_pixels_as_in_process() -> None:
+    here = simulated_observatory("tiny", seed=7, speed=float("inf"), start=NIGHT)
+    assert here.wheel is not None and here.panel is not None
+    here.wheel.move(2, CancelToken())
+    here.panel.set_brightness(900, CancelToken())
+    expected = [
+        here.camera.expose(ExposureRequest(FrameKind.LIGHT, 1.5), CancelToken()).data
+        for _ in range(2)
+    ]
+    here.close()
+
+    with served("tiny", seed=7) as (server, _):
+        address = f"127.0.0.1:{server.port}"
+        camera, wheel, panel = (kind(address, 0) for kind in (Camera, FilterWheel, CoverCalibrator))
+        for device in (camera, wheel, panel):
+            device.Connected = True
+        wheel.Position = 2
+        until(lambda: wheel.Position == 2)
+        panel.CalibratorOn(900)
+        until(lambda: not panel.CalibratorChanging)
+        got = [picture(camera, 1.5, light=True) for _ in range(2)]
+        for device in (camera, wheel, panel):
+            device.rqs.close()
+
+    for mine, theirs in zip(got, expected, strict=True):
+        assert theirs.mean() > 3000.0
+        assert (mine == theirs).all()
