@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
 from calibstudio.devices.simulator.faults import Faults
@@ -15,6 +16,7 @@ from calibstudio.gui.faults import FaultsPopover
 from calibstudio.gui.main_window import MainWindow
 from calibstudio.gui.status_bar import StatusBar, faults_text
 from calibstudio.gui.widgets.buttons import Button
+from calibstudio.gui.widgets.popover import Popover
 from tests.helpers.bench import bench_observatory
 
 
@@ -130,3 +132,26 @@ def test_every_fault_says_what_it_does_and_those_of_other_programs_are_left_out(
 
 def test_real_equipment_has_no_faults_to_choose() -> None:
     assert faults_text(bench_observatory().faults) is None
+
+
+def test_faults_are_red_only_in_the_night_theme(
+    qtbot: QtBot,
+    context: GuiContext,
+    bar: StatusBar,
+    is_red_only: Callable[[QWidget], bool],
+) -> None:
+    context.theme.toggle_night()
+    popover = opened(qtbot, bar)
+
+    popover.rows["light-leak"].tick.click()
+
+    assert is_red_only(bar.window())
+
+
+def test_escape_closes_it_and_the_camera_s_facts_are_gone_too(qtbot: QtBot, bar: StatusBar) -> None:
+    popover = opened(qtbot, bar)
+
+    qtbot.keyClick(popover, Qt.Key.Key_Escape)
+
+    assert not popover.isVisible()
+    assert not any(p.isVisible() for p in bar.window().findChildren(Popover))
