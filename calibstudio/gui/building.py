@@ -24,11 +24,13 @@ def build_in_background(
     title: str,
     find_groups: Callable[[JobContext], Grouping],
     on_built: Callable[[MastersReport], None],
+    *,
+    recipe: Recipe | None = None,
 ) -> Job:
     """Build, judge and file the masters of some groups.
 
     ``find_groups`` runs first, in the job; ``on_built`` is called in the GUI thread with the
-    report after its outcome was said.
+    report after its outcome was said. Without a ``recipe`` the default serves.
     """
 
     def work(ctx: JobContext) -> MastersReport:
@@ -36,7 +38,9 @@ def build_in_background(
 
         first, second = ctx.split(1, 20)
         grouping = find_groups(first)
-        return build_masters(second, grouping, grouping.headers, context.open_library(), Recipe())
+        return build_masters(
+            second, grouping, grouping.headers, context.open_library(), recipe or Recipe()
+        )
 
     job = context.background.submit(title, work)
 

@@ -13,6 +13,7 @@ from PySide6.QtTest import QAbstractItemModelTester
 
 from calibstudio.domain.group_titles import group_title
 from calibstudio.domain.quality import Assessment, Finding, Verdict
+from calibstudio.domain.recipe import Recipe
 from calibstudio.gui.frames.dragging import badge
 from calibstudio.gui.frames.measuring import MOST_AT_ONCE
 from calibstudio.gui.frames.pace import Pace, cost_text
@@ -422,3 +423,49 @@ def test_an_overscan_that_stays_in_is_said(qtbot, workspace, tmp_path):
     (group,) = workspace.state.grouping.groups
     facts = dict(group_facts(workspace.state, group))
     assert facts["Overscan"] == "stays in (BIASSEC [121:128,1:96])"
+
+
+def test_another_recipe_says_what_a_group_becomes_and_makes_it_so(qtbot, workspace, night, context):
+    scan(qtbot, workspace, night)
+    workspace.groups.choose_group(group_of(workspace, "Bias").id)
+    facts = dict(group_facts(workspace.state, workspace.group))
+    assert facts["Combined by"].startswith("mean")
+
+    workspace.recipe.use("astroops")
+
+    facts = dict(group_facts(workspace.state, workspace.group))
+    assert facts["Combined by"] == "median, nothing rejected"
+    with qtbot.waitSignal(workspace.stacking.built, timeout=50000) as built:
+        workspace.do("primary")
+    (master,) = built.args[0].masters
+    assert master.record.recipe == "astroops"
+    frames = [fits.getdata(p) for p in sorted(night.glob("bias_*.fits"))]
+    np.testing.assert_allclose(fits.getdata(master.record.path), np.median(frames, axis=0))
+
+
+def test_a_recipe_that_groups_otherwise_groups_the_frames_anew(qtbot, workspace, night, tmp_path):
+    scan(qtbot, workspace, night)
+    file = tmp_path / "mine.toml"
+    file.write_text('[dark]\nform = "rate"\ntogether = true\n', encoding="utf-8")
+
+    with qtbot.waitSignal(workspace.scanned, timeout=30000):
+        workspace.recipe.use(str(file))
+
+    assert workspace.recipe.currentText() == "Recipe mine"
+    (darks,) = [g for g in workspace.state.grouping.groups if g.kind == "dark"]
+    assert "exposure_s" not in darks.key
+    facts = dict(group_facts(workspace.state, darks))
+    assert facts["Master"].endswith("a rate in ADU/s, bias out")
+
+
+def test_a_recipe_with_a_mistake_is_said_and_not_taken(qtbot, workspace, night, tmp_path, context):
+    said = []
+    context.problems.foreseen.connect(said.append)
+    file = tmp_path / "bad.toml"
+    file.write_text("[dark]\nfrom = 1\n", encoding="utf-8")
+
+    workspace.recipe.use(str(file))
+
+    assert "line 2: dark.from is not known here" in said[0].message
+    assert workspace.state.recipe == Recipe()
+    assert workspace.recipe.currentText() == "Recipe default"

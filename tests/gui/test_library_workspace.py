@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, QRect, Qt
 from PySide6.QtWidgets import QLabel
 
+from calibstudio.domain.defects import Defect, DefectList
 from calibstudio.domain.master import ReviewState
 from calibstudio.domain.quality import Verdict
+from calibstudio.gui.library.export import export_map
 from calibstudio.gui.library.workspace import LibraryWorkspace
 from calibstudio.gui.widgets.buttons import Button
 from calibstudio.gui.widgets.toast import ToastHost
-from tests.helpers.masters import make_master_file
+from calibstudio.store.defect_fits import Mask, write_defects
+from calibstudio.store.master_cards import Combined
+from tests.helpers.masters import make_content, make_master_file
 
 
 @pytest.fixture
@@ -262,3 +267,46 @@ def test_a_toast_leaves_the_buttons_at_the_foot_free(qtbot, workspace, filled, c
     for button in (detail.approve, detail.reject, detail.retire):
         assert not place.intersects(QRect(button.mapTo(workspace, QPoint(0, 0)), button.size()))
     assert workspace.rect().contains(place)
+
+
+def test_a_bad_pixel_map_is_shown_and_written_for_siril(
+    qtbot, workspace, filled, tmp_path, context
+):
+    flags = np.zeros((6, 8), np.uint8)
+    flags[1, 2] = Defect.HOT
+    pixels = DefectList(
+        np.array([2], np.int32),
+        np.array([1], np.int32),
+        np.array([int(Defect.HOT)], np.uint8),
+        np.array([3.5], np.float32),
+    )
+    made = write_defects(
+        tmp_path / "bpm.fits",
+        make_content(kind="bpm", combined=Combined("mask", "none")),
+        [Mask("", flags, pixels)],
+    )
+    record = context.open_library().add(made.path).record
+    read(qtbot, workspace)
+    workspace.table.select_key(filled.masters()[-1].sha256)
+    assert not workspace.detail.export.isVisible()
+
+    workspace.table.select_key(record.sha256)
+
+    qtbot.waitUntil(lambda: workspace.detail.picture.pyramid is not None, timeout=20000)
+    assert workspace.detail.record == record
+    assert workspace.detail.export.isVisible()
+    workspace.detail.export.click()
+    out = tmp_path / "bad.lst"
+    workspace.file_dialog.fileSelected.emit(str(out))
+    workspace.file_dialog.close()
+    qtbot.waitUntil(out.exists, timeout=20000)
+    assert out.read_text().splitlines()[1:] == ["P 2 4 H"]
+
+
+def test_an_export_without_a_known_ending_is_asked_for_one(qtbot, workspace, filled, context):
+    said = []
+    context.problems.foreseen.connect(said.append)
+
+    export_map(context, filled.masters()[0], Path("bad.doc"))
+
+    assert "End the name with .lst" in said[0].hint

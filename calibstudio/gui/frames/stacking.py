@@ -12,7 +12,7 @@ from PySide6.QtCore import QObject, Signal
 from calibstudio.domain.group_titles import group_title
 from calibstudio.domain.grouping import Group
 from calibstudio.domain.kinds import CALIBRATION_KINDS
-from calibstudio.domain.recipe import Normalization, Recipe
+from calibstudio.domain.recipe import DarkForm, DarkScaling, Normalization, Recipe, Smooth
 from calibstudio.domain.wording import count, number, significant
 from calibstudio.gui.building import build_in_background
 from calibstudio.gui.context import GuiContext
@@ -23,20 +23,22 @@ from calibstudio.imaging.reject import resolve
 
 
 def group_facts(state: FramesState, group: Group) -> list[tuple[str, str]]:
-    """Say what a group becomes with the default recipe, as names and values."""
+    """Say what a group becomes with the chosen recipe, as names and values."""
+    recipe = state.recipe
     used = state.used(group)
     n = len(used)
     facts = [
-        ("Master", _what(group)),
+        ("Master", _what(group, recipe)),
         ("Frames", f"{number(n)} of {number(len(group.frames))}"),
     ]
-    if n < Recipe().min_frames:
-        facts.append(("Stacked", "not: at least 2 frames are needed"))
+    if n < recipe.min_frames:
+        facts.append(("Stacked", f"not: at least {number(recipe.min_frames)} frames are needed"))
         return facts
-    settings = resolve(Recipe().stack_for(group.kind), n).settings
+    settings = resolve(recipe.stack_for(group.kind), n).settings
     facts.append(("Combined by", describe_rule(settings)))
     multiplied = settings.normalize is Normalization.MULTIPLICATIVE
     facts.append(("Normalisation", "each frame by its level" if multiplied else "none"))
+    facts += _more_facts(group, recipe)
     overscan = _overscan(state, used)
     if overscan:
         facts.append(("Overscan", overscan))
@@ -49,7 +51,7 @@ def group_facts(state: FramesState, group: Group) -> list[tuple[str, str]]:
 
 def _overscan(state: FramesState, used: Sequence[Path]) -> str:
     """Say what is done with the overscan of the frames; empty where they have none."""
-    words = Recipe().overscan.words
+    words = state.recipe.overscan.words
     if words:
         return words
     sections = {h.sections for p in used if (h := state.grouping.headers.get(p)) and h.sections}
@@ -58,8 +60,28 @@ def _overscan(state: FramesState, used: Sequence[Path]) -> str:
     return f"stays in ({sections.pop() if len(sections) == 1 else 'sections differ'})"
 
 
-def _what(group: Group) -> str:
+def _more_facts(group: Group, recipe: Recipe) -> list[tuple[str, str]]:
+    """Say what the recipe does beside combining."""
+    facts = []
+    if group.kind == "flat":
+        where = "each region of the mask" if recipe.flat.mask else "its centre"
+        if not recipe.flat.mask and recipe.flat.region == 1:
+            where = "all of it"
+        facts.append(("Divided by", f"the {recipe.flat.level.value} of {where}"))
+        if recipe.flat.smooth is not Smooth.NONE:
+            facts.append(("Smooth light", f"divided out: {recipe.flat.smooth.value}"))
+        if recipe.dark.scaling is not DarkScaling.OFF:
+            how = "by the exposures" if recipe.dark.scaling is DarkScaling.EXPOSURE else "optimised"
+            facts.append(("Dark of another exposure", f"scaled, {how}, where it may be"))
+    if group.kind == "dark" and recipe.defects.build:
+        facts.append(("Bad pixels", "a map is made with it"))
+    return facts
+
+
+def _what(group: Group, recipe: Recipe) -> str:
     title = group_title(group)
+    if group.kind == "dark" and recipe.dark.form is DarkForm.RATE:
+        return f"{title}, a rate in ADU/s, bias out"
     if group.kind in ("dark", "dark flat"):
         return f"{title}, bias kept inside"
     return title
@@ -86,7 +108,9 @@ class Stacking(QObject):
 
     def start(self, groups: Sequence[Group]) -> None:
         """Build the masters of these groups, in the order of their dependence."""
-        wanted = [g for g in groups if g.kind in CALIBRATION_KINDS or len(groups) == 1]
+        recipe = self._state.recipe
+        kinds = {*CALIBRATION_KINDS, *recipe.stack}
+        wanted = [g for g in groups if g.kind in kinds or len(groups) == 1]
         grouping = replace(self._state.grouping, groups=tuple(wanted))
         if not wanted:
             self._context.toasts.say(
@@ -97,7 +121,11 @@ class Stacking(QObject):
         used = [grouping.headers[p] for g in wanted for p in self._state.used(g)]
         pixels, clock = pixels_of(used), _Clock()
         job = build_in_background(
-            self._context, f"Stack {title}", lambda ctx: grouping, self.built.emit
+            self._context,
+            f"Stack {title}",
+            lambda ctx: grouping,
+            self.built.emit,
+            recipe=recipe,
         )
         job.begun.connect(clock.begin)
         job.succeeded.connect(lambda _report: self.pace.learn(pixels, clock.seconds))

@@ -9,6 +9,7 @@ from PySide6.QtCore import QObject, Signal
 
 from calibstudio.domain.grouping import Group, Grouping
 from calibstudio.domain.quality import Assessment, Verdict
+from calibstudio.domain.recipe import Recipe
 
 
 class FramesState(QObject):
@@ -30,6 +31,8 @@ class FramesState(QObject):
         self._grouping = Grouping()
         self._groups: dict[str, Group] = {}
         self._assessments: dict[Path, Assessment] = {}
+        self.recipe = Recipe()
+        """How masters are made of these groups."""
 
     @property
     def grouping(self) -> Grouping:

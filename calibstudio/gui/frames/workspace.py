@@ -12,7 +12,9 @@ from PySide6.QtWidgets import QFileDialog, QMenu, QStackedWidget, QWidget
 
 from calibstudio.domain.group_titles import group_titles
 from calibstudio.domain.grouping import Group, Grouping
+from calibstudio.domain.grouping_rules import grouping_keys
 from calibstudio.domain.jobs import JobContext, Progress
+from calibstudio.domain.recipe import Recipe
 from calibstudio.domain.wording import count, number
 from calibstudio.gui.context import GuiContext
 from calibstudio.gui.frames.correct_sheet import correct_header
@@ -22,6 +24,7 @@ from calibstudio.gui.frames.groups_panel import GroupsPanel
 from calibstudio.gui.frames.measuring import Measuring
 from calibstudio.gui.frames.pace import cost_text
 from calibstudio.gui.frames.questions import GroupQuestion, about_row, question_for
+from calibstudio.gui.frames.recipe_choice import RecipeChoice
 from calibstudio.gui.frames.regroup_actions import RegroupActions
 from calibstudio.gui.frames.scanning import FillingScan
 from calibstudio.gui.frames.stacking import Stacking, group_facts
@@ -80,7 +83,9 @@ class FramesWorkspace(Workspace):
         self.add_folder_button = Button(self.theme, "Add folder…", icon="folder")
         self.undo_button = IconButton(self.theme, "undo", "Undo")
         self.redo_button = IconButton(self.theme, "redo", "Redo")
-        for widget in (self.add_folder_button, self.undo_button, self.redo_button):
+        self.recipe = RecipeChoice(self.theme, self.context.problems.report)
+        header = (self.recipe, self.add_folder_button, self.undo_button, self.redo_button)
+        for widget in header:
             self.add_header_action(widget)
         splitter = self._splitter = Splitter("frames", sizes=WIDE)
         for panel in (self.groups, self.frames, self.detail):
@@ -104,6 +109,7 @@ class FramesWorkspace(Workspace):
 
     def _connect(self) -> None:
         self.add_folder_button.clicked.connect(self.ask_for_folder)
+        self.recipe.recipe_chosen.connect(self.use_recipe)
         self.undo_button.clicked.connect(self.undo.undo)
         self.redo_button.clicked.connect(self.undo.redo)
         self.undo.indexChanged.connect(self._on_history)
@@ -169,6 +175,7 @@ class FramesWorkspace(Workspace):
             self.state.grouping.changes,
             self.context.open_library,
             self._found_so_far.emit,
+            self.state.recipe,
         )
         job = self.context.background.submit(f"Scan {self._folders[-1].name}", work)
         self._scan = job
@@ -180,6 +187,14 @@ class FramesWorkspace(Workspace):
         job.failed.connect(self.context.problems.report)
         job.finished.connect(self._on_scan_finished)
         self._pages.setCurrentIndex(1)
+
+    @Slot(object)
+    def use_recipe(self, recipe: Recipe) -> None:
+        """Make masters by another recipe; frames are grouped anew where it groups otherwise."""
+        before, self.state.recipe = self.state.recipe, recipe
+        if (before.tolerances, grouping_keys(before)) != (recipe.tolerances, grouping_keys(recipe)):
+            self.rescan()
+        self._on_row(self.groups.node)
 
     @Slot(object)
     def _on_found_so_far(self, grouping: Grouping) -> None:
@@ -267,7 +282,7 @@ class FramesWorkspace(Workspace):
         self.detail.show_plan(
             group_facts(self.state, group),
             n_used=len(used),
-            can_stack=len(used) >= 2 and self._scan is None,
+            can_stack=len(used) >= self.state.recipe.min_frames and self._scan is None,
             cost=cost_text(self.state, group, self.stacking.pace),
         )
         question = question_for(self.state.grouping, group)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
-from calibstudio.domain.kinds import kind_title
+from calibstudio.domain.kinds import BPM, kind_title
 from calibstudio.domain.master import InputRecord, MasterRecord, ReviewState
 from calibstudio.domain.quality import Finding, Metric, Verdict
 from calibstudio.domain.wording import EN_DASH, number, significant
@@ -60,6 +60,12 @@ FACTS = {
         ("read_noise", "Read noise"),
         ("row_structure", "Row banding"),
         ("rejected", "Rejected"),
+    ),
+    BPM: (
+        ("hot_pixel_count", "Hot pixels"),
+        ("unstable_pixels", "Unstable pixels"),
+        ("cold_pixels", "Cold pixels"),
+        ("dead_pixels", "Dead pixels"),
     ),
 }
 """The numbers that tell most about a kind, the others are in Metrics."""
@@ -205,6 +211,9 @@ class MasterPanel(QWidget):
         )
         self.reject = Button(theme, "Reject…", ButtonKind.DANGER, size=ButtonSize.LARGE)
         self.retire = Button(theme, "Retire…", size=ButtonSize.LARGE)
+        self.export = Button(
+            theme, "Export…", size=ButtonSize.LARGE, tip="For Siril, PixInsight, a table, a mask"
+        )
         self._plane_reader = NewestWorker("plane", self)
         self._paper_reader = NewestWorker("papers", self)
         self._pages = QStackedWidget()
@@ -264,6 +273,7 @@ class MasterPanel(QWidget):
         row.addWidget(self.approve)
         row.addWidget(self.reject)
         row.addStretch(1)
+        row.addWidget(self.export)
         row.addWidget(self.retire)
         return foot
 
@@ -291,6 +301,7 @@ class MasterPanel(QWidget):
         if record is None:
             return
         self._title.setText(master_title(record))
+        self.export.setVisible(record.kind == BPM)
         self._tag.set_verdict(record.verdict)
         self._show_verdict(record)
         self._models["metrics"].set_records(record.assessment.metrics)

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from PySide6.QtCore import Qt, Slot
-from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
 from calibstudio.domain.errors import CalibStudioError
 from calibstudio.domain.master import MasterRecord, ReviewState
 from calibstudio.domain.wording import count, number
 from calibstudio.gui.context import GuiContext
 from calibstudio.gui.library.detail_panel import MasterPanel
+from calibstudio.gui.library.export import ask_where
 from calibstudio.gui.library.facets_panel import FacetsPanel
 from calibstudio.gui.library.state import LibraryPage, LibraryState
 from calibstudio.gui.library.table import COLUMNS, master_title
@@ -48,6 +49,7 @@ class LibraryWorkspace(Workspace):
         self._banner: Banner | None = None
         self._want: str = ""
         self._last_review: Any = None
+        self.file_dialog: QFileDialog | None = None
         self._build()
         self._connect()
 
@@ -104,6 +106,7 @@ class LibraryWorkspace(Workspace):
         self.detail.approve.clicked.connect(self.approve)
         self.detail.reject.clicked.connect(self.reject)
         self.detail.retire.clicked.connect(self.retire)
+        self.detail.export.clicked.connect(self.export)
         self.on("find", self.facets.search.setFocus)
         self.on("approve", self.approve)
         self.on("reject", self.reject)
@@ -219,6 +222,13 @@ class LibraryWorkspace(Workspace):
             self._decide("Restore", lambda library: library.restore(ids))
             return
         self._ask_reason("Retire", "retire", loses=False)
+
+    @Slot()
+    def export(self) -> None:
+        """Write the bad-pixel map that is looked at for another program."""
+        record = self.detail.record
+        if record is not None:
+            self.file_dialog = ask_where(self.context, self, record)
 
     def _ask_reason(self, word: str, method: str, *, loses: bool) -> None:
         records = self.chosen
