@@ -233,7 +233,7 @@ def _finished(
             note_masters(report.journal, job.settings.frames_folder, now)
     if report is not None:
         document |= _captured_document(report)
-    document["notes"] = job.notes
+    document["notes"] = [*job.notes, *(report.notes if report is not None else ())]
     return Outcome(document, "\n\n".join(texts), problems)
 
 
@@ -280,6 +280,7 @@ def _capture_text(report: CaptureReport) -> str:
     replaced = sum(state.replaced for state in report.steps)
     if replaced:
         lines.append(f"{count(replaced, 'frame')} replaced; the bad ones are in rejected folders.")
+    lines += report.notes
     return "\n".join(lines)
 
 

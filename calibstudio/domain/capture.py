@@ -244,6 +244,8 @@ class CaptureReport:
     """Ended before all steps were done, because it was asked to."""
     problems: tuple[tuple[str, str], ...] = ()
     """(sentence, hint) for each step that failed and everything else worth knowing."""
+    notes: tuple[str, ...] = ()
+    """What was out of the ordinary and went well in the end, one sentence each."""
 
     @property
     def accepted(self) -> tuple[Path, ...]:

@@ -271,4 +271,5 @@ def _report(run: SequenceRun, *, stopped: bool, why: str) -> CaptureReport:
         journal=None if run.state_log is None else run.state_log.path,
         stopped=stopped,
         problems=tuple(problems),
+        notes=tuple(run.notes),
     )

@@ -155,6 +155,10 @@ class StateLog:
         }
         self._append({"step": {k: v for k, v in row.items() if v not in (None, "")}})
 
+    def note(self, text: str) -> None:
+        """Note what was out of the ordinary, in a sentence."""
+        self._append({"note": text})
+
     def masters_built(self, at: datetime) -> None:
         """Note that the masters of its frames were built."""
         self._append({"masters": {"at": at.astimezone(UTC).isoformat()}})

@@ -191,8 +191,14 @@ class SequenceRun:
     def note(self, text: str) -> None:
         """Keep a sentence about something out of the ordinary."""
         log.info("%s", text)
-        if text not in self.notes:
-            self.notes.append(text)
+        if text in self.notes:
+            return
+        self.notes.append(text)
+        if self.state_log is not None:
+            try:
+                self.state_log.note(text)
+            except CalibStudioError as error:
+                log.warning("%s", error)
 
     def change_step(self, index: int, **changes: object) -> StepState:
         """Change a step's state and tell; the log on disk learns of a change of phase."""

@@ -236,6 +236,8 @@ class _Story:
             self.ended, self.times = False, self.times + 1
         elif "masters" in row:
             self.has_masters = True
+        elif isinstance(note := row.get("note"), str):
+            self.notes.append(note)
 
     def _take_frame(self, row: Mapping[str, Any]) -> None:
         result = frame_of_row(row, self.root)

@@ -385,3 +385,20 @@ def test_a_picture_of_before_the_kill_that_the_camera_delivers_again_is_refused(
 
     assert report.frames[1].reason == "Every pixel is equal to the frame before."
     assert len(report.accepted) == 3
+
+
+def test_what_was_out_of_the_ordinary_is_in_the_journal_and_the_report(tmp_path: Path) -> None:
+    from calibstudio.domain.errors import ExposureFailedError
+
+    observatory = bench()
+
+    def fail_once(number: int) -> None:
+        if number == 2:
+            raise ExposureFailedError("No picture came.")
+
+    bench_camera(observatory).before = fail_once
+
+    report = Operator().run(observatory, darks(3), tmp_path)
+
+    (sequence,) = find_sequences(tmp_path)
+    assert report.notes == sequence.notes == ("No picture came. Tried again.",)
