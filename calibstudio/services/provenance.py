@@ -21,6 +21,7 @@ from calibstudio.store.recipes import format_recipe, parse_recipe
 
 VERSION = 1
 _CARD = " card"
+_NOT_THESE = "Bad-pixel maps, and masters of earlier versions, cannot be made again so."
 _FINDING = ("verdict", "title", "what", "cause", "cure", "metric")
 
 
@@ -108,6 +109,8 @@ def read_provenance(text: str, name: str) -> Provenance:
     FileProblemError
         It cannot be understood.
     """
+    if not text:
+        raise FileProblemError(f"{name} does not say how it was made.", hint=_NOT_THESE)
     try:
         plain = json.loads(text)
         if plain["version"] > VERSION:
@@ -116,7 +119,7 @@ def read_provenance(text: str, name: str) -> Provenance:
     except (ValueError, KeyError, TypeError, IndexError) as error:
         raise FileProblemError(
             f"{name} does not say how it was made in a form that is understood: {error}.",
-            hint="Bad-pixel maps, and masters of earlier versions, cannot be made again so.",
+            hint=_NOT_THESE,
         ) from error
 
 
