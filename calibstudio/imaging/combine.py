@@ -145,6 +145,7 @@ def combine(
     memory_bytes: int | None = None,
     threads: int | None = None,
     band_rows: int | None = None,
+    rows: tuple[int, int] | None = None,
 ) -> CombineReport:
     """Combine frames of one shape into image, uncertainty and count.
 
@@ -182,6 +183,10 @@ def combine(
         None: one for each processor.
     band_rows
         Rows read at a time. None: chosen.
+    rows
+        Only rows from the first to the second (exclusive), for work that is divided among
+        programs: with the same inputs and settings, parts put together are the whole, to the
+        last bit. The report is of the part.
 
     Raises
     ------
@@ -214,13 +219,16 @@ def combine(
     started = time.perf_counter()
     noise = noise_limits(frames, rule, read_noise_adu)
     with MEMORY.memory(memory_bytes) as memory:
-        run = _Run(_plan(frames, shape, memory, threads, band_rows))
+        first_row, end_row = rows if rows is not None else (0, shape[0])
+        if not 0 <= first_row < end_row <= shape[0]:
+            raise ValueError(f"rows {first_row} to {end_row} of {shape[0]}")
+        run = _Run(_plan(frames, shape, memory, threads, band_rows), end_row, first_row)
         workers = _work(
             ctx, run, lambda: Worker(compiled, frames, rule, run.plan, run, sink, noise, maps)
         )
     seconds = time.perf_counter() - started
     rejected = np.sum([worker.rejected for worker in workers], axis=0)
-    return _report(inputs, shape, rule, frames, noise, rejected, seconds)
+    return _report(inputs, (end_row - first_row, shape[1]), rule, frames, noise, rejected, seconds)
 
 
 @dataclass(slots=True)
@@ -228,13 +236,15 @@ class _Run:
     """What the workers of one combination share."""
 
     plan: BandPlan
+    end_row: int
+    next_row: int
+    """First row that nobody has taken."""
     stop: NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, np.int64))
     """Seen by the kernels between blocks of pixels."""
     turns: Turns = field(init=False)
     """Bands of this combination that are worked on at a time."""
     error: BaseException | None = None
     rows_done: int = 0
-    _next_row: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
@@ -249,11 +259,11 @@ class _Run:
     def take(self) -> tuple[int, int] | None:
         """Return the next band (first row, end), or None when there is no more to do."""
         with self._lock:
-            if self.stop[0] or self._next_row >= self.plan.rows:
+            if self.stop[0] or self.next_row >= self.end_row:
                 return None
-            y0 = self._next_row
-            self._next_row = min(y0 + self.plan.band_rows, self.plan.rows)
-            return y0, self._next_row
+            y0 = self.next_row
+            self.next_row = min(y0 + self.plan.band_rows, self.end_row)
+            return y0, self.next_row
 
     def finished(self, rows: int) -> None:
         """Count rows that the sink has."""
@@ -283,7 +293,7 @@ def _work(ctx: JobContext, run: _Run, make_worker: Callable[[], Worker]) -> list
         pool.append(threading.Thread(target=workers[-1].run, name=name, daemon=True))
         pool[-1].start()
 
-    total = max(1, run.plan.rows)
+    total = run.end_row - run.next_row
     try:
         ctx.progress(0.0, "Combining")
         ctx.token.check()

@@ -1,7 +1,12 @@
-"""Frames for `tests/perf/engine.py`: as a cooled camera gives them, with the same seed the same."""
+"""Frames for `tests/perf/engine.py`: as a cooled camera gives them, with the same seed the same.
+
+python tests/perf/engine_frames.py darks|flats FOLDER N ROWS COLUMNS
+"""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -48,6 +53,14 @@ def flats(folder: Path, n: int, shape: tuple[int, int]) -> list[Path]:
     paths = _write_all(folder, "flat", n, frame)
     write_fits(folder.parent / "bias.fits", bias)
     return paths
+
+
+def made_apart(kind: str, folder: Path, n: int, shape: tuple[int, int]) -> list[Path]:
+    """Let another process make them: memory that this one once had counts for its children too."""
+    rows, columns = shape
+    command = [sys.executable, __file__, kind, str(folder), str(n), str(rows), str(columns)]
+    subprocess.run(command, check=True)
+    return sorted(folder.glob("*_[0-9]*.fits"))[:n]
 
 
 def write_fits(path: Path, pixels: np.ndarray) -> None:
@@ -98,3 +111,8 @@ def _hit(rng: np.random.Generator, values: np.ndarray, per_megapixel: int) -> np
         x = (rng.uniform(0, columns) + steps * np.cos(angle)).astype(int) % columns
         values[y, x] += 60 + rng.exponential(1500.0)
     return values
+
+
+if __name__ == "__main__":
+    made = {"darks": darks, "flats": flats}[sys.argv[1]]
+    made(Path(sys.argv[2]), int(sys.argv[3]), (int(sys.argv[4]), int(sys.argv[5])))

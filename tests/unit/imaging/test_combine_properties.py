@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from calibstudio.domain.recipe import Combine, Rejection, StackSettings
-from tests.helpers.realistic_stack import combined, realistic_stack
+from calibstudio.imaging.kernels import warm_kernels
+from tests.helpers.realistic_stack import combined, realistic_stack, write_frames
 
 rules = st.sampled_from([r for r in Rejection if r is not Rejection.AUTO] + [Rejection.AUTO])
 seeds = st.integers(0, 2**32 - 1)
@@ -143,3 +150,50 @@ def test_values_are_shifted_then_scaled_by_the_colour_of_their_pixel() -> None:
                 value = float(stack[i, y, x]) - plane - offsets[i]
                 expected[i, y, x] = value * four[2 * (y % 2) + x % 2]
     np.testing.assert_allclose(result.image, expected.mean(axis=0), rtol=2e-7)
+
+
+PART = """
+import json, sys
+from pathlib import Path
+import numpy as np
+from calibstudio.domain.jobs import JobContext
+from calibstudio.domain.recipe import StackSettings
+from calibstudio.imaging.combine import ArraySink, combine
+from calibstudio.store.pixels import open_rows
+
+work = json.loads(sys.argv[1])
+usual = StackSettings()
+read = {k: v if v is None else type(getattr(usual, k))(v) for k, v in work["settings"].items()
+        if getattr(usual, k) is not None}
+chosen = StackSettings(**work["settings"] | read)
+sources = [open_rows(path) for path in work["files"]]
+sink = ArraySink(sources[0].shape)
+rows = work["rows"]
+combine(JobContext(), sources, chosen, sink, scales=work["scales"], rows=tuple(rows))
+np.savez(work["out"], *(plane[slice(*rows)] for plane in (sink.image, sink.unc, sink.cnt)))
+"""
+
+
+def test_a_part_of_the_work_fits_in_a_letter_and_parts_make_the_whole(tmp_path: Path) -> None:
+    warm_kernels()
+    stack = realistic_stack(12, seed=5, shape=(31, 67))
+    paths = write_frames(tmp_path, stack)
+    settings = StackSettings(reject=Rejection.AUTO)
+    scales = [1.0 + 0.01 * i for i in range(12)]
+    whole, _ = combined(stack, settings, scales=scales)
+    parts = []
+
+    for rows in ((0, 13), (13, 31)):
+        letter = {
+            "files": [str(path) for path in paths],
+            "settings": asdict(settings),
+            "scales": scales,
+            "rows": rows,
+            "out": str(tmp_path / f"{rows[0]}.npz"),
+        }
+        subprocess.run([sys.executable, "-c", PART, json.dumps(letter)], check=True)
+        with np.load(letter["out"]) as file:
+            parts.append([file[f"arr_{i}"] for i in range(3)])
+
+    for i, plane in enumerate((whole.image, whole.unc, whole.cnt)):
+        np.testing.assert_array_equal(np.concatenate([part[i] for part in parts]), plane)
