@@ -25,16 +25,22 @@ from tests.helpers.night import Camera, take
 XISF = "{http://www.pixinsight.com/xisf}"
 
 
-@pytest.fixture
-def masters(tmp_path: Path):
-    night = tmp_path / "night"
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the masters of this module lie."""
+    return tmp_path_factory.mktemp("export")
+
+
+@pytest.fixture(scope="module")
+def masters(place: Path):
+    night = place / "night"
     camera = Camera()
     take(night, camera, "bias", 4)
     take(night, camera, "dark", 4, 10.0)
     grouping, _ = scan_and_group(JobContext(), [night])
-    with Library.open(tmp_path / "library") as library:
+    with Library.open(place / "library") as library:
         built = build_masters(JobContext(), grouping, grouping.headers, library, Recipe())
-        yield {b.record.kind: b.record for b in built.masters}
+        return {b.record.kind: b.record for b in built.masters}
 
 
 def test_a_dark_as_another_program_reads_it(masters, tmp_path: Path) -> None:
@@ -83,9 +89,9 @@ def test_the_same_master_gives_the_same_bytes_and_nothing_is_replaced(
         export_xisf(masters["bias"], tmp_path / "a.fits")
 
 
-def test_from_the_command_line(masters, tmp_path: Path, capsys) -> None:
+def test_from_the_command_line(masters, place: Path, tmp_path: Path, capsys) -> None:
     out = tmp_path / "cli.xisf"
-    library = str(tmp_path / "library")
+    library = str(place / "library")
     words = ["library", "export", masters["bias"].id, "--as", "xisf", "-o", str(out)]
     code = run([*words, "--library", library])
     assert code == 0
