@@ -25,7 +25,6 @@ from calibstudio.devices.alpaca_server.members import get, put, real, truth
 from calibstudio.domain.equipment import (
     Camera,
     CameraState,
-    CameraStatus,
     Clock,
     ExposureRequest,
 )
@@ -232,7 +231,7 @@ class CameraDevice(CameraFacts):
     @get("cangetcoolerpower")
     def can_get_cooler_power(self) -> bool:
         """Whether it says its power."""
-        return self._status_now().cooler_power_pct is not None
+        return self.camera.status().cooler_power_pct is not None
 
     @get("setccdtemperature")
     def set_point(self) -> float:
@@ -268,9 +267,6 @@ class CameraDevice(CameraFacts):
             if self._last is None:
                 raise AlpacaError(INVALID_OPERATION, f"{self.name} has not exposed yet.")
             return self._last
-
-    def _status_now(self) -> CameraStatus:
-        return self.camera.status()
 
     def _needs_cooler(self, member: str) -> None:
         if not self.info.can_cool:
