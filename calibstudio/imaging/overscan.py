@@ -17,6 +17,8 @@ from calibstudio.domain.wording import quantity
 
 _MAD = 1.4826
 _SIGMAS = 5.0
+_DEFERRED = 0.02
+"""Share of the light that may trail into the overscan."""
 
 
 def overscan_levels(strip: NDArray[Any], settings: OverscanSettings) -> NDArray[np.float64]:
@@ -81,18 +83,19 @@ def why_no_bias_level(strip: NDArray[Any], data: NDArray[Any]) -> str:
     spread = float(np.nanmax(values)) - float(np.nanmin(values))
     if spread == 0.0 and values.size > 1 and middle == 0.0:
         return "its overscan is zero everywhere: the camera has filled it in"
+    known = data[np.isfinite(data)]
+    level = float(np.median(known)) if known.size else middle
     across = _collapsed(values.T, mean=False)
     noise = _MAD * float(np.nanmedian(np.abs(values - middle)))
     apart = float(np.nanmax(np.abs(across - np.nanmedian(across)))) if across.size > 2 else 0.0
-    # Lines are collapsed over many pixels: five noises of one pixel are far off for a median.
-    if apart > max(_SIGMAS * noise, 5.0):
+    # Lines are collapsed over many pixels: five noises of one pixel are far off for a median. The
+    # first pixels behind bright ones hold some of their charge, which is no reason.
+    if apart > max(_SIGMAS * noise, 5.0, _DEFERRED * (level - middle)):
         return (
             f"one side of its overscan is {quantity(apart, 'ADU')} off the rest: it reaches into "
             "the picture"
         )
-    known = data[np.isfinite(data)]
     if known.size:
-        level = float(np.median(known))
         own = max(noise, _MAD * float(np.median(np.abs(known - level))))
         if middle > level + max(_SIGMAS * own, 5.0):
             return (

@@ -22,8 +22,10 @@ from calibstudio.domain.overscan import (
     parse_section,
 )
 from calibstudio.domain.recipe import Rejection, StackSettings
+from calibstudio.services.judge import judge_files
 from calibstudio.services.overscan import OverscanError, open_treated, read_treated
 from calibstudio.services.stack import stack_files, summary
+from calibstudio.store.headers import read_header
 
 NY, NX, NB = 60, 80, 12
 MEDIAN = OverscanSettings(OverscanLevel.MEDIAN, trim=True)
@@ -213,6 +215,27 @@ def test_a_level_that_is_no_bias_level(
     path = write(tmp_path / "a.fits", frame(light=light), **cards)
     with pytest.raises(OverscanError, match=said):
         read_treated(path, "", MEDIAN)
+
+
+def test_charge_that_trails_into_the_overscan_is_no_reason(tmp_path: Path) -> None:
+    """0.5 % of a bright flat in its first column: the median of each row does not see it."""
+    raw = frame(light=20_000)
+    raw[:, NX] += 100
+    path = write(tmp_path / "a.fits", raw, BIASSEC=BIAS, TRIMSEC=DATA)
+    got = read_treated(path, "", MEDIAN)
+    assert np.median(got) == pytest.approx(20_000, abs=2)
+
+
+def test_qc_measures_the_data_alone(tmp_path: Path) -> None:
+    """An overscan beside a flat is no gradient, and not its level."""
+    said = {"IMAGETYP": "FLAT", "EXPTIME": 1.0, "BIASSEC": BIAS, "TRIMSEC": DATA}
+    path = write(tmp_path / "a.fits", frame(light=20_000), **said)
+    (assessment,) = judge_files(JobContext(), [read_header(path)]).values()
+    assert assessment.value("level") == pytest.approx(21_000, abs=30)
+    assert assessment.value("minimum") > 20_000
+    fits.setval(path, "TRIMSEC", value="[1:9999,1:2]")
+    (whole,) = judge_files(JobContext(), [read_header(path)]).values()
+    assert whole.value("minimum") < 1_100
 
 
 def test_an_overscan_that_the_camera_filled_in(tmp_path: Path) -> None:
