@@ -47,6 +47,7 @@ PAGES = (
     ("equipment", "Equipment"),
     ("commands", "Command line"),
     ("run", "Capture without a screen"),
+    ("killed", "Killed at random moments"),
     ("keys", "Keys"),
     ("licences", "About and licences"),
 )

@@ -13,13 +13,7 @@ from pathlib import Path
 
 from calibstudio.domain.kinds import FrameKind
 from calibstudio.domain.plan import LevelTarget, LevelUnit, SearchLimits
-from calibstudio.domain.recipe import (
-    FlatSettings,
-    LevelOf,
-    Recipe,
-    Rejection,
-    StackSettings,
-)
+from calibstudio.domain.recipe import LevelOf, Recipe, Rejection
 from calibstudio.domain.run_config import (
     BiasWish,
     CameraWish,
@@ -31,11 +25,13 @@ from calibstudio.domain.run_config import (
     ScienceList,
 )
 from calibstudio.domain.wording import exposure, temperature
+from calibstudio.store.recipes import load_recipe
 from calibstudio.store.yaml_keys import Section
 
 OURS = ("dark_capture", "flat_capture", "master_frames")
 ELSEWHERE = ("telescope", "mount", "overlay", "plate_solve", "frame_processing", "logging")
 """Sections about other things than calibration frames."""
+MASTERS = "master_frames/"
 FACTORS = (0.5, 1.0, 2.0, 4.0)
 MOST_FRAMES = 10_000
 LONGEST_S = 86_400.0
@@ -340,17 +336,23 @@ def _seconds(section: Section, key: str, usual: float) -> float:
 
 
 def _recipe(method: str, sigma: float, norm: str) -> Recipe:
-    """OST's combination: one pass of clipping about the mean, or one value off each end."""
-    settings = StackSettings(reject=Rejection.SIGMA, low=sigma, high=sigma, iterations=1)
-    if method == "minmax":
-        settings = StackSettings(reject=Rejection.MINMAX, low=1, high=1)
-    usual = Recipe()
+    """OST's recipe as it ships, with the file's clipping (or one value off each end) and level."""
+    base = load_recipe("ost")
     stack = {
-        kind: replace(settings, normalize=usual.stack_for(kind).normalize) for kind in usual.stack
+        kind: replace(settings, low=sigma, high=sigma)
+        if method != "minmax"
+        else replace(settings, reject=Rejection.MINMAX, low=1, high=1, iterations=None)
+        for kind, settings in base.stack.items()
     }
     level = LevelOf.MEAN if norm == "mean" else LevelOf.MEDIAN
-    flat = FlatSettings(level=level, region=1.0)
-    return Recipe(name="ost-config", stack=stack, flat=flat)
+    # The recipe's names have OST's folder; here it is the library's own.
+    return replace(
+        base,
+        stack=stack,
+        flat=replace(base.flat, level=level),
+        master_name=base.master_name.removeprefix(MASTERS),
+        names={kind: name.removeprefix(MASTERS) for kind, name in base.names.items()},
+    )
 
 
 def _names(darks: str, flats: str) -> dict[str, str]:

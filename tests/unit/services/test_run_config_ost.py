@@ -136,6 +136,7 @@ def test_masters_are_clipped_as_the_file_says() -> None:
     assert (dark.reject, dark.low, dark.high, dark.iterations) == (Rejection.SIGMA, 2.5, 2.5, 1)
     assert config.own_recipe.flat.level is LevelOf.MEDIAN
     assert config.own_recipe.flat.region == 1.0
+    assert config.own_recipe.name_for(FrameKind.DARK).startswith("master_{kind}_{exposure3}s")
     minmax = parsed("master_frames: {rejection_method: minmax}\n").own_recipe
     assert minmax is not None
     assert minmax.stack_for(FrameKind.BIAS).reject is Rejection.MINMAX
