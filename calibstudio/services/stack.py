@@ -198,7 +198,9 @@ def _stack_alike(ctx: JobContext, paths: Sequence[Path], out: Path, how: _How) -
     """Combine what can be combined, going on without files that break while they are read."""
     skipped: list[Skipped] = []
     while True:
-        with StackInputs.open(paths, out.parent, how.memory_bytes, how.overscan) as inputs:
+        with StackInputs.open(
+            paths, out.parent, how.memory_bytes, how.overscan, ctx.token
+        ) as inputs:
             if how.stop_at_broken and inputs.skipped:
                 raise _stopped(inputs.skipped[0])
             try:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from calibstudio.domain.detectors import PRIMARY, extension_name, only_detectors
 from calibstudio.domain.errors import CalibrationError, FileProblemError
+from calibstudio.domain.jobs import CancelToken
 from calibstudio.domain.overscan import IfWrong, OverscanSettings
 from calibstudio.domain.pixels import RowSource
 from calibstudio.domain.wording import count, size
@@ -58,6 +59,7 @@ class StackInputs:
     """Which parts of its pictures a trimmed file keeps."""
     broken: list[Skipped] = field(default_factory=list)
     """Files whose pixels turned out to be no good after they were opened."""
+    token: CancelToken = field(default_factory=CancelToken)
     _stack: ExitStack = field(default_factory=ExitStack)
 
     @classmethod
@@ -67,8 +69,11 @@ class StackInputs:
         folder: Path,
         memory_bytes: int,
         overscan: OverscanSettings | None = None,
+        token: CancelToken | None = None,
     ) -> StackInputs:
         """Open every file that can be read.
+
+        ``token`` is looked at from file to file, here and in `rows`: unpacking takes its time.
 
         Raises
         ------
@@ -78,11 +83,15 @@ class StackInputs:
             If no more than half of them are alike in size and images.
         OverscanError
             If sections are wrong, and the settings say that then all are used untrimmed.
+        Cancelled
+            If the token is set.
         """
         budget = UnpackBudget(folder, memory_bytes // 2)
         self = cls([], [], (), [], memory_bytes, overscan or OverscanSettings())
+        self.token = token or self.token
         try:
             for path in paths:
+                self.token.check()
                 self._add(path, budget)
             if not self.paths:
                 raise _none_left(paths, self.skipped)
@@ -220,6 +229,7 @@ class StackInputs:
         found = []
         first: FileProblemError | None = None
         for i, name in image.members:
+            self.token.check()
             try:
                 source = self.opened[i].rows(name)
                 own = name if image.name else ""

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +23,9 @@ from calibstudio.domain.errors import (
 from calibstudio.domain.jobs import CancelToken, JobContext, Progress
 from calibstudio.domain.recipe import Normalization, Rejection, StackSettings
 from calibstudio.imaging.kernels import warm_kernels
+from calibstudio.services import stack_inputs
 from calibstudio.services.stack import stack_files, summary
+from calibstudio.store.pixels import FramePixels, open_frame
 from tests.helpers.realistic_stack import combined, realistic_stack, write_frames
 
 PLAIN = StackSettings(reject=Rejection.NONE)
@@ -385,3 +388,25 @@ def test_a_process_that_stacks_loads_nothing_heavy(tmp_path: Path) -> None:
     )
 
     assert done.stdout.splitlines()[-1] == "0 []"
+
+
+def test_a_cancel_is_heard_between_files_that_are_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = write_frames(tmp_path / "in", realistic_stack(6, seed=1))
+    token = CancelToken()
+    opened: list[Path] = []
+
+    def counted(path: Path, **options: Any) -> FramePixels:
+        opened.append(path)
+        if len(opened) == 2:
+            token.cancel()
+        return open_frame(path, **options)
+
+    monkeypatch.setattr(stack_inputs, "open_frame", counted)
+
+    with pytest.raises(Cancelled):
+        stack_files(JobContext(token), paths, tmp_path / "out.fits", PLAIN)
+
+    assert opened == paths[:2]
+    assert [p.name for p in tmp_path.iterdir()] == ["in"]
