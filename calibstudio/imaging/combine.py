@@ -402,7 +402,7 @@ def _report(
     seconds: float,
 ) -> CombineReport:
     n, pixels = len(inputs), shape[0] * shape[1]
-    expectation = cost(rule, n, floor=noise.ratio)
+    expectation = cost(rule, n, floor=noise.ratio, level=noise.level)
     expected = float(expectation.share_low[n] + expectation.share_high[n])
     shares = []
     weights = np.ones(n) if frames.weights is None else frames.weights / frames.weights.mean()

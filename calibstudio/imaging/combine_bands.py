@@ -30,7 +30,6 @@ from calibstudio.imaging.reject import (
     cost,
     esd_limits,
     mad_factors,
-    normal_table,
 )
 
 _RAW = {
@@ -351,9 +350,8 @@ class Worker:
             (Job.UNSORTED, self._unsorted),
             (Job.WORK, self._work),
             (Job.PARAMETERS, _parameters(rule, base, noise)),
-            (Job.MEAN_FACTORS, cost(rule, n, floor=noise.ratio).factor),
+            (Job.MEAN_FACTORS, cost(rule, n, floor=noise.ratio, level=noise.level).factor),
             (Job.MAD_FACTORS, mad_factors(n, finite_sample=rule.finite_sample)),
-            (Job.NORMAL_TABLE, normal_table()),
             (Job.IMAGE, self._image),
             (Job.UNC, self._unc),
             (Job.CNT, self._cnt),
@@ -388,6 +386,8 @@ class NoiseLimits:
     """Least sigma of the rule; 0 for none."""
     ratio: float = 0.0
     """The floor in units of the noise of a pixel."""
+    level: float = 0.0
+    """The level of the frames in units of their noise, for limits that are fractions of it."""
     rounding: float = 0.0
     """Variance of rounding to whole codes, q^2 / 12; 0 where values are not rounded."""
     common: float = 0.0

@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibstudio.imaging.combine_bands import Frames, NoiseLimits
+from calibstudio.imaging.kernels_layout import Rule
 from calibstudio.imaging.reject import ResolvedRule
 
 _ROWS = 4
@@ -52,7 +53,8 @@ def noise_limits(frames: Frames, rule: ResolvedRule, read_noise_adu: float | Non
     FileProblemError
         If a frame cannot be read any more.
     """
-    quantum, variance, noise = _look_at(frames, with_noise=rule.floored)
+    with_noise = rule.floored or rule.rule is Rule.PERCENTILE
+    quantum, variance, noise, level = _look_at(frames, with_noise=with_noise)
     scale = statistics.median([abs(s) for s in frames.scales.reshape(-1).tolist()])
     common = common_rounding(variance, quantum) * scale**2
     quantum *= scale
@@ -63,11 +65,12 @@ def noise_limits(frames: Frames, rule: ResolvedRule, read_noise_adu: float | Non
         if not rule.automatic and read_noise_adu is None:
             floor = max(quantum, noise)
     ratio = floor / noise if noise > 0 else 0.0
-    return NoiseLimits(floor, ratio, quantum**2 / 12.0, common, known)
+    in_noises = abs(level) / noise if noise > 0 else 0.0
+    return NoiseLimits(floor, ratio, in_noises, quantum**2 / 12.0, common, known)
 
 
-def _look_at(frames: Frames, *, with_noise: bool) -> tuple[float, float, float]:
-    """Return quantum and variance of the values as they are stored, and the noise as combined.
+def _look_at(frames: Frames, *, with_noise: bool) -> tuple[float, float, float, float]:
+    """Return quantum and variance as values are stored, and noise and level as combined.
 
     0 where there is none, or it was not asked for.
     """
@@ -87,7 +90,12 @@ def _look_at(frames: Frames, *, with_noise: bool) -> tuple[float, float, float]:
     # Frames of one camera have one quantum; a constant one, or one of another sort, has none.
     quantum = statistics.median(known) if 2 * len(known) > len(quanta) else 0.0
     variance = variance_of(np.stack(stored)) if quantum > 0 else 0.0
-    return quantum, variance, noise_of(np.stack(values)) if with_noise else 0.0
+    if not with_noise:
+        return quantum, variance, 0.0, 0.0
+    stack = np.stack(values)
+    good = np.sort(stack[np.isfinite(stack)])
+    level = float(good[good.size // 2]) if good.size else 0.0
+    return quantum, variance, noise_of(stack), level
 
 
 def common_rounding(variance: float, quantum: float) -> float:

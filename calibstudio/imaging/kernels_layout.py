@@ -99,23 +99,21 @@ class Job(IntEnum):
     """float64, row n (0 to N_FRAMES) of ESD_COLUMNS: critical values."""
     ESD_COLUMNS = 22
     """Number."""
-    NORMAL_TABLE = 23
-    """float64 triples of phi(z), z phi(z), Phi(z) at z = 0, 0.01, ..., 8."""
-    IMAGE = 24
+    IMAGE = 23
     """Result, float32."""
-    UNC = 25
-    CNT = 26
+    UNC = 24
+    CNT = 25
     """Result, uint16."""
-    REJECTED = 27
+    REJECTED = 26
     """int64 for each frame: rejected low, rejected high; one more pair for pixels held."""
-    STOP = 28
+    STOP = 27
     """int64: not 0 asks the kernel to return at the next block."""
-    MAP_LOW = 29
+    MAP_LOW = 28
     """Result, uint16: values rejected low at each pixel, zeros before the call; 0 for none."""
-    MAP_HIGH = 30
-    WEIGHTS = 31
+    MAP_HIGH = 29
+    WEIGHTS = 30
     """float32 kernel: float64 for each frame, whole numbers (sums are exact); 0 for none."""
-    LENGTH = 32
+    LENGTH = 31
 
 
 class Parameter(IntEnum):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from calibstudio.imaging.kernels_layout import Job, Parameter, Rule
+from calibstudio.imaging.kernels_layout import Job, Parameter
 from calibstudio.imaging.kernels_reject import reject
 from calibstudio.imaging.kernels_unc import squared_unc, weighted
 from calibstudio.imaging.kernels_values import median_of, moments, variance_of
@@ -18,7 +18,6 @@ from calibstudio.imaging.kernels_vectors import (
     square_root,
 )
 
-_PERCENTILE = int(Rule.PERCENTILE)
 (
     _J_FRAMES,
     _J_WORK,
@@ -27,7 +26,6 @@ _PERCENTILE = int(Rule.PERCENTILE)
     _J_MAD_FACTORS,
     _J_ESD_LIMITS,
     _J_ESD_COLUMNS,
-    _J_NORMAL,
     _J_IMAGE,
     _J_UNC,
     _J_CNT,
@@ -45,7 +43,6 @@ _PERCENTILE = int(Rule.PERCENTILE)
         Job.MAD_FACTORS,
         Job.ESD_LIMITS,
         Job.ESD_COLUMNS,
-        Job.NORMAL_TABLE,
         Job.IMAGE,
         Job.UNC,
         Job.CNT,
@@ -66,51 +63,6 @@ _PERCENTILE = int(Rule.PERCENTILE)
     _P_MEDIAN,
     _P_BASE,
 ) = (8 * i for i in range(int(Parameter.BASE) + 1))
-_TABLE_STEPS = 100.0
-_TABLE_END = 799
-
-
-@inlined
-def _normal(table: int, z: float) -> tuple[float, float, float]:
-    """phi(z), z phi(z) and Phi(z) for z >= 0, from the table."""
-    x = z * _TABLE_STEPS
-    if not x < _TABLE_END:
-        return 0.0, 0.0, 1.0
-    i = int(x)
-    f = x - i
-    a = table + 24 * i
-    return (
-        get_f64(a) + f * (get_f64(a + 24) - get_f64(a)),
-        get_f64(a + 8) + f * (get_f64(a + 32) - get_f64(a + 8)),
-        get_f64(a + 16) + f * (get_f64(a + 40) - get_f64(a + 16)),
-    )
-
-
-@inlined
-def _clip_factor(table: int, below: float, above: float) -> float:
-    """1 / variance of a unit normal cut at -below and +above (RULES 4's closed form)."""
-    phi_a, z_phi_a, cum_a = _normal(table, below)
-    phi_b, z_phi_b, cum_b = _normal(table, above)
-    inside = cum_a + cum_b - 1.0
-    if inside <= 1e-6:
-        return 1.0
-    # a = -below: a phi(a) = -below phi(below).
-    shift = (phi_a - phi_b) / inside
-    return 1.0 / max(1e-3, 1.0 - (z_phi_a + z_phi_b) / inside - shift * shift)
-
-
-@inlined
-def _percentile_factor(table: int, low: float, high: float, sigma: float) -> float:
-    """Factor of the percentile rule, whose limits are widths and no fixed number of sigmas.
-
-    The spread of what was kept is smaller than the noise, so both are found together.
-    """
-    factor = 1.0
-    if sigma > 0.0:
-        for _ in range(4):
-            noise = sigma * square_root(factor)
-            factor = _clip_factor(table, low / noise, high / noise)
-    return factor
 
 
 @inlined
@@ -181,12 +133,6 @@ def _combined(
         return value, 0.0
     factor = get_f64(get_i64(job + _J_MEAN_FACTORS) + 8 * n)
     variance = variance_of(total, squares, kept)
-    if int(get_f64(parameters + _P_RULE)) == _PERCENTILE:
-        size = abs(median_of(values, 0, n))
-        low = get_f64(parameters + _P_LOW) * size
-        high = get_f64(parameters + _P_HIGH) * size
-        table = get_i64(job + _J_NORMAL)
-        factor *= _percentile_factor(table, low, high, square_root(variance))
     if get_i64(job + _J_WEIGHTS) != 0:
         work = get_i64(job + _J_WORK) + 8 * n
         value, spread = weighted(job, values + 8 * first, kept, place, work)

@@ -264,14 +264,6 @@ def _student_tail(t: NDArray[np.float64], freedom: NDArray[np.int64]) -> NDArray
     return np.maximum(0.0, 0.5 * (1.0 - inside))
 
 
-def normal_table() -> NDArray[np.float64]:
-    """phi(z), z phi(z) and Phi(z) at z = 0, 0.01, ..., 8, for the kernels."""
-    z = np.arange(801) / 100.0
-    phi = np.exp(-0.5 * z * z) / math.sqrt(2.0 * math.pi)
-    cumulative = np.array([NormalDist().cdf(value) for value in z])
-    return np.stack([phi, z * phi, cumulative], axis=1).copy()
-
-
 @dataclass(frozen=True, slots=True)
 class Cost:
     """What a rule does to normal noise, for 0 to n values at a pixel."""
@@ -283,13 +275,16 @@ class Cost:
     share_high: NDArray[np.float64]
 
 
-def cost(resolved: ResolvedRule, n: int, *, floor: float = 0.0) -> Cost:
+def cost(resolved: ResolvedRule, n: int, *, floor: float = 0.0, level: float = 0.0) -> Cost:
     """Return k and the expected shares of rejected values for 0 to n values at a pixel.
 
     Parameters
     ----------
     floor
         Of the rule's sigma, in units of the noise; 0 where it has none.
+    level
+        Of the frames, in units of their noise, for percentile limits; 0 where it is not known:
+        then nothing of the noise is rejected.
 
     Notes
     -----
@@ -305,7 +300,11 @@ def cost(resolved: ResolvedRule, n: int, *, floor: float = 0.0) -> Cost:
     sizes = np.arange(3, n + 1)
     if resolved.rule is Rule.PERCENTILE_SPREAD:
         return _stated(resolved, n)
-    if len(sizes) and resolved.rule not in (Rule.NONE, Rule.PERCENTILE):
+    if len(sizes) and resolved.rule is Rule.PERCENTILE and level > 0.0:
+        found = _from_table("percentile", sizes, resolved.low * level, resolved.high * level)
+        if found is not None:
+            values[3:] = found
+    elif len(sizes) and resolved.rule not in (Rule.NONE, Rule.PERCENTILE):
         name = "clip" if resolved.finite_sample else resolved.settings.reject.value
         found = _from_table(name, sizes, resolved.low, resolved.high)
         values[3:] = _limits(resolved, sizes) if found is None else found

@@ -44,6 +44,8 @@ FEW_SIGMAS = (1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0)
 FEW_SIZES = (3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 25, 30, 40, 50, 75, 100, 200, 500)
 COUNTS = (0.0, 1.0, 2.0, 3.0, 4.0, 6.0)
 FRACTIONS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
+LEVEL = 4096.0
+"""Of frames with percentile limits; large, so that the limits do not move with the median."""
 NOISE_SIGMAS = (1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0)
 FLOORS = (0.0, 0.25, 0.5, 0.65, 0.75, 0.85, 0.95, 1.0, 1.05, 1.15, 1.25, 1.5, 2.0, 3.0)
 SIGNIFICANCES = (0.0005, 0.002, 0.01, 0.02, 0.05, 0.1, 0.2)
@@ -101,14 +103,16 @@ def floored() -> dict[str, NDArray[np.float32]]:
 
 
 def at_noise() -> dict[str, NDArray[np.float32]]:
-    """Rules by name whose sigma is at least the noise."""
+    """Rules by name whose sigma is at least the noise, and percentile limits in noises."""
     tables: dict[str, NDArray[np.float32]] = {}
-    for name in ("sigma", "mad", "winsorized"):
-        key = f"{name}_at_noise"
+    for name in ("sigma", "mad", "winsorized", "percentile"):
+        key = name if name == "percentile" else f"{name}_at_noise"
         table = np.zeros((len(FEW_SIZES), len(NOISE_SIGMAS), len(NOISE_SIGMAS), 4), np.float32)
         for i, n in enumerate(FEW_SIZES):
             rows = max(1, int(20_000 * min(1.0, 50.0 / n)) // 100)
             noise = np.random.default_rng([SEED, n, 2]).standard_normal((n, rows, 100))
+            if name == "percentile":
+                noise += LEVEL
             fill(table[i], key, noise.astype(np.float32), NOISE_SIGMAS, NOISE_SIGMAS)
         axes = {"n": FEW_SIZES, "low": NOISE_SIGMAS, "high": NOISE_SIGMAS}
         tables |= {f"{key}_{axis}": np.array(v, np.float32) for axis, v in axes.items()}
@@ -142,6 +146,8 @@ def simulate(
     floor = None
     if name == "floored":
         settings, floor = StackSettings(), low
+    elif name == "percentile":
+        settings = StackSettings(reject=Rejection.PERCENTILE, low=low / LEVEL, high=high / LEVEL)
     elif name.endswith("_at_noise"):
         rule_name = Rejection(name.removesuffix("_at_noise"))
         settings = StackSettings(reject=rule_name, low=low, high=high, floor=Floor.NOISE)

@@ -228,6 +228,15 @@ def uncertainty(
     return np.where(count >= 2, np.sqrt(square), np.nan)
 
 
+def rosner_limit(i: int, n: int, significance: float) -> float:
+    """Critical value of step i (from 1) for n values (Rosner 1983, eq. 2.5), by scipy."""
+    from scipy.stats import t as student
+
+    left = n - i
+    t = float(student.ppf(1.0 - significance / (2.0 * (left + 1)), left - 1))
+    return left * t / math.sqrt((left - 1 + t * t) * (left + 1))
+
+
 def combine_pixels(
     stack: NDArray[np.floating], rule: Callable[[Values], Mask], *, median: bool = False
 ) -> tuple[Values, Values, NDArray[np.int64], NDArray[np.int64]]:

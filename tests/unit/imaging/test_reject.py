@@ -17,7 +17,6 @@ from calibstudio.imaging.reject import (
     finite_sample_factor,
     mad_factors,
     median_factor,
-    normal_table,
     resolve,
     student_quantile,
 )
@@ -140,10 +139,3 @@ def test_the_mad_of_few_values_is_corrected() -> None:
     assert factors[5] == pytest.approx(1.4826 * 1.206)
     assert finite_sample_factor(12) == pytest.approx(12 / 11.2)
     np.testing.assert_array_equal(mad_factors(3, finite_sample=False), 1.4826)
-
-
-def test_the_normal_table_is_that_of_the_normal_distribution() -> None:
-    table = normal_table()
-
-    np.testing.assert_allclose(table[0], [0.39894228, 0.0, 0.5], atol=1e-8)
-    np.testing.assert_allclose(table[196], [0.05844094, 0.11454425, 0.97500210], atol=1e-8)
