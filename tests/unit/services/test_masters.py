@@ -470,7 +470,7 @@ def test_a_frame_that_breaks_while_it_is_combined_is_left_out_or_stops_its_group
     if stop:
         (skipped,) = report.skipped
         assert str(paths[1]) in skipped.reason
-        assert [b.record.kind for b in report.masters] == ["dark"]
+        assert [b.record.kind for b in report.masters] == ["dark", "bpm"]
     else:
         built = only(report, "bias")
         assert report.skipped == ()
