@@ -6,9 +6,6 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 
-import numpy as np
-from numpy.typing import NDArray
-
 from calibstudio.domain.capture import (
     ActivityKind,
     CaptureReport,
@@ -26,7 +23,7 @@ from calibstudio.domain.plan import CapturePlan, CaptureStep, Search
 from calibstudio.domain.thresholds import DEFAULT_THRESHOLDS, Thresholds
 from calibstudio.domain.wording import number
 from calibstudio.services.capture_check import preflight, raise_if_impossible
-from calibstudio.services.capture_frames import FrameTaker
+from calibstudio.services.capture_frames import FrameTaker, frame_on_disk
 from calibstudio.services.capture_journal import Origin, StateLog
 from calibstudio.services.capture_run import (
     SequenceRun,
@@ -151,9 +148,11 @@ def _carried_out(run: SequenceRun, scene: Scene, resumed: Resumed | None) -> Cap
     stopped, why = False, ""
     try:
         taker = FrameTaker(run, scene)
-        if resumed is not None and (pixels := _last_pixels(resumed)) is not None:
-            taker.remember_pixels(pixels)
-        StepRunner(run, scene, taker).run_all()
+        runner = StepRunner(run, scene, taker)
+        if resumed is not None:
+            runner.remember(resumed.frames)
+            _remember_last(taker, resumed, run)
+        runner.run_all()
         if run.plan.warm_up:
             scene.warm_up()
     except SequenceStopped as stop:
@@ -165,17 +164,15 @@ def _carried_out(run: SequenceRun, scene: Scene, resumed: Resumed | None) -> Cap
     return _report(run, stopped=stopped, why=why)
 
 
-def _last_pixels(resumed: Resumed) -> NDArray[np.uint16] | None:
-    """Return the pixels of the last frame on disk: a camera may deliver it once more."""
+def _remember_last(taker: FrameTaker, resumed: Resumed, run: SequenceRun) -> None:
+    """Tell the pixels of the last frame on disk: a camera may deliver them once more."""
     last = next((f for f in reversed(resumed.frames) if f.path is not None), None)
-    if last is None or last.path is None:
-        return None
-    from calibstudio.store.pixels import read_image
-
-    try:
-        return np.asarray(read_image(last.path))
-    except CalibStudioError:
-        return None
+    if last is None:
+        return
+    step = run.plan.step(last.step_id)
+    frame = frame_on_disk(step, last, run.around.observatory.camera)
+    if frame is not None:
+        taker.remember_pixels(frame.data)
 
 
 def _prepared(around: Surroundings, plan: CapturePlan, resumed: Resumed | None) -> SequenceRun:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibstudio.domain.capture import ActivityKind, FrameNotes, FrameResult
-from calibstudio.domain.equipment import ExposureRequest, Frame
+from calibstudio.domain.equipment import Camera, ExposureRequest, Frame
 from calibstudio.domain.errors import (
     CalibStudioError,
     DeviceBusyError,
@@ -338,6 +338,26 @@ class FrameTaker:
         before = run.frames_of(step.id, accepted=False)
         if before and not before[-1].accepted and before[-1].replaced_by is None:
             run.change_frame(replace(before[-1], replaced_by=result.number))
+
+
+def frame_on_disk(step: CaptureStep, result: FrameResult, camera: Camera) -> Frame | None:
+    """Return a frame of this sequence from its file; None when it cannot be read."""
+    from calibstudio.store.pixels import read_image
+
+    if result.path is None:
+        return None
+    try:
+        pixels = np.asarray(read_image(result.path))
+    except CalibStudioError:
+        return None
+    return Frame(
+        data=pixels,
+        request=step.settings.request(step.kind, result.exposure_s),
+        started_at=result.taken_at,
+        exposure_s=result.exposure_s,
+        conversion=camera.conversion(step.settings.gain, step.settings.readout_mode),
+        sensor_c=result.sensor_c,
+    )
 
 
 def finite(value: float | None) -> float | None:

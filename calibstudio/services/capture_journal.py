@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -31,6 +32,7 @@ from calibstudio.store.publish import publish_file, write_problem
 FORMAT = "calibstudio sequence"
 VERSION = 1
 PATTERN = "sequence_*.jsonl"
+LOOKS, LOOK_S = 4, 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +184,7 @@ class StateLog:
             handle = os.open(self.path, flags)
         except OSError as error:
             raise write_problem(self.path, error) from error
-        if not locked(handle):
+        if not _locked_soon(handle):
             os.close(handle)
             raise UsageError(
                 f"The sequence {self.path.name} is running in another window or program.",
@@ -217,6 +219,15 @@ class StateLog:
         except OSError:
             os.ftruncate(handle, size)
             raise
+
+
+def _locked_soon(handle: int) -> bool:
+    """Lock a file; who only looks whether it is locked holds it for a moment."""
+    for _ in range(LOOKS):
+        if locked(handle):
+            return True
+        time.sleep(LOOK_S)
+    return locked(handle)
 
 
 def is_running(path: Path) -> bool:

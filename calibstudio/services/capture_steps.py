@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -20,7 +21,7 @@ from calibstudio.domain.wording import (
     quantity,
 )
 from calibstudio.services.auto_exposure import Goal, corrected
-from calibstudio.services.capture_frames import Expected, FrameTaker
+from calibstudio.services.capture_frames import Expected, FrameTaker, frame_on_disk
 from calibstudio.services.capture_levels import BiasLevel, Levels
 from calibstudio.services.capture_outliers import level_outliers, newest_may_be_first_dark
 from calibstudio.services.capture_run import FAILURE_ANSWERS, SequenceRun, StepEnded
@@ -41,6 +42,23 @@ class StepRunner:
         self._run, self._scene, self._taker = run, scene, taker
         self._levels = Levels(run, scene, taker)
         self._search = Searcher(run, scene, taker, partial(self._judged_and_kept, is_search=True))
+
+    def remember(self, frames: Sequence[FrameResult]) -> None:
+        """Learn again what the frames of before the stop tell: bias level, dark rate.
+
+        One covered frame of each step is read; one that cannot be read teaches nothing.
+        """
+        newest = {f.step_id: f for f in frames if f.accepted and f.path is not None}
+        for step in sorted(self._run.plan.steps, key=lambda s: s.kind is not FrameKind.BIAS):
+            result = newest.get(step.id)
+            if result is None or step.kind.needs_light:
+                continue
+            frame = frame_on_disk(step, result, self._run.around.observatory.camera)
+            if frame is None:
+                continue
+            self._levels.learn_bias(step, frame)
+            if step.kind in (FrameKind.DARK_FLAT, FrameKind.DARK):
+                self._levels.learn_dark(step, frame)
 
     def run_all(self) -> None:
         """Carry out what is left of the plan, in order; a step that is short again comes again.

@@ -29,6 +29,7 @@ from calibstudio.domain.plan import (
     CaptureStep,
     LevelTarget,
     LevelUnit,
+    Search,
     SearchLimits,
 )
 from calibstudio.services.capture_journal import StateLog, is_running
@@ -402,3 +403,23 @@ def test_what_was_out_of_the_ordinary_is_in_the_journal_and_the_report(tmp_path:
 
     (sequence,) = find_sequences(tmp_path)
     assert report.notes == sequence.notes == ("No picture came. Tried again.",)
+
+
+def test_dark_flats_that_were_not_needed_before_the_kill_are_not_needed_after_it(
+    tmp_path: Path,
+) -> None:
+    bias = CaptureStep("bias", FrameKind.BIAS, 2, SETTINGS, exposure_s=0.001)
+    first = flats().steps[0]
+    second = replace(first, id="flat-2", search=Search.NOTHING, exposure_s=2.5, target=None)
+    dark = CaptureStep("df", FrameKind.DARK_FLAT, 3, SETTINGS, exposure_from=first.id)
+    other = replace(dark, id="df-2", exposure_from="flat-2")
+    plan = CapturePlan("All", (bias, first, second, dark, other))
+    whole = Operator().run(bench(), plan, tmp_path / "whole")
+    journal = stopped(tmp_path / "cut", plan, 2 + 3 + 3 + 3)
+    observatory = bench()
+
+    report = gone_on(journal, tmp_path / "cut", observatory)
+
+    assert [s.phase for s in report.steps] == [s.phase for s in whole.steps]
+    assert report.steps[-1].phase is StepPhase.SKIPPED and "limit" in report.steps[-1].text
+    assert bench_camera(observatory).requests == []
