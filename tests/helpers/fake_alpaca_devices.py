@@ -139,6 +139,11 @@ class FakeCamera(FakeDevice):
     def put_stopexposure(self, form: dict[str, str]) -> None:
         self.put_abortexposure(form)
 
+    @property
+    def is_exposing(self) -> bool:
+        """Whether an exposure is under way."""
+        return self._start is not None
+
     def restart(self) -> None:
         """Forget everything, as a driver does that was started again."""
         with self.lock:

@@ -62,7 +62,11 @@ class AlpacaCamera:
         )
         self._exposing = threading.Lock()
         self._is_downloading = False
-        self._status = Fresh(lambda: device.watched(self._read_status), lambda: device.name)
+        self._status = Fresh(
+            lambda: device.watched(self._read_status),
+            lambda: device.name,
+            recent_s=device.patience.recent_s,
+        )
         self._worth: dict[tuple[int | None, str | None], Conversion | None] = {}
         self._last_digest: tuple[tuple[int, int], int] | None = None
         self._last_duration_s: float | None = None

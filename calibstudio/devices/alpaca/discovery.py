@@ -121,6 +121,7 @@ def find_devices(
     asked: Iterable[Target] | None = None,
     *,
     wait_s: float = WAIT_S,
+    patience: Patience | None = None,
     cancel: CancelToken | None = None,
 ) -> tuple[list[DeviceAddress], list[CalibStudioError]]:
     """Find every device, and what went wrong with servers that answered only the first question.
@@ -133,7 +134,7 @@ def find_devices(
 
     def ask(server: ServerAddress) -> None:
         try:
-            lists[server] = list_devices(server, cancel=cancel)
+            lists[server] = list_devices(server, patience, cancel)
         except DeviceError as error:
             problems.append(error)
 

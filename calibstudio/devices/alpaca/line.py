@@ -40,6 +40,8 @@ class Patience:
     """For a property."""
     write_s: float = 15.0
     """For a setting."""
+    recent_s: float = 5.0
+    """How old a status may be that stands in for a new one while the device is slow."""
     act_s: float = 120.0
     """For what old drivers finish before they answer: connecting, moving, starting."""
     abort_s: float = 0.8

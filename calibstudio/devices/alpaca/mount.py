@@ -52,7 +52,11 @@ class AlpacaMount:
     def __init__(self, device: AlpacaDevice, facts: MountFacts) -> None:
         self._device, self.facts = device, facts
         self._slewing = threading.Lock()
-        self._status = Fresh(lambda: device.watched(self._read_status), lambda: device.name)
+        self._status = Fresh(
+            lambda: device.watched(self._read_status),
+            lambda: device.name,
+            recent_s=device.patience.recent_s,
+        )
 
     @classmethod
     def open(cls, device: AlpacaDevice, cancel: CancelToken | None = None) -> AlpacaMount:

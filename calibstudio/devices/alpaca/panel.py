@@ -44,7 +44,11 @@ class AlpacaPanel:
         self._device, self._info = device, info
         self._moving = threading.Lock()
         self._off_since: float | None = None
-        self._status = Fresh(lambda: device.watched(self._read_status), lambda: device.name)
+        self._status = Fresh(
+            lambda: device.watched(self._read_status),
+            lambda: device.name,
+            recent_s=device.patience.recent_s,
+        )
         self._at_close: PanelStatus | None = None
 
     @classmethod

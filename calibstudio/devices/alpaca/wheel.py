@@ -25,7 +25,11 @@ class AlpacaWheel:
     def __init__(self, device: AlpacaDevice, filters: tuple[str, ...]) -> None:
         self._device, self._filters = device, filters
         self._moving = threading.Lock()
-        self._position = Fresh(lambda: device.watched(self._read_position), lambda: device.name)
+        self._position = Fresh(
+            lambda: device.watched(self._read_position),
+            lambda: device.name,
+            recent_s=device.patience.recent_s,
+        )
 
     @classmethod
     def open(cls, device: AlpacaDevice, cancel: CancelToken | None = None) -> AlpacaWheel:

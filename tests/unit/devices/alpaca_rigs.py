@@ -11,8 +11,9 @@ from calibstudio.domain.kinds import FrameKind
 from tests.helpers.fake_alpaca import FakeAlpaca
 
 QUICK = Patience(
-    connect_s=2.0, read_s=1.0, write_s=1.0, act_s=1.5, abort_s=0.5, lost_s=0.8, stale_s=0.4,
-    idle_s=0.6, readout_s=1.5, first_byte_s=1.5, stall_s=0.5, slowest_bytes_per_s=100_000.0,
+    connect_s=2.0, read_s=1.0, recent_s=1.5, write_s=1.0, act_s=1.5, abort_s=0.5, lost_s=0.8,
+    stale_s=0.4, idle_s=0.6, readout_s=1.5, first_byte_s=1.5, stall_s=0.5,
+    slowest_bytes_per_s=100_000.0,
 )  # fmt: skip
 BIAS = ExposureRequest(FrameKind.BIAS, 0.0)
 DARK = ExposureRequest(FrameKind.DARK, 0.2)

@@ -59,7 +59,7 @@ class Case:
     arrange: Callable[[FakeAlpaca], None]
     error: type[DeviceError] | None = None
     words: str = ""
-    request: ExposureRequest = DARK
+    request: ExposureRequest = BIAS
     within_s: float = 8.0
 
 
@@ -78,6 +78,12 @@ def _fault(member: str, fault: faults.Fault) -> Callable[[FakeAlpaca], None]:
     return arrange
 
 
+def _once_exposing(fault: faults.Fault) -> faults.Fault:
+    """Misbehave once, and only while an exposure is under way."""
+    once = faults.times(1, fault)
+    return lambda handler: handler.server.fake.camera.is_exposing and once(handler)
+
+
 def _bytes(content: bytes) -> faults.Fault:
     return faults.body(content, "application/imagebytes")
 
@@ -89,16 +95,22 @@ FAILED, LOST = ExposureFailedError, DeviceUnreachableError
 
 CASES = {
     # States that lag, stick or lie.
-    "idle is stale after the start": Case(_set(stale_s=0.15)),
-    "error is stale after the start": Case(_set(stale_s=0.15, stale_state=FakeCamera.ERROR)),
-    "ready is that of the previous frame": Case(_set(stale_ready_s=0.12, _ready=True)),
+    "idle is stale after the start": Case(
+        _set(stale_s=0.15), request=DARK
+    ),
+    "error is stale after the start": Case(
+        _set(stale_s=0.15, stale_state=FakeCamera.ERROR), request=DARK
+    ),
+    "ready is that of the previous frame": Case(
+        _set(stale_ready_s=0.12, _ready=True), request=DARK
+    ),
     "download stays for ever": Case(_set(sticky_download=True, frames=1)),
     "error stays until an abort": Case(_set(_error=True)),
     "percent completed is nonsense": Case(_fault("percentcompleted", faults.html)),
     "last exposure says nothing": Case(_fault("lastexposureduration", faults.says(0.0))),
     "last exposure is not there": Case(_fault("lastexposureduration", faults.html)),
     "the driver reports an error": Case(
-        lambda s: threading.Timer(0.1, s.camera.fail).start(), FAILED, "reports an error"
+        lambda s: threading.Timer(0.1, s.camera.fail).start(), FAILED, "reports an error", DARK
     ),
     "a restart in mid exposure": Case(
         _set(restart_after_s=0.15), FAILED, "idle and has no picture",
@@ -112,6 +124,7 @@ CASES = {
         _set(early=0.2), FAILED, "earlier one", replace(DARK, exposure_s=2.0)
     ),
     "the picture before again": Case(_set(repeats=True), FAILED, "pixel for pixel", BIAS),
+    "start answers late, as old drivers do": Case(_fault("startexposure", faults.late(1.2))),
     "start is refused": Case(
         _fault("startexposure", faults.refuses(0x40C, "Camera is not idle")), FAILED, "not idle"
     ),
@@ -123,9 +136,15 @@ CASES = {
         _fault("imageready", faults.refuses(0x407, "not connected")), LOST, "not connected"
     ),
     # Replies that are late, missing or nonsense.
-    "one reply is lost in mid exposure": Case(_fault("imageready", faults.times(1, faults.cut))),
-    "one reply is HTML in mid exposure": Case(_fault("imageready", faults.times(1, faults.html))),
-    "one reply has no value": Case(_fault("camerastate", faults.times(1, faults.no_value))),
+    "one reply is lost in mid exposure": Case(
+        _fault("imageready", _once_exposing(faults.cut)), request=DARK
+    ),
+    "one reply is HTML in mid exposure": Case(
+        _fault("imageready", _once_exposing(faults.html)), request=DARK
+    ),
+    "one reply has no value": Case(
+        _fault("camerastate", _once_exposing(faults.no_value)), request=DARK
+    ),
     "image ready is always HTML": Case(_fault("imageready", faults.html), FAILED, "HTTP 500"),
     "image ready has no value": Case(_fault("imageready", faults.no_value), FAILED, "imageready"),
     "image ready is a text": Case(

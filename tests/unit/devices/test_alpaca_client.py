@@ -194,6 +194,26 @@ def test_nobody_there_is_said_with_host_and_port(server: FakeAlpaca) -> None:
         device.connect()
 
 
+def test_a_device_that_takes_long_to_connect_is_waited_for(server: FakeAlpaca) -> None:
+    # Longer than a property or a setting may take.
+    server.faults["camera", "PUT connected"] = faults.late(1.2)
+    device = device_of(server, DeviceType.CAMERA)
+
+    device.connect()
+
+    assert server.camera.values["connected"] is True
+
+
+def test_connecting_again_after_a_disconnect_works(server: FakeAlpaca) -> None:
+    first = device_of(server, DeviceType.CAMERA)
+    first.connect()
+    server.camera.values["connected"] = False
+
+    first.ensure_connected()
+
+    assert server.camera.values["connected"] is True
+
+
 def test_only_what_we_connected_is_disconnected(server: FakeAlpaca) -> None:
     server.wheel.values["connected"] = True
     camera, wheel = (device_of(server, k) for k in (DeviceType.CAMERA, DeviceType.FILTER_WHEEL))

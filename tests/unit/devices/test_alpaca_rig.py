@@ -111,7 +111,7 @@ def test_this_computer_and_every_network_of_it_are_asked() -> None:
 def test_a_server_that_hangs_after_its_answer_is_a_problem_not_an_end(server: FakeAlpaca) -> None:
     silent = socket.create_server(("127.0.0.1", 0))
     with silent, responder(_says(server.port), _says(silent.getsockname()[1])) as target:
-        devices, problems = find_devices([target], wait_s=0.3)
+        devices, problems = find_devices([target], wait_s=0.3, patience=QUICK)
 
     assert len(devices) == 4
     assert [type(p) for p in problems] == [DeviceUnreachableError]
