@@ -9,6 +9,7 @@ out, with the median of the 9 x 9 around it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,7 @@ from calibstudio.domain.defects import Defect, DefectList
 from calibstudio.domain.jobs import JobContext
 from calibstudio.domain.pixels import RowSource
 from calibstudio.domain.recipe import DefectSettings
+from calibstudio.imaging.combine_share import available_threads
 from calibstudio.imaging.quality_levels import Image, channels, known_percentile, thin
 from calibstudio.imaging.quality_shape import bin_levels
 
@@ -84,8 +86,8 @@ def measure_scatter(
     sigma = np.empty((ny, nx), np.float32)
     two = np.empty((ny, nx), np.bool_)
     hot_in = np.empty((ny, nx), np.uint16)
-    for y0 in range(0, ny, rows):
-        ctx.progress(y0 / ny, "Looking for unstable pixels")
+
+    def measure(y0: int) -> None:
         y1 = min(ny, y0 + rows)
         band = slice(y0, y1)
         middle = dark.signal[band] if dark.bias is None else dark.signal[band] + dark.bias[band]
@@ -94,6 +96,14 @@ def measure_scatter(
         off -= np.asarray(drift, np.float32)[:, None, None]
         hot_in[band] = np.count_nonzero(off + dark.signal[band] > edges.rows(y0, y1), axis=0)
         sigma[band], two[band] = _moments(off)
+
+    # numpy lets go of the interpreter: bands side by side, no more of them than are worked on.
+    starts = range(0, ny, rows)
+    side_by_side = min(len(starts), available_threads())
+    with ThreadPoolExecutor(side_by_side) as pool:
+        for first in range(0, len(starts), side_by_side):
+            ctx.progress(first / len(starts), "Looking for unstable pixels")
+            list(pool.map(measure, starts[first : first + side_by_side]))
     ctx.progress(1.0)
     return Scatter(sigma, two, hot_in, n)
 

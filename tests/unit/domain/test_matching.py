@@ -224,3 +224,15 @@ def test_what_is_not_accepted_is_not_ranked() -> None:
     found = [candidate(VALUES, replace(make_record(), state=ReviewState.RETIRED), Tolerances())]
 
     assert ranked(found, VALUES) == []
+
+
+def test_a_bad_pixel_map_is_of_a_setting_and_a_temperature_and_of_any_exposure() -> None:
+    lights = {**VALUES, "exposure_s": 300.0}
+
+    fits = candidate(lights, make_record("bpm"), Tolerances())
+    warm = candidate(lights, make_record("bpm", set_temp_c=5.0), Tolerances())
+    other = candidate(lights, make_record("bpm", gain=200.0), Tolerances())
+
+    assert fits.accepted
+    assert not warm.accepted and "Another temperature" in warm.why_not
+    assert not other.accepted and "Another gain" in other.why_not
