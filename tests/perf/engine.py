@@ -2,7 +2,7 @@
 
     python tests/perf/engine.py                       # the whole table: half an hour, 12 GB of disk
     python tests/perf/engine.py --only sigma --only median
-    python tests/perf/engine.py --report docs/stacking-speed.md --data /fast/disk --rounds 5
+    python tests/perf/engine.py --report speed.md --data /fast/disk --rounds 5
 
 Makes frames below ``--data`` (or in a temporary folder that is removed), runs whole processes in
 turn, each round beginning with another one, and compares wall times of one round only. Peers that
