@@ -95,6 +95,21 @@ def test_an_offer_that_is_closed_does_not_come_again_but_stays_in_the_list(desk:
     assert read_sequence(journal).can_go_on
 
 
+def test_an_offer_goes_when_the_sequence_goes_on_from_the_list(desk: Desk) -> None:
+    journal = taken(desk, biases(desk, 6), 2)
+    cut_off(journal)
+    offer = CutOffOffer(desk.context, desk.window)
+    offer.look()
+    desk.until(lambda: offer.banner is not None and offer.banner.isVisible())
+    desk.capture.show_home()
+    desk.until(lambda: bool(desk.capture.home.recent.rows))
+
+    desk.click(desk.capture.home.recent.rows[0].resume)
+
+    desk.until(lambda: offer.banner is not None and not offer.banner.isVisible())
+    desk.until_over()
+
+
 def test_a_sequence_that_ended_is_not_offered(desk: Desk) -> None:
     taken(desk, biases(desk, 2))
     offer = CutOffOffer(desk.context, desk.window)

@@ -9,6 +9,7 @@ from PySide6.QtCore import QObject, Slot
 from calibstudio.domain.jobs import JobContext
 from calibstudio.domain.wording import count, number
 from calibstudio.gui.context import GuiContext
+from calibstudio.gui.jobs.runner import Job
 from calibstudio.gui.main_window import MainWindow
 from calibstudio.gui.widgets.banner import Banner
 
@@ -53,6 +54,7 @@ class CutOffOffer(QObject):
             on_action=self._resume,
         )
         self.banner.closed.connect(self._on_closed)
+        self._context.camera_jobs.started.connect(self._on_job)
         workspace.add_banner(self.banner)
 
     def _resume(self) -> None:
@@ -65,6 +67,13 @@ class CutOffOffer(QObject):
         workspace = self._window.workspace
         if isinstance(workspace, CaptureWorkspace) and self._offered is not None:
             workspace.resume(self._offered)
+
+    @Slot(object)
+    def _on_job(self, job: Job) -> None:
+        """It goes on, from here or from the list: nothing is left to offer."""
+        offered = self._offered
+        if self.banner is not None and offered is not None and job.title == offered.plan.title:
+            self.banner.hide()
 
     @Slot()
     def _on_closed(self) -> None:

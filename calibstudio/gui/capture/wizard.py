@@ -283,6 +283,7 @@ class Wizard(QWidget):
     def set_compact(self, compact: bool) -> None:
         """Less room: narrower sides."""
         self._compact = compact
+        self.save.setText("Save…" if compact else "Save as file…")
         self._splitter.suggest(COMPACT if compact else WIDE)
         for page in self.pages:
             page.set_compact(compact)
