@@ -31,8 +31,8 @@ from calibstudio.imaging.combine_bands import Frames, NoiseLimits
 from calibstudio.imaging.kernels_layout import Rule
 from calibstudio.imaging.reject import ResolvedRule
 
-_ROWS = 4
-_VALUES = 4096
+_ROWS = 2
+_VALUES = 2048
 """Pixels of each frame that are looked at."""
 _MOST_VALUES = 1 << 20
 """And of all frames together."""
@@ -84,7 +84,7 @@ def _look_at(frames: Frames, *, with_noise: bool) -> tuple[float, float, float, 
         rows = source.read_rows(y0, y1)
         stored.append(rows.reshape(-1)[::step])
         quanta.append(quantum_of(stored[-1]))
-        if with_noise:
+        if with_noise and not frames.exact:
             values.append(frames.prepared(i, y0, rows).reshape(-1)[::step])
     known = [q for q in quanta if q > 0]
     # Frames of one camera have one quantum; a constant one, or one of another sort, has none.
@@ -92,7 +92,7 @@ def _look_at(frames: Frames, *, with_noise: bool) -> tuple[float, float, float, 
     variance = variance_of(np.stack(stored)) if quantum > 0 else 0.0
     if not with_noise:
         return quantum, variance, 0.0, 0.0
-    stack = np.stack(values)
+    stack = np.stack(stored).astype(np.float64) if frames.exact else np.stack(values)
     good = np.sort(stack[np.isfinite(stack)])
     level = float(good[good.size // 2]) if good.size else 0.0
     return quantum, variance, noise_of(stack), level
