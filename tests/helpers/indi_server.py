@@ -1,0 +1,191 @@
+"""Debian's INDI simulators behind a port of the loopback interface, and nothing else.
+
+indiserver of INDI 1 listens on every interface and cannot be told otherwise. It therefore runs in a
+network namespace of its own, where there is only a loopback interface; a socket file carries
+connections out, and a port of this machine's loopback carries them on. The port is also where a
+test can cut the line or let it fall silent.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+DRIVERS = (
+    "indi_simulator_ccd",
+    "indi_simulator_wheel",
+    "indi_simulator_lightpanel",
+    "indi_simulator_telescope",
+)
+PORT = 7624
+START_LIMIT_S = 20.0
+
+_INSIDE = """
+import socket, subprocess, sys, threading
+path, port, *drivers = sys.argv[1:]
+subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+server = subprocess.Popen(["indiserver", "-p", port, "-u", path + ".abstract", *drivers])
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(path)
+listener.listen()
+def pump(source, target):
+    try:
+        while part := source.recv(65536):
+            target.sendall(part)
+    except OSError:
+        pass
+    for end in (source, target):
+        try:
+            end.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+while True:
+    outer, _ = listener.accept()
+    inner = socket.socket()
+    try:
+        inner.connect(("127.0.0.1", int(port)))
+    except OSError:
+        outer.close()
+        continue
+    for pair in ((outer, inner), (inner, outer)):
+        threading.Thread(target=pump, args=pair, daemon=True).start()
+"""
+
+
+def why_not() -> str:
+    """Say why the simulators cannot be run here; empty: they can."""
+    if sys.platform != "linux":
+        return "INDI's simulators are run on Linux only"
+    for program in ("indiserver", "unshare", "ip", *DRIVERS):
+        if shutil.which(program) is None:
+            return f"{program} is not installed (apt-get install indi-bin iproute2 util-linux)"
+    tried = subprocess.run(
+        ["unshare", "-rn", "true"], check=False, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+    return "" if tried.returncode == 0 else "this machine makes no network namespaces"
+
+
+class IndiServer:
+    """indiserver with its simulators; `port` is where a client finds it on this machine."""
+
+    def __init__(self, drivers: Sequence[str] = DRIVERS) -> None:
+        self._drivers = tuple(drivers)
+        self._folder = tempfile.TemporaryDirectory(prefix="indi-")
+        self._path = str(Path(self._folder.name) / "s")
+        self._process: subprocess.Popen[bytes] | None = None
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._ends: set[socket.socket] = set()
+        self._lock = threading.Lock()
+        self._flows = threading.Event()
+        self._flows.set()
+        self.start()
+        threading.Thread(target=self._accept, daemon=True, name="indi port").start()
+
+    def start(self) -> None:
+        """Start the server, again after `kill`."""
+        Path(self._path).unlink(missing_ok=True)
+        words = ["unshare", "-rn", sys.executable, "-c", _INSIDE, self._path, str(PORT)]
+        self._process = subprocess.Popen(
+            [*words, *self._drivers],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=os.environ | {"HOME": self._folder.name},
+            start_new_session=True,
+        )
+        ends = time.monotonic() + START_LIMIT_S
+        while not self._answers():
+            if time.monotonic() > ends or self._process.poll() is not None:
+                self.kill()
+                raise RuntimeError("INDI's simulators did not start")
+            time.sleep(0.05)
+
+    def _answers(self) -> bool:
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
+            probe.settimeout(1.0)
+            probe.connect(self._path)
+            probe.sendall(b'<getProperties version="1.7"/>')
+            return bool(probe.recv(64))
+        return False
+
+    def kill(self) -> None:
+        """The power of the observatory's computer fails."""
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait(10.0)
+            self._process = None
+        self.cut()
+
+    def cut(self) -> None:
+        """Cut every connection there is; new ones are taken."""
+        with self._lock:
+            ends, self._ends = self._ends, set()
+        for end in ends:
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def silence(self, silent: bool) -> None:
+        """Let nothing through in either direction, without cutting the line."""
+        (self._flows.clear if silent else self._flows.set)()
+
+    def close(self) -> None:
+        """End everything."""
+        self._flows.set()
+        self._listener.close()
+        self.kill()
+        self._folder.cleanup()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                outer, _ = self._listener.accept()
+            except OSError:
+                return
+            inner = socket.socket(socket.AF_UNIX)
+            try:
+                inner.connect(self._path)
+            except OSError:
+                outer.close()
+                inner.close()
+                continue
+            with self._lock:
+                self._ends |= {outer, inner}
+            for pair in ((outer, inner), (inner, outer)):
+                threading.Thread(target=self._pump, args=pair, daemon=True).start()
+
+    def _pump(self, source: socket.socket, target: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while part := source.recv(65536):
+                self._flows.wait()
+                target.sendall(part)
+        for end in (source, target):
+            with self._lock:
+                self._ends.discard(end)
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
