@@ -11,7 +11,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, fields
 
 from calibstudio.devices.alpaca.address import DeviceAddress, DeviceType
-from calibstudio.devices.alpaca.rig import AlpacaObservatory, AlpacaRig, open_alpaca, rig_at
+from calibstudio.devices.alpaca.rig import AlpacaRig, open_alpaca, rig_at
+from calibstudio.devices.opened import OpenedObservatory
 from calibstudio.devices.simulator.observatory import simulated_observatory
 from calibstudio.domain.equipment import Observatory
 from tests.helpers.alpaca_simulators import PLAIN, shared_simulators
@@ -33,13 +34,13 @@ class Maker:
 
 
 @dataclass(frozen=True, slots=True)
-class _Served(AlpacaObservatory):
+class _Served(OpenedObservatory):
     """An observatory whose server ends with it."""
 
     end: Callable[[], None] = lambda: None
 
     def close(self) -> None:
-        AlpacaObservatory.close(self)
+        OpenedObservatory.close(self)
         self.end()
 
 
@@ -55,7 +56,7 @@ def _own_server(speed: float) -> Observatory:
     return _served(open_alpaca(rig_at(f"alpaca://127.0.0.1:{server.port}")), stack.close)
 
 
-def _served(opened: AlpacaObservatory, end: Callable[[], None]) -> Observatory:
+def _served(opened: OpenedObservatory, end: Callable[[], None]) -> Observatory:
     return _Served(**{f.name: getattr(opened, f.name) for f in fields(opened)}, end=end)
 
 

@@ -20,7 +20,7 @@ from typing import Any
 import requests
 import yaml
 
-from calibstudio.devices.alpaca.address import ServerAddress
+from calibstudio.devices.server_address import ServerAddress
 
 _START_S = 50.0
 # It ends when its standard input does: also when the tests are killed. Its Sun needs no newer

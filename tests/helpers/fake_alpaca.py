@@ -19,7 +19,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 
-from calibstudio.devices.alpaca.address import ServerAddress
+from calibstudio.devices.server_address import ServerAddress
 from tests.helpers.fake_alpaca_devices import (
     AlpacaFault,
     FakeCamera,

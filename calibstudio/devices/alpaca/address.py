@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from calibstudio.devices.server_address import ServerAddress, number, parse_server
 from calibstudio.domain.errors import UsageError
 
 SCHEME = "alpaca://"
@@ -46,17 +47,6 @@ _TITLES = {
 }
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class ServerAddress:
-    """An Alpaca server. IPv6 hosts are kept without brackets."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
 @dataclass(frozen=True, slots=True)
 class DeviceAddress:
     """One device of a server."""
@@ -95,29 +85,11 @@ def parse_address(text: str) -> tuple[ServerAddress, int | None]:
     """
     rest = text.strip().removeprefix(SCHEME).rstrip("/")
     place, slash, number_text = rest.partition("/")
-    host, port_text = _split_port(place)
-    port = _number(port_text) if port_text is not None else DEFAULT_PORT
-    number = _number(number_text) if slash else None
-    is_host = bool(host) and not any(c.isspace() or c in "/?#@[]" for c in host)
-    if not is_host or port is None or not 0 < port < 65_536 or (slash and number is None):
+    server = parse_server(place, DEFAULT_PORT)
+    device = number(number_text) if slash else None
+    if server is None or (slash and device is None):
         raise UsageError(
             f"“{text}” is not the address of an Alpaca server.",
             hint="Write it as host:port or host:port/number, for example 192.168.1.20:11111.",
         )
-    return ServerAddress(host, port), number
-
-
-def _split_port(place: str) -> tuple[str, str | None]:
-    if place.startswith("["):
-        host, bracket, tail = place[1:].partition("]")
-        if not bracket or (tail and not tail.startswith(":")):
-            return "", None
-        return host, tail[1:] if tail else None
-    if place.count(":") > 1:
-        return place, None
-    host, colon, port = place.partition(":")
-    return host, port if colon else None
-
-
-def _number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 10 else None
+    return server, device

@@ -13,13 +13,15 @@ from alpaca.camera import CameraStates
 
 from calibstudio.devices.alpaca import values
 from calibstudio.devices.alpaca.camera_facts import CameraFacts, read_conversion, read_facts
-from calibstudio.devices.alpaca.camera_settings import Settings, apply, check
+from calibstudio.devices.alpaca.camera_settings import Settings, apply
 from calibstudio.devices.alpaca.device import AlpacaDevice
 from calibstudio.devices.alpaca.exposure import BUSY, Exposer
 from calibstudio.devices.alpaca.failures import BadReplyError, DriverError, NotConnectedError
 from calibstudio.devices.alpaca.fresh import Fresh
 from calibstudio.devices.alpaca.picture import ACCEPT, Picture, image_bytes, plausible
 from calibstudio.devices.alpaca.picture_json import image_json
+from calibstudio.devices.repeats import RepeatGuard
+from calibstudio.devices.request_check import check
 from calibstudio.domain.equipment import (
     CameraInfo,
     CameraState,
@@ -68,7 +70,7 @@ class AlpacaCamera:
             recent_s=device.patience.recent_s,
         )
         self._worth: dict[tuple[int | None, str | None], Conversion | None] = {}
-        self._last_digest: tuple[tuple[int, int], int] | None = None
+        self._repeats = RepeatGuard()
         self._last_duration_s: float | None = None
 
     @classmethod
@@ -230,7 +232,7 @@ class AlpacaCamera:
         picture = self._download(settings.shape, cancel)
         self._exposer.done()
         self._is_downloading = False
-        self._refuse_copy(picture)
+        self._repeats.check(self.info.name, picture.data, picture.digest)
         done_s = self._exposure_done(exposure_s)
         status = self._status_after()
         return Frame(
@@ -321,17 +323,6 @@ class AlpacaCamera:
 
         return device.control.fetch(
             device.image_path(), ACCEPT, take, limit_s=limit_s, cancel=cancel
-        )
-
-    def _refuse_copy(self, picture: Picture) -> None:
-        """Two pictures with noise are never equal: the second is a stale buffer."""
-        digest = (picture.data.shape, picture.digest)
-        before, self._last_digest = self._last_digest, digest
-        if digest != before or picture.data.min() == picture.data.max():
-            return
-        raise ExposureFailedError(
-            f"{self.info.name} delivered the picture before this one again, pixel for pixel.",
-            hint="Take it again; when it comes back, connect the camera again.",
         )
 
 

@@ -23,6 +23,7 @@ from calibstudio.devices.alpaca.failures import (
     NotConnectedError,
 )
 from calibstudio.devices.alpaca.line import Line, Patience, Reply
+from calibstudio.devices.foreign_text import one_line
 from calibstudio.domain.errors import (
     CalibStudioError,
     DeviceError,
@@ -101,7 +102,7 @@ class AlpacaDevice:
         document = self._checked(member, reply)
         found = kind(document.get("Value"))
         if found is None:
-            given = values.one_line(repr(document.get("Value", "nothing")), 60)
+            given = one_line(repr(document.get("Value", "nothing")), 60)
             raise BadReplyError(f"{self.name} answered {given} when asked for its {member}.")
         return found
 
@@ -306,4 +307,4 @@ def _said(reply: Reply) -> str:
     """Return the words of a reply that is not Alpaca, without markup."""
     content = reply.body[:4000].decode("utf-8", "replace")
     plain = re.sub(r"<(style|script).*?</\1>|<[^>]*>", " ", content, flags=re.DOTALL)
-    return values.one_line(plain, 80) or "nothing"
+    return one_line(plain, 80) or "nothing"

@@ -20,9 +20,10 @@ from dataclasses import dataclass, replace
 import ifaddr
 
 from calibstudio.devices.alpaca import values
-from calibstudio.devices.alpaca.address import DeviceAddress, DeviceType, ServerAddress
+from calibstudio.devices.alpaca.address import DeviceAddress, DeviceType
 from calibstudio.devices.alpaca.failures import BadReplyError
 from calibstudio.devices.alpaca.line import Line, Patience, Reply
+from calibstudio.devices.server_address import ServerAddress
 from calibstudio.domain.errors import CalibStudioError, DeviceError, DeviceUnreachableError
 from calibstudio.domain.jobs import CancelToken
 

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from typing import Generic, TypeVar, cast
 
-from calibstudio.devices.alpaca.address import ServerAddress
 from calibstudio.devices.alpaca.failures import BadReplyError, silent
+from calibstudio.devices.server_address import ServerAddress
 from calibstudio.domain.errors import DeviceUnreachableError
 from calibstudio.domain.jobs import CancelToken
 from calibstudio.domain.wording import duration

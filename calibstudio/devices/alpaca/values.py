@@ -9,6 +9,8 @@ import math
 from collections.abc import Callable
 from typing import TypeVar
 
+from calibstudio.devices.foreign_text import one_line
+
 V = TypeVar("V")
 Kind = Callable[[object], V | None]
 """What each function here is."""
@@ -68,9 +70,3 @@ def _named(item: object) -> str | None:
     if isinstance(item, (int, float)) and not isinstance(item, bool):
         return f"{item:g}"
     return text(item)
-
-
-def one_line(value: str, limit: int = 200) -> str:
-    """Return a foreign text as it may be shown: one line, printable, not endless."""
-    flat = " ".join("".join(c if c.isprintable() else " " for c in value).split())
-    return flat if len(flat) <= limit else flat[: limit - 1] + "…"

@@ -9,6 +9,7 @@ from calibstudio.devices.alpaca import values
 from calibstudio.devices.alpaca.device import AlpacaDevice
 from calibstudio.devices.alpaca.failures import BadReplyError, DriverError
 from calibstudio.devices.alpaca.fresh import Fresh
+from calibstudio.devices.foreign_text import distinct
 from calibstudio.domain.errors import DeviceBusyError, DeviceError, UnsupportedRequestError
 from calibstudio.domain.jobs import CancelToken
 from calibstudio.domain.wording import count, duration
@@ -46,7 +47,7 @@ class AlpacaWheel:
             raise DeviceError(
                 f"{device.name} has no filters.", hint="Name its filters in its driver."
             )
-        return cls(device, _distinct(names))
+        return cls(device, distinct(names, "Filter"))
 
     @property
     def name(self) -> str:
@@ -133,12 +134,3 @@ class AlpacaWheel:
 def _slot(value: object) -> int | None:
     found = values.whole(value)
     return found if found is not None and found >= MOVING else None
-
-
-def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Give every slot a name, and no name twice: filters are chosen by it."""
-    found: list[str] = []
-    for number, name in enumerate(names, start=1):
-        plain = name or f"Filter {number}"
-        found.append(plain if plain not in found else f"{plain} ({number})")
-    return tuple(found)

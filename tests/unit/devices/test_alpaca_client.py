@@ -11,12 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from calibstudio.devices.alpaca import values
-from calibstudio.devices.alpaca.address import DeviceType, ServerAddress, parse_address
+from calibstudio.devices.alpaca.address import DeviceType, parse_address
 from calibstudio.devices.alpaca.failures import (
     BadReplyError,
     DriverError,
     NotConnectedError,
 )
+from calibstudio.devices.server_address import ServerAddress
 from calibstudio.domain.errors import DeviceUnreachableError, UsageError
 from tests.helpers import fake_alpaca as faults
 from tests.helpers.fake_alpaca import FakeAlpaca

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import pytest
 
 from calibstudio.devices.alpaca import rig as rig_module
-from calibstudio.devices.alpaca.address import DeviceType, ServerAddress
+from calibstudio.devices.alpaca.address import DeviceType
 from calibstudio.devices.alpaca.discovery import (
     QUESTION,
     Target,
@@ -23,6 +23,7 @@ from calibstudio.devices.alpaca.discovery import (
 )
 from calibstudio.devices.alpaca.rig import open_alpaca, rig_at
 from calibstudio.devices.discovery import Found, FoundDevice, discover
+from calibstudio.devices.server_address import ServerAddress
 from calibstudio.domain.equipment import CoverState
 from calibstudio.domain.errors import DeviceError, DeviceUnreachableError, UsageError
 from calibstudio.domain.jobs import CancelToken
@@ -171,7 +172,7 @@ def test_one_missing_device_is_reported_and_the_rest_is_used(server: FakeAlpaca)
     assert observatory.wheel is None
     assert observatory.panel is not None
     (missing,) = observatory.missing
-    assert missing.address.type is DeviceType.FILTER_WHEEL
+    assert missing.title == "Fake Wheel"
     assert "COM3" in str(missing.error)
     observatory.close()
 
@@ -187,7 +188,7 @@ def test_a_device_that_hangs_while_connecting_is_reported_in_time(
 
     assert time.monotonic() - begun < 4.0
     server.faults.clear()
-    assert [m.address.type for m in observatory.missing] == [DeviceType.TELESCOPE]
+    assert [m.title for m in observatory.missing] == ["Fake Mount"]
     assert observatory.wheel is not None
     server.released.set()
     observatory.close()

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from calibstudio.devices.alpaca.panel import AlpacaPanel
-from calibstudio.domain.equipment import PanelInfo, PanelStatus
+from collections.abc import Sequence
+from typing import Protocol
+
+from calibstudio.domain.equipment import FlatPanel, PanelInfo, PanelStatus
 from calibstudio.domain.jobs import CancelToken
+
+
+class ClosablePanel(FlatPanel, Protocol):
+    """A panel that is let go by itself."""
+
+    def close(self) -> None:
+        """Release the device. Safe to call twice."""
+        ...
 
 
 class JoinedPanel:
     """Sends each order to the device that can do it; see `FlatPanel`."""
 
-    def __init__(self, cover: AlpacaPanel, lamp: AlpacaPanel) -> None:
+    def __init__(self, cover: ClosablePanel, lamp: ClosablePanel) -> None:
         self._cover, self._lamp = cover, lamp
         self._info = PanelInfo(
             name=f"{lamp.info.name} and {cover.info.name}",
@@ -40,3 +50,20 @@ class JoinedPanel:
         """Release both. Safe to call twice."""
         self._lamp.close()
         self._cover.close()
+
+
+def one_panel(panels: Sequence[ClosablePanel]) -> ClosablePanel | None:
+    """One that has both; else a cover and a lamp joined; else what there is.
+
+    What is not used is closed.
+    """
+    both = [p for p in panels if p.info.has_cover and p.info.has_lamp]
+    covers = [p for p in panels if p.info.has_cover]
+    lamps = [p for p in panels if p.info.has_lamp]
+    used = both[:1] or [*covers[:1], *lamps[:1]]
+    for panel in panels:
+        if panel not in used:
+            panel.close()
+    if len(used) == 2:
+        return JoinedPanel(cover=used[0], lamp=used[1])
+    return used[0] if used else None
