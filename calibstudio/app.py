@@ -278,9 +278,9 @@ def _missing(observatory: Observatory) -> tuple[str, ...]:
     """Return a sentence for each device of a rig that could not be connected."""
     if observatory.is_simulated:
         return ()
-    from calibstudio.devices.alpaca.rig import AlpacaObservatory
+    from calibstudio.devices.opened import OpenedObservatory
 
-    if not isinstance(observatory, AlpacaObservatory):
+    if not isinstance(observatory, OpenedObservatory):
         return ()
     return tuple(str(outcome.error) for outcome in observatory.missing)
 

@@ -12,6 +12,7 @@ from calibstudio.domain.wording import count
 NOTHING = (
     "No equipment answered.\n"
     "Servers in other networks, or without discovery, are found with --address HOST:PORT.\n"
+    "INDI servers are asked on this computer only; others with --address too.\n"
     "ASCOM drivers of Windows answer once ASCOM Remote is running on that computer."
 )
 

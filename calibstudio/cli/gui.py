@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--rig",
         default="",
         metavar="NAME",
-        help="equipment to open; alpaca://HOST:PORT for that of a server",
+        help="equipment to open; alpaca://HOST:PORT or indi://HOST:PORT for that of a server",
     )
     parser.add_argument(
         "--library", default="", metavar="URL", help="folder or database URL of the master library"

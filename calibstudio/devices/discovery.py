@@ -6,14 +6,21 @@ A further protocol is one more entry of `FINDERS`.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from calibstudio.devices.alpaca.address import DeviceAddress, parse_address
 from calibstudio.devices.alpaca.discovery import find_devices, list_devices
-from calibstudio.domain.errors import CalibStudioError
+from calibstudio.devices.indi.address import parse_address as parse_indi_address
+from calibstudio.devices.indi.link import Link
+from calibstudio.devices.indi.link import Patience as IndiPatience
+from calibstudio.devices.indi.rig import list_devices as list_indi_devices
+from calibstudio.domain.errors import CalibStudioError, DeviceUnreachableError
 from calibstudio.domain.jobs import CancelToken
+
+INDI_HERE = "127.0.0.1:7624"
+INDI_PATIENCE = IndiPatience(connect_s=2.0, list_s=4.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +54,12 @@ def discover(
     cancel: CancelToken | None = None,
     finders: Mapping[str, Finder] | None = None,
 ) -> Found:
-    """Look for equipment in every protocol at once; about two seconds for the whole network.
+    """Look for equipment in every protocol at once; two or three seconds for the whole network.
 
     Parameters
     ----------
     address
-        ``HOST:PORT`` of one server; empty: everywhere.
+        ``[PROTOCOL://]HOST[:PORT]`` of one server; empty: everywhere.
 
     Raises
     ------
@@ -64,6 +71,9 @@ def discover(
     """
     token = cancel or CancelToken()
     chosen = finders if finders is not None else FINDERS
+    protocol, is_named, _ = address.partition("://")
+    if is_named and protocol in chosen:
+        chosen = {protocol: chosen[protocol]}
     if len(chosen) == 1:
         return next(iter(chosen.values()))(address, token)
     results: dict[str, Found] = {}
@@ -86,12 +96,24 @@ def discover(
             thread.join(0.1)
             token.check()
     if failures and not results:
-        raise next(iter(failures.values()))
+        raise _nobody(address, chosen, list(failures.values()))
     # One address speaks one protocol: that the others find nothing there is no problem.
     problems = () if address else tuple(failures.values())
     return Found(
         tuple(device for found in results.values() for device in found.devices),
         problems + tuple(p for found in results.values() for p in found.problems),
+    )
+
+
+def _nobody(
+    address: str, asked: Iterable[str], failures: Sequence[CalibStudioError]
+) -> CalibStudioError:
+    """Say that nobody answers in any protocol; what is more than silence is said as it is."""
+    if not address or not all(isinstance(f, DeviceUnreachableError) for f in failures):
+        return failures[0]
+    words = " nor ".join(_TITLES.get(protocol, protocol) for protocol in asked)
+    return DeviceUnreachableError(
+        f"Nobody answers at {address}, neither {words}.", hint=failures[0].hint
     )
 
 
@@ -116,4 +138,29 @@ def _alpaca(device: DeviceAddress) -> FoundDevice:
     )
 
 
-FINDERS: Mapping[str, Finder] = MappingProxyType({"alpaca": _find_alpaca})
+def _find_indi(address: str, cancel: CancelToken) -> Found:
+    """Ask the server at an address, or the one that may run on this computer.
+
+    INDI servers do not answer to broadcasts.
+    """
+    server, _ = parse_indi_address(address or INDI_HERE)
+    link = Link(server, INDI_PATIENCE)
+    try:
+        link.open(cancel)
+        listed = list_indi_devices(link, cancel)
+    except DeviceUnreachableError:
+        if address:
+            raise
+        return Found(())
+    finally:
+        link.close()
+    return Found(
+        tuple(
+            FoundDevice("indi", server.host, server.port, device.interface.words, i, device.name)
+            for i, device in enumerate(listed)
+        )
+    )
+
+
+_TITLES = {"alpaca": "an Alpaca server", "indi": "an INDI server"}
+FINDERS: Mapping[str, Finder] = MappingProxyType({"alpaca": _find_alpaca, "indi": _find_indi})

@@ -17,6 +17,10 @@ class RepeatGuard:
     def __init__(self) -> None:
         self._last: tuple[tuple[int, ...], int] | None = None
 
+    def forget(self) -> None:
+        """The driver was started again: what it held before is gone."""
+        self._last = None
+
     def check(self, name: str, data: NDArray[np.uint16], digest: int) -> None:
         """Raise `ExposureFailedError` when ``data`` is the last picture again.
 

@@ -29,8 +29,9 @@ def open_rig(
     Parameters
     ----------
     name
-        ``alpaca://HOST:PORT`` is the first camera, filter wheel, cover and telescope of that
-        server; everything else is a simulated observatory, the empty name the first of them.
+        ``alpaca://HOST:PORT`` and ``indi://HOST:PORT`` are the first camera, filter wheel, cover
+        and telescope of that server; everything else is a simulated observatory, the empty name
+        the first of them.
     simulation
         Clock and seed of a simulated one.
     run
@@ -42,14 +43,19 @@ def open_rig(
         There is no such equipment, or it does not answer.
     Cancelled
     """
-    from calibstudio.devices.alpaca.address import SCHEME
+    from calibstudio.devices.alpaca.address import SCHEME as ALPACA
+    from calibstudio.devices.indi.address import SCHEME as INDI
 
-    if not name.startswith(SCHEME):
+    if not name.startswith((ALPACA, INDI)):
         return _simulated(name, simulation or Simulation(), run)
     if simulation is not None:
         raise UsageError(
             f"{name} is real equipment; it cannot be simulated.", hint="Leave simulation out."
         )
+    if name.startswith(INDI):
+        from calibstudio.devices.indi.rig import open_indi_at
+
+        return open_indi_at(name, cancel=cancel)
     from calibstudio.devices.alpaca.rig import open_alpaca, rig_at
 
     return open_alpaca(rig_at(name), cancel=cancel)
@@ -60,7 +66,7 @@ def _simulated(name: str, simulation: Simulation, run: int) -> Observatory:
     if chosen not in PRESETS:
         raise UsageError(
             f"There is no rig called {chosen}.",
-            hint=f"Simulated ones: {', '.join(PRESETS)}. Others: alpaca://HOST:PORT.",
+            hint=f"Simulated ones: {', '.join(PRESETS)}. Others: alpaca://HOST:PORT, indi://HOST:PORT.",
         )
     # A given start is a night that can be repeated; without one each session has its own noise.
     first = 1 + run * FRAMES_A_RUN
@@ -94,7 +100,8 @@ def rig_of_device(wish: DeviceWish, cancel: CancelToken | None = None) -> str:
         return f"alpaca://{wish.host}:{wish.port}/{wish.number}"
     from calibstudio.devices.discovery import discover
 
-    cameras = [d for d in discover("", cancel).devices if d.type.lower() == "camera"]
+    found_now = [d for d in discover("", cancel).devices if d.protocol == "alpaca"]
+    cameras = [d for d in found_now if d.type.lower() == "camera"]
     named = [d for d in cameras if _same(d.name, wish.name)]
     if len(named) == 1:
         return f"alpaca://{named[0].address}:{named[0].port}/{named[0].number}"

@@ -10,13 +10,18 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, fields
 
+import pytest
+
 from calibstudio.devices.alpaca.address import DeviceAddress, DeviceType
 from calibstudio.devices.alpaca.rig import AlpacaRig, open_alpaca, rig_at
+from calibstudio.devices.indi.rig import IndiRig, open_indi
 from calibstudio.devices.opened import OpenedObservatory
+from calibstudio.devices.server_address import ServerAddress
 from calibstudio.devices.simulator.observatory import simulated_observatory
 from calibstudio.domain.equipment import Observatory
 from tests.helpers.alpaca_simulators import PLAIN, shared_simulators
 from tests.helpers.fake_alpaca import FakeAlpaca
+from tests.helpers.indi_server import CAMERA, MOUNT, PANEL, SOON, WHEEL, shared_indi, why_not
 from tests.helpers.served import served
 
 
@@ -25,7 +30,7 @@ class Maker:
     """Opens an observatory, and says what it has without opening it."""
 
     open: Callable[[], Observatory]
-    devices: frozenset[str] = frozenset({"wheel", "panel", "mount"})
+    devices: frozenset[str] = frozenset({"wheel", "panel", "cover", "mount"})
     instant: frozenset[str] = frozenset()
     """Devices whose moves take no time, so that none can be caught on the way."""
 
@@ -76,14 +81,24 @@ def _alpaca_simulators() -> Observatory:
     )
 
 
+def _indi_simulators() -> Observatory:
+    if reason := why_not():
+        pytest.skip(reason)
+    server = ServerAddress("127.0.0.1", shared_indi().port)
+    rig = IndiRig(server, CAMERA, wheel=WHEEL, panels=(PANEL,), mount=MOUNT)
+    return open_indi(rig, patience=SOON)
+
+
 MAKERS: dict[str, Maker] = {
     "simulator": Maker(lambda: simulated_observatory("tiny", seed=2, speed=8.0)),
     "simulator-colour": Maker(
-        lambda: simulated_observatory("bayer24", seed=2, speed=20.0), frozenset({"panel", "mount"})
+        lambda: simulated_observatory("bayer24", seed=2, speed=20.0),
+        frozenset({"panel", "cover", "mount"}),
     ),
     "alpaca": Maker(_fake_alpaca),
     "alpaca-own-server": Maker(lambda: _own_server(1.0), frozenset()),
-    "alpaca-simulators": Maker(_alpaca_simulators, instant=frozenset({"wheel", "panel"})),
+    "alpaca-simulators": Maker(_alpaca_simulators, instant=frozenset({"wheel", "cover"})),
+    "indi-simulators": Maker(_indi_simulators, frozenset({"wheel", "panel", "mount"})),
 }
 
 

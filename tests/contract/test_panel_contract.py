@@ -14,7 +14,8 @@ from calibstudio.domain.jobs import CancelToken
 from tests.contract.makers import with_device
 
 MAKERS = with_device("panel")
-MOVING = with_device("panel", moving=True)
+COVERED = with_device("cover")
+MOVING = with_device("cover", moving=True)
 
 
 @pytest.fixture(params=MAKERS.values(), ids=MAKERS.keys())
@@ -56,6 +57,7 @@ def test_a_brightness_it_does_not_have_is_refused(panel: FlatPanel) -> None:
     assert panel.status().brightness == 0
 
 
+@pytest.mark.parametrize("observatory", COVERED.values(), ids=COVERED.keys(), indirect=True)
 def test_the_cover_is_where_it_was_sent(panel: FlatPanel) -> None:
     panel.move_cover(open_it=True, cancel=CancelToken())
     opened = panel.status().cover
@@ -65,6 +67,7 @@ def test_the_cover_is_where_it_was_sent(panel: FlatPanel) -> None:
     assert panel.status().cover is CoverState.CLOSED
 
 
+@pytest.mark.parametrize("observatory", COVERED.values(), ids=COVERED.keys(), indirect=True)
 def test_a_cover_that_is_there_already_does_not_move(panel: FlatPanel) -> None:
     panel.move_cover(open_it=False, cancel=CancelToken())
     begun = time.monotonic()
@@ -74,6 +77,7 @@ def test_a_cover_that_is_there_already_does_not_move(panel: FlatPanel) -> None:
     assert time.monotonic() - begun < 0.5
 
 
+@pytest.mark.parametrize("observatory", COVERED.values(), ids=COVERED.keys(), indirect=True)
 def test_moving_the_cover_leaves_the_lamp_alone(panel: FlatPanel) -> None:
     panel.set_brightness(5, CancelToken())
 

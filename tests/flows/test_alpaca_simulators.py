@@ -16,7 +16,8 @@ from astropy.io import fits
 from calibstudio.devices.alpaca.address import DeviceAddress, DeviceType
 from calibstudio.devices.alpaca.discovery import list_devices
 from calibstudio.devices.alpaca.line import Patience
-from calibstudio.devices.alpaca.rig import AlpacaObservatory, AlpacaRig, open_alpaca, rig_at
+from calibstudio.devices.alpaca.rig import AlpacaRig, open_alpaca, rig_at
+from calibstudio.devices.opened import OpenedObservatory
 from calibstudio.domain.capture import StepPhase
 from calibstudio.domain.drafts import BiasDraft, DarkDraft
 from calibstudio.domain.equipment import CameraState, ExposureRequest, Site
@@ -42,7 +43,7 @@ def simulators() -> Simulators:
 
 def _open(
     simulators: Simulators, camera: int, patience: Patience | None = None
-) -> AlpacaObservatory:
+) -> OpenedObservatory:
     server = simulators.server
     return open_alpaca(
         AlpacaRig(
@@ -56,7 +57,7 @@ def _open(
 
 
 @pytest.fixture
-def observatory(simulators: Simulators) -> Iterator[AlpacaObservatory]:
+def observatory(simulators: Simulators) -> Iterator[OpenedObservatory]:
     opened = _open(simulators, UNCOOLED)
     yield opened
     opened.close()
@@ -74,7 +75,7 @@ def test_it_has_no_list_of_devices_and_is_found_by_asking(simulators: Simulators
 
 
 def test_a_sequence_of_biases_and_darks_is_taken_through_it(
-    observatory: AlpacaObservatory, tmp_path: Path
+    observatory: OpenedObservatory, tmp_path: Path
 ) -> None:
     info = observatory.camera.info
     bias, dark = BiasDraft.for_camera(info), DarkDraft.for_camera(info)
@@ -114,7 +115,7 @@ def test_a_gain_that_the_driver_stores_off_by_one_is_told_as_it_is(
 
 
 def test_an_aborted_exposure_that_goes_on_inside_is_not_taken_for_the_next(
-    observatory: AlpacaObservatory,
+    observatory: OpenedObservatory,
 ) -> None:
     camera = observatory.camera
     token = CancelToken()
@@ -154,7 +155,7 @@ def test_killed_in_mid_exposure_it_is_lost_and_started_again_it_goes_on(
 
 
 def test_its_twilight_falls_as_the_sun_sets(
-    simulators: Simulators, observatory: AlpacaObservatory
+    simulators: Simulators, observatory: OpenedObservatory
 ) -> None:
     """A slice of a real dusk, in real time: `DUSK_S` seconds of this computer's clock."""
     site = _where_the_sun_is_at(-8.0)

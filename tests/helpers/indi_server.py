@@ -8,8 +8,11 @@ test can cut the line or let it fall silent.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import functools
 import os
+import re
 import shutil
 import signal
 import socket
@@ -23,6 +26,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from calibstudio.devices.indi.link import Patience
+
 DRIVERS = (
     "indi_simulator_ccd",
     "indi_simulator_wheel",
@@ -30,6 +35,17 @@ DRIVERS = (
     "indi_simulator_telescope",
 )
 PORT = 7624
+SOON = Patience(
+    list_s=5.0,
+    others_s=0.5,
+    device_s=10.0,
+    settle_s=0.1,
+    ask_s=1.0,
+    lost_s=1.5,
+    idle_s=1.5,
+    readout_s=5.0,
+)
+"""Simulators answer at once."""
 START_LIMIT_S = 20.0
 
 _INSIDE = """
@@ -64,6 +80,7 @@ while True:
 """
 
 
+@functools.cache
 def why_not() -> str:
     """Say why the simulators cannot be run here; empty: they can."""
     if sys.platform != "linux":
@@ -120,6 +137,27 @@ class IndiServer:
             probe.sendall(b'<getProperties version="1.7"/>')
             return bool(probe.recv(64))
         return False
+
+    def tell(self, device: str, name: str, **members: str | float) -> str:
+        """Set a property as another program would; returns the server's answer."""
+        kind = "Number" if all(isinstance(v, (int, float)) for v in members.values()) else "Switch"
+        inner = "".join(f'<one{kind} name="{k}">{v}</one{kind}>' for k, v in members.items())
+        with socket.socket(socket.AF_UNIX) as line:
+            line.settimeout(5.0)
+            line.connect(self._path)
+            line.sendall(f'<getProperties version="1.7" device="{device}"/>'.encode())
+            order = f'<new{kind}Vector device="{device}" name="{name}">{inner}</new{kind}Vector>'
+            line.sendall(order.encode())
+            heard = ""
+            sign = re.compile(
+                rf'<set{kind}Vector device="{device}" name="{name}".*?/set', re.DOTALL
+            )
+            while (found := sign.search(heard)) is None:
+                part = line.recv(65536).decode(errors="replace")
+                if not part:
+                    raise RuntimeError(f"{device} did not answer to {name}")
+                heard += part
+            return found.group()
 
     def kill(self) -> None:
         """The power of the observatory's computer fails."""
@@ -189,3 +227,30 @@ class IndiServer:
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
             end.close()
+
+
+CAMERA, WHEEL, PANEL, MOUNT = (
+    "CCD Simulator",
+    "Filter Simulator",
+    "Light Panel Simulator",
+    "Telescope Simulator",
+)
+
+
+def set_up(server: IndiServer) -> None:
+    """Make the simulators small and quick, and tell the mount where it stands."""
+    for device in (CAMERA, WHEEL, PANEL, MOUNT):
+        server.tell(device, "CONNECTION", CONNECT="On")
+    for device in (CAMERA, PANEL, MOUNT):
+        server.tell(device, "POLLING_PERIOD", PERIOD_MS=100)
+    server.tell(CAMERA, "SIMULATOR_SETTINGS", SIM_XRES=512, SIM_YRES=512)
+    server.tell(MOUNT, "GEOGRAPHIC_COORD", LAT=50.0, LONG=10.0, ELEV=300.0)
+
+
+@functools.cache
+def shared_indi() -> IndiServer:
+    """Return the server of this test process, set up; started when it is first asked for."""
+    server = IndiServer()
+    atexit.register(server.close)
+    set_up(server)
+    return server

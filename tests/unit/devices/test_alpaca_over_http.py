@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from calibstudio.devices.alpaca.discovery import Target, find_servers, list_devices
-from calibstudio.devices.alpaca.rig import AlpacaObservatory, open_alpaca, rig_at
+from calibstudio.devices.alpaca.rig import open_alpaca, rig_at
 from calibstudio.devices.alpaca_server.discovery import DiscoveryResponder
 from calibstudio.devices.alpaca_server.server import AlpacaServer
+from calibstudio.devices.opened import OpenedObservatory
 from calibstudio.devices.simulator.observatory import SimulatedObservatory, simulated_observatory
 from calibstudio.devices.simulator.serving import extras_of
 from calibstudio.domain.equipment import CoverState, ExposureRequest, Region
@@ -35,7 +36,7 @@ def served() -> Iterator[tuple[AlpacaServer, SimulatedObservatory]]:
 
 
 @pytest.fixture
-def remote(served: tuple[AlpacaServer, SimulatedObservatory]) -> Iterator[AlpacaObservatory]:
+def remote(served: tuple[AlpacaServer, SimulatedObservatory]) -> Iterator[OpenedObservatory]:
     server, _ = served
     observatory = open_alpaca(rig_at(f"alpaca://127.0.0.1:{server.port}"))
     yield observatory
@@ -52,7 +53,7 @@ REQUESTS = {
 }
 
 
-def test_the_same_pixels_arrive_over_http_as_in_process(remote: AlpacaObservatory) -> None:
+def test_the_same_pixels_arrive_over_http_as_in_process(remote: OpenedObservatory) -> None:
     here = _twin()
 
     for request in REQUESTS.values():
@@ -68,7 +69,7 @@ def test_the_same_pixels_arrive_over_http_as_in_process(remote: AlpacaObservator
     here.close()
 
 
-def test_its_facts_arrive_as_they_are(remote: AlpacaObservatory) -> None:
+def test_its_facts_arrive_as_they_are(remote: OpenedObservatory) -> None:
     here = _twin().camera.info
 
     there = remote.camera.info
@@ -81,7 +82,7 @@ def test_its_facts_arrive_as_they_are(remote: AlpacaObservatory) -> None:
         assert getattr(there, fact) == getattr(here, fact), fact
 
 
-def test_every_device_of_the_observatory_works_over_http(remote: AlpacaObservatory) -> None:
+def test_every_device_of_the_observatory_works_over_http(remote: OpenedObservatory) -> None:
     assert remote.missing == ()
     assert remote.wheel is not None and remote.panel is not None and remote.mount is not None
     assert remote.site is not None
@@ -100,7 +101,7 @@ def test_every_device_of_the_observatory_works_over_http(remote: AlpacaObservato
 
 
 def test_closing_switches_the_lamp_of_the_served_panel_off(
-    served: tuple[AlpacaServer, SimulatedObservatory], remote: AlpacaObservatory
+    served: tuple[AlpacaServer, SimulatedObservatory], remote: OpenedObservatory
 ) -> None:
     _, twin = served
     assert remote.panel is not None and twin.panel is not None
