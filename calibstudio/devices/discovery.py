@@ -16,9 +16,10 @@ from calibstudio.devices.indi.address import parse_address as parse_indi_address
 from calibstudio.devices.indi.link import Link
 from calibstudio.devices.indi.link import Patience as IndiPatience
 from calibstudio.devices.indi.rig import list_devices as list_indi_devices
-from calibstudio.domain.errors import CalibStudioError, DeviceUnreachableError
+from calibstudio.domain.errors import CalibStudioError, Cancelled, DeviceUnreachableError
 from calibstudio.domain.jobs import CancelToken
 
+_LOOK_S = 0.05
 INDI_HERE = "127.0.0.1:7624"
 INDI_PATIENCE = IndiPatience(connect_s=2.0, list_s=4.0)
 
@@ -79,11 +80,15 @@ def discover(
     results: dict[str, Found] = {}
     failures: dict[str, CalibStudioError] = {}
 
+    own = CancelToken()
+
     def look(protocol: str, finder: Finder) -> None:
         try:
-            results[protocol] = finder(address, token)
+            results[protocol] = finder(address, own)
         except CalibStudioError as error:
             failures[protocol] = error
+        except Cancelled:
+            return
 
     threads = [
         threading.Thread(target=look, args=item, daemon=True, name=f"looking for {item[0]}")
@@ -91,17 +96,20 @@ def discover(
     ]
     for thread in threads:
         thread.start()
-    for thread in threads:
-        while thread.is_alive():
-            thread.join(0.1)
-            token.check()
+    try:
+        while any(thread.is_alive() for thread in threads):
+            token.wait(_LOOK_S)
+            # One address speaks one protocol: the others need not be waited for.
+            if address and any(found.devices for found in list(results.values())):
+                break
+    finally:
+        own.cancel()
     if failures and not results:
         raise _nobody(address, chosen, list(failures.values()))
-    # One address speaks one protocol: that the others find nothing there is no problem.
     problems = () if address else tuple(failures.values())
     return Found(
-        tuple(device for found in results.values() for device in found.devices),
-        problems + tuple(p for found in results.values() for p in found.problems),
+        tuple(device for found in list(results.values()) for device in found.devices),
+        problems + tuple(p for found in list(results.values()) for p in found.problems),
     )
 
 
@@ -111,9 +119,9 @@ def _nobody(
     """Say that nobody answers in any protocol; what is more than silence is said as it is."""
     if not address or not all(isinstance(f, DeviceUnreachableError) for f in failures):
         return failures[0]
-    words = " nor ".join(_TITLES.get(protocol, protocol) for protocol in asked)
+    words = " nor ".join(f"as {_TITLES.get(protocol, protocol)}" for protocol in asked)
     return DeviceUnreachableError(
-        f"Nobody answers at {address}, neither {words}.", hint=failures[0].hint
+        f"{str(failures[0]).rstrip('.')}, neither {words}.", hint=failures[0].hint
     )
 
 
@@ -162,5 +170,5 @@ def _find_indi(address: str, cancel: CancelToken) -> Found:
     )
 
 
-_TITLES = {"alpaca": "an Alpaca server", "indi": "an INDI server"}
+_TITLES = {"alpaca": "Alpaca", "indi": "INDI"}
 FINDERS: Mapping[str, Finder] = MappingProxyType({"alpaca": _find_alpaca, "indi": _find_indi})

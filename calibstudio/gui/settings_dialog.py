@@ -233,8 +233,8 @@ class EquipmentPage(_Page):
             label(
                 "The simulated observatory is a camera, a filter wheel, a flat panel and a mount "
                 "with honest physics, to learn and to try out everything. Real equipment is met "
-                "through ASCOM Alpaca and INDI: start with calibstudio gui --rig alpaca://HOST:PORT "
-                "or indi://HOST:PORT. "
+                "through ASCOM Alpaca and INDI: start with calibstudio gui --rig "
+                "alpaca://HOST:PORT or indi://HOST:PORT. "
                 "Frames of other capture programs can be used as well: see Frames.",
                 "secondary",
                 wrap=True,

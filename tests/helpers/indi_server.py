@@ -94,6 +94,17 @@ def why_not() -> str:
     return "" if tried.returncode == 0 else "this machine makes no network namespaces"
 
 
+def _read_until(line: socket.socket, pattern: str) -> str:
+    """Read until something of this pattern was said, and return it."""
+    heard = ""
+    while (found := re.search(pattern, heard, re.DOTALL)) is None:
+        part = line.recv(65536).decode(errors="replace")
+        if not part:
+            raise RuntimeError(f"nothing like {pattern} was said")
+        heard += part
+    return found.group()
+
+
 class IndiServer:
     """indiserver with its simulators; `port` is where a client finds it on this machine."""
 
@@ -142,22 +153,14 @@ class IndiServer:
         """Set a property as another program would; returns the server's answer."""
         kind = "Number" if all(isinstance(v, (int, float)) for v in members.values()) else "Switch"
         inner = "".join(f'<one{kind} name="{k}">{v}</one{kind}>' for k, v in members.items())
+        order = f'<new{kind}Vector device="{device}" name="{name}">{inner}</new{kind}Vector>'
         with socket.socket(socket.AF_UNIX) as line:
-            line.settimeout(5.0)
+            line.settimeout(10.0)
             line.connect(self._path)
-            line.sendall(f'<getProperties version="1.7" device="{device}"/>'.encode())
-            order = f'<new{kind}Vector device="{device}" name="{name}">{inner}</new{kind}Vector>'
+            line.sendall(b'<getProperties version="1.7"/>')
+            _read_until(line, f'<def{kind}Vector device="{device}" name="{name}"')
             line.sendall(order.encode())
-            heard = ""
-            sign = re.compile(
-                rf'<set{kind}Vector device="{device}" name="{name}".*?/set', re.DOTALL
-            )
-            while (found := sign.search(heard)) is None:
-                part = line.recv(65536).decode(errors="replace")
-                if not part:
-                    raise RuntimeError(f"{device} did not answer to {name}")
-                heard += part
-            return found.group()
+            return _read_until(line, f'<set{kind}Vector device="{device}" name="{name}".*?</set')
 
     def kill(self) -> None:
         """The power of the observatory's computer fails."""

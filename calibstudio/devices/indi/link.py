@@ -310,7 +310,9 @@ class _Client(IPyClient):  # type: ignore[misc]
                 self.problem = "nothing listens there"
             elif "Error" in message or "failed" in message:
                 self.problem = self.problem or "the network does not reach it"
-                self.shutdown()
+            else:
+                return
+            self.shutdown()
 
     async def rxevent(self, event: Any) -> None:
         """Take over what the server said."""
