@@ -36,6 +36,7 @@ from calibstudio.services.settings import Settings, SettingsStore
 
 if TYPE_CHECKING:
     from calibstudio.services.library import Library
+    from calibstudio.services.rigs import Rigs
 
 log = logging.getLogger(__name__)
 
@@ -218,9 +219,8 @@ def build(
     )
     theme.attach(qt)
     qt.setWindowIcon(icon("calibrate", theme.tokens, "accent"))
-    from calibstudio.devices import rigs
-
-    opened = open_rig or rigs.open_rig
+    saved = _saved_rigs(options)
+    opened = open_rig or _opening(saved)
     observatory = _first_rig(opened, options.rig, settings)
     state = SettingsState(settings, store.write)
     library = LibraryOpener(lambda: _library_now(options, settings, state.current))
@@ -236,10 +236,24 @@ def build(
         data_folder=options.data_folder or data_folder(),
         rigs=simulated_rigs(),
         open_rig=opened,
+        saved_rigs=saved,
     )
     window = MainWindow(context)
     complaints = (*found.complaints, *_missing(observatory))
     return App(qt, context, window, library, complaints, options.folder)
+
+
+def _saved_rigs(options: Options) -> Rigs:
+    from calibstudio.devices.simulator.observatory import PRESETS
+    from calibstudio.services.rigs import rigs_here
+
+    return rigs_here(tuple(PRESETS), options.settings_path, options.data_folder)
+
+
+def _opening(saved: Rigs) -> Callable[[str], Observatory]:
+    from calibstudio.devices.rigs import open_rig
+
+    return lambda name: open_rig(name, known=saved)
 
 
 def _library_now(options: Options, at_start: Settings, now: Settings) -> str:

@@ -62,7 +62,7 @@ def test_every_command_of_the_readme_is_understood(checkout, capsys):
     assert lines
     for line in lines:
         words = line.split("#")[0].split()
-        actions = words[1:2] if words[0] == "library" else []
+        actions = words[1:2] if words[0] in ("library", "rigs") else []
         known = cli.run([words[0], *actions, "--help"])
         options = capsys.readouterr().out
         assert known == 0, line

@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--rig",
         default="",
         metavar="NAME",
-        help="equipment to open; alpaca://HOST:PORT or indi://HOST:PORT for that of a server",
+        help="a rig (calibstudio rigs list), or alpaca://HOST:PORT or indi://HOST:PORT",
     )
     parser.add_argument(
         "--library", default="", metavar="URL", help="folder or database URL of the master library"

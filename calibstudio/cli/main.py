@@ -33,6 +33,7 @@ COMMANDS = {
     "run": "capture and build without a screen, from one file; go on after a stop",
     "qc": "measure and judge frames, sets and masters",
     "library": "list, show, approve and reject masters",
+    "rigs": "which devices, optics and site belong together, under a name",
     "discover": "equipment on the network",
     "serve-simulator": "offer the simulated observatory as Alpaca devices to other programs",
     "doctor": "what is installed, what is missing, and the command that mends it",

@@ -58,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SEQUENCE",
         help="go on with a sequence: its file, or the newest that has something left",
     )
-    parser.add_argument("--rig", default="", metavar="NAME", help="equipment to use")
+    parser.add_argument("--rig", default="", metavar="NAME", help="a rig, or an address")
     parser.add_argument(
         "--frames", type=Path, metavar="DIR", help="folder of the frames (default: the file's)"
     )
@@ -135,12 +135,24 @@ def _job(args: argparse.Namespace) -> RunJob:
 
 def _open(job: RunJob, token: CancelToken) -> Observatory:
     """Open the equipment; the one place where `run` does that."""
+    from calibstudio.devices.opened import OpenedObservatory
     from calibstudio.devices.rigs import open_rig, rig_of_device
+    from calibstudio.services.rigs import rigs_here
 
     name = job.settings.rig
     if not name and job.config.device is not None:
         name = rig_of_device(job.config.device, token)
-    return open_rig(name, simulation=job.config.simulation, run=job.times, cancel=token)
+    opened = open_rig(
+        name,
+        known=rigs_here(),
+        simulation=job.config.simulation,
+        run=job.times,
+        cancel=token,
+    )
+    if isinstance(opened, OpenedObservatory):
+        for outcome in opened.missing:
+            say_problem(str(outcome.error), outcome.error.hint if outcome.error else "")
+    return opened
 
 
 def _captured(

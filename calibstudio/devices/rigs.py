@@ -5,21 +5,40 @@ The one way in, for the window and for `calibstudio run`.
 
 from __future__ import annotations
 
+import logging
 import time
+from dataclasses import replace
+from typing import Protocol
 
 from calibstudio.devices.simulator.observatory import PRESETS, simulated_observatory
 from calibstudio.domain.equipment import Observatory
-from calibstudio.domain.errors import UsageError
+from calibstudio.domain.errors import UsageError, WriteProblemError
 from calibstudio.domain.jobs import CancelToken
+from calibstudio.domain.rig import Rig
 from calibstudio.domain.run_config import DeviceWish, Simulation
+
+log = logging.getLogger(__name__)
 
 FRAMES_A_RUN = 100_000
 """Frames of the simulated camera are numbered on from run to run, so that none comes twice."""
 
 
+class KnownRigs(Protocol):
+    """The rigs that the operator has saved."""
+
+    def find(self, name: str) -> Rig | None:
+        """Return the rig of a name; None when there is none."""
+        ...
+
+    def save(self, rig: Rig) -> None:
+        """Keep where its devices were found."""
+        ...
+
+
 def open_rig(
     name: str,
     *,
+    known: KnownRigs | None = None,
     simulation: Simulation | None = None,
     run: int = 0,
     cancel: CancelToken | None = None,
@@ -30,8 +49,10 @@ def open_rig(
     ----------
     name
         ``alpaca://HOST:PORT`` and ``indi://HOST:PORT`` are the first camera, filter wheel, cover
-        and telescope of that server; everything else is a simulated observatory, the empty name
-        the first of them.
+        and telescope of that server. Else the name of a simulated observatory (empty: the first)
+        or of a saved rig.
+    known
+        Saved rigs.
     simulation
         Clock and seed of a simulated one.
     run
@@ -43,22 +64,53 @@ def open_rig(
         There is no such equipment, or it does not answer.
     Cancelled
     """
-    from calibstudio.devices.alpaca.address import SCHEME as ALPACA
-    from calibstudio.devices.indi.address import SCHEME as INDI
-
-    if not name.startswith((ALPACA, INDI)):
+    if "://" in name:
+        _only_real(name, simulation)
+        return _open_address(name, cancel)
+    rig = None if known is None or name in PRESETS else known.find(name)
+    if rig is None:
         return _simulated(name, simulation or Simulation(), run)
+    if rig.is_simulated and rig.camera is not None:
+        opened = _simulated(rig.camera.name, simulation or Simulation(), run)
+        return replace(
+            opened, name=rig.name, optics=rig.optics or opened.optics, site=rig.site or opened.site
+        )
+    _only_real(name, simulation)
+    return _open_saved(rig, known, cancel)
+
+
+def _only_real(name: str, simulation: Simulation | None) -> None:
     if simulation is not None:
         raise UsageError(
             f"{name} is real equipment; it cannot be simulated.", hint="Leave simulation out."
         )
-    if name.startswith(INDI):
+
+
+def _open_saved(rig: Rig, known: KnownRigs | None, cancel: CancelToken | None) -> Observatory:
+    from calibstudio.devices.rig_opening import open_devices
+
+    opened = open_devices(rig, cancel=cancel)
+    if known is not None and opened.rig is not None and opened.rig != rig:
+        try:
+            known.save(opened.rig)
+        except WriteProblemError as error:
+            log.warning("where the devices were found is not kept: %s", error)
+    return opened
+
+
+def _open_address(name: str, cancel: CancelToken | None) -> Observatory:
+    protocol = name.partition("://")[0]
+    if protocol == "alpaca":
+        from calibstudio.devices.alpaca.rig import open_alpaca, rig_at
+
+        return open_alpaca(rig_at(name), cancel=cancel)
+    if protocol == "indi":
         from calibstudio.devices.indi.rig import open_indi_at
 
         return open_indi_at(name, cancel=cancel)
-    from calibstudio.devices.alpaca.rig import open_alpaca, rig_at
-
-    return open_alpaca(rig_at(name), cancel=cancel)
+    raise UsageError(
+        f"{name} is no address of equipment.", hint="Write alpaca://HOST:PORT or indi://HOST:PORT."
+    )
 
 
 def _simulated(name: str, simulation: Simulation, run: int) -> Observatory:
@@ -66,7 +118,8 @@ def _simulated(name: str, simulation: Simulation, run: int) -> Observatory:
     if chosen not in PRESETS:
         raise UsageError(
             f"There is no rig called {chosen}.",
-            hint=f"Simulated ones: {', '.join(PRESETS)}. Others: alpaca://HOST:PORT, indi://HOST:PORT.",
+            hint=f"Simulated ones: {', '.join(PRESETS)}. Others: calibstudio rigs list, "
+            "alpaca://HOST:PORT, indi://HOST:PORT.",
         )
     # A given start is a night that can be repeated; without one each session has its own noise.
     first = 1 + run * FRAMES_A_RUN

@@ -17,6 +17,7 @@ from calibstudio.gui.toasts import Toasts
 
 if TYPE_CHECKING:
     from calibstudio.services.library import Library
+    from calibstudio.services.rigs import Rigs
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,3 +53,5 @@ class GuiContext:
     """Equipment that can be opened today."""
     open_rig: Callable[[str], Observatory] | None = None
     """Opens equipment by name; slow, so only in ``camera_jobs``."""
+    saved_rigs: Rigs | None = None
+    """The operator's own rigs."""

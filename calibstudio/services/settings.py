@@ -136,45 +136,16 @@ def _converted(value: Any, wanted: type) -> Any:
 
 def write_settings(settings: Settings, unknown: Mapping[str, Any] | None = None) -> str:
     """Write settings as TOML; only what differs from the defaults, and the unknown keys."""
-    lines = ["# Settings of CalibStudio. What is not here has its default.", f"version = {VERSION}"]
+    from calibstudio.store.toml_text import toml_text
+
+    document: dict[str, Any] = {"version": VERSION}
     defaults = Settings()
     for f in fields(Settings):
         value = getattr(settings, f.name)
         if value != getattr(defaults, f.name):
-            lines.append(f"{f.name} = {_toml(value)}")
-    tables: list[str] = []
-    for key, value in (unknown or {}).items():
-        if isinstance(value, Mapping):
-            tables += ["", f"[{_key(key)}]"]
-            tables += [f"{_key(k)} = {_toml(v)}" for k, v in value.items()]
-        else:
-            lines.append(f"{_key(key)} = {_toml(value)}")
-    return "\n".join([*lines, *tables]) + "\n"
-
-
-def _key(key: str) -> str:
-    return key if key.replace("_", "").replace("-", "").isalnum() and key.isascii() else _toml(key)
-
-
-def _toml(value: Any) -> str:
-    """Write one value as TOML. Only types that TOML itself gives can come here."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        return repr(value)
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(_toml(v) for v in value) + "]"
-    if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{_key(k)} = {_toml(v)}" for k, v in value.items()) + " }"
-    if hasattr(value, "isoformat"):
-        return str(value.isoformat())
-    return '"' + "".join(_escaped(c) for c in str(value)) + '"'
-
-
-def _escaped(char: str) -> str:
-    if char in '"\\':
-        return "\\" + char
-    return f"\\u{ord(char):04x}" if ord(char) < 32 or ord(char) == 127 else char
+            document[f.name] = value
+    head = "Settings of CalibStudio. What is not here has its default."
+    return toml_text(document | dict(unknown or {}), head=head)
 
 
 class SettingsStore:

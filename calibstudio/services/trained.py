@@ -107,7 +107,7 @@ class TrainedStore:
     @classmethod
     def for_rig(cls, folder: Path, rig: str) -> TrainedStore:
         """Return the values of a rig, kept in this folder."""
-        return cls(folder / f"trained_{safe_part(rig)}.json")
+        return cls(trained_path(folder, rig))
 
     def values(self) -> tuple[TrainedValue, ...]:
         """Return everything, by filter and then gain."""
@@ -191,6 +191,11 @@ class TrainedStore:
     def _write(self) -> None:
         document = {"version": VERSION, "values": [_row(v) for v in self.values()]}
         replace_text(self._path, json.dumps(document, ensure_ascii=False, indent=1) + "\n")
+
+
+def trained_path(folder: Path, rig: str) -> Path:
+    """Return the file of a rig's trained values."""
+    return folder / f"trained_{safe_part(rig)}.json"
 
 
 def _same_light(one: TrainedKey, other: TrainedKey) -> bool:

@@ -1,0 +1,231 @@
+"""Rigs: which devices, optics and site belong together, under a name that the operator gives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any, Protocol
+
+from calibstudio.domain.equipment import Optics, Site
+
+SIMULATED = "simulated"
+"""Protocol of the simulated observatory; its camera's name is the preset."""
+
+
+class Role(StrEnum):
+    """What a device is for. A rig has one of each; a cover and a lamp may be two panels."""
+
+    CAMERA = "camera"
+    WHEEL = "filter wheel"
+    PANEL = "flat panel"
+    MOUNT = "telescope"
+
+
+ROLES: Mapping[str, Role] = MappingProxyType(
+    {
+        "camera": Role.CAMERA,
+        "filterwheel": Role.WHEEL,
+        "covercalibrator": Role.PANEL,
+        "lightbox": Role.PANEL,
+        "dustcap": Role.PANEL,
+        "telescope": Role.MOUNT,
+    }
+)
+"""Role of each type of device that discovery names; other types have none."""
+MOST = MappingProxyType({Role.CAMERA: 1, Role.WHEEL: 1, Role.PANEL: 2, Role.MOUNT: 1})
+"""Most devices of a role that a rig has."""
+
+
+class Listed(Protocol):
+    """A device as discovery lists it, whatever protocol it speaks."""
+
+    @property
+    def protocol(self) -> str:
+        """``alpaca`` or ``indi``."""
+        ...
+
+    @property
+    def address(self) -> str:
+        """Host."""
+        ...
+
+    @property
+    def port(self) -> int:
+        """Port of its server."""
+        ...
+
+    @property
+    def type(self) -> str:
+        """The protocol's word for the kind of device."""
+        ...
+
+    @property
+    def number(self) -> int:
+        """Which of its type, from 0."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """What the server calls it."""
+        ...
+
+    @property
+    def unique_id(self) -> str:
+        """Stays the same when the address changes; empty where the protocol has none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceRef:
+    """A device of a rig: what identifies it for ever, and where it was last.
+
+    ``unique_id`` decides where there is one; else name and type. Host, port and number are only
+    where to look first.
+    """
+
+    protocol: str
+    type: str
+    name: str
+    host: str = ""
+    port: int = 0
+    number: int = 0
+    unique_id: str = ""
+
+    def __post_init__(self) -> None:
+        if self.type.lower() not in ROLES:
+            raise ValueError(f"a device of type {self.type!r} cannot be used")
+        if not self.protocol or not (self.name or self.host):
+            raise ValueError("a device needs a protocol, and a name or a host")
+        if not 0 <= self.port < 65_536:
+            raise ValueError("a port is from 1 to 65535")
+
+    @classmethod
+    def of(cls, listed: Listed) -> DeviceRef:
+        """Return the reference to a device that discovery found."""
+        return cls(
+            listed.protocol,
+            listed.type.lower(),
+            listed.name,
+            listed.address,
+            listed.port,
+            listed.number,
+            listed.unique_id,
+        )
+
+    @property
+    def role(self) -> Role:
+        """What it is for."""
+        return ROLES[self.type.lower()]
+
+    @property
+    def server(self) -> str:
+        """``HOST:PORT``, IPv6 in brackets; empty for the simulated one."""
+        if not self.host:
+            return ""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def title(self) -> str:
+        """What to call it in a sentence: its name, or where it is."""
+        return self.name or f"The {self.role} {self.number} at {self.server}"
+
+    def is_same(self, listed: Listed) -> bool:
+        """Whether a listed device is this one.
+
+        Another identity is another device, even under the same name: two cameras of one model
+        must not stand in for each other.
+        """
+        if listed.protocol != self.protocol or listed.type.lower() != self.type.lower():
+            return False
+        if self.unique_id and listed.unique_id:
+            return self.unique_id == listed.unique_id
+        if self.name:
+            return self.name == listed.name
+        return (self.host, self.port, self.number) == (listed.address, listed.port, listed.number)
+
+
+def find_again(ref: DeviceRef, listed: Sequence[Listed]) -> DeviceRef | None:
+    """Return where a device is now; None when it is not there, or cannot be told from others.
+
+    Of several equal ones (no identity, one name) the one at the old place is taken.
+    """
+    same = [device for device in listed if ref.is_same(device)]
+    if len(same) > 1:
+        place = (ref.host, ref.port, ref.number)
+        same = [d for d in same if (d.address, d.port, d.number) == place]
+    if len(same) != 1:
+        return None
+    found = DeviceRef.of(same[0])
+    return replace(found, unique_id=found.unique_id or ref.unique_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Rig:
+    """A rig. Made anew to change it: `dataclasses.replace`."""
+
+    name: str
+    devices: tuple[DeviceRef, ...] = ()
+    optics: Optics | None = None
+    """None: as the mount says."""
+    site: Site | None = None
+    """None: as the mount says."""
+    unknown: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    """Keys of a newer version, kept when the file is written."""
+
+    def __post_init__(self) -> None:
+        checked_rig_name(self.name)
+        for role in Role:
+            if len(self.of_role(role)) > MOST[role]:
+                raise ValueError(f"more than {MOST[role]} of {role}")
+        simulated = [d.protocol == SIMULATED for d in self.devices]
+        if any(simulated) and len(simulated) > 1:
+            raise ValueError("the simulated observatory brings all of its devices")
+
+    def of_role(self, role: Role) -> tuple[DeviceRef, ...]:
+        """Return its devices of a role."""
+        return tuple(device for device in self.devices if device.role is role)
+
+    @property
+    def camera(self) -> DeviceRef | None:
+        """Its camera; None while it has none."""
+        return next(iter(self.of_role(Role.CAMERA)), None)
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether it is a simulated observatory."""
+        camera = self.camera
+        return camera is not None and camera.protocol == SIMULATED
+
+    def without(self, device: DeviceRef) -> Rig:
+        """Return the rig without a device."""
+        return replace(self, devices=tuple(d for d in self.devices if d != device))
+
+    def with_device(self, device: DeviceRef) -> Rig:
+        """Return the rig with a device; it takes the place of the one there was of its role."""
+        others = [d for d in self.devices if d.role is not device.role]
+        same = [d for d in self.of_role(device.role) if d != device]
+        room = MOST[device.role] - 1
+        return replace(self, devices=(*others, *same[:room], device))
+
+    def moved(self, before: DeviceRef, now: DeviceRef) -> Rig:
+        """Return the rig with a device that was found again elsewhere."""
+        return replace(self, devices=tuple(now if d == before else d for d in self.devices))
+
+
+def checked_rig_name(name: str) -> str:
+    """Return the name of a rig.
+
+    Raises
+    ------
+    ValueError
+        It is empty, too long, has control characters, or looks like an address.
+    """
+    if not name or name != name.strip():
+        raise ValueError("a rig needs a name, without spaces around it")
+    if len(name) > 80 or not name.isprintable():
+        raise ValueError("a name of a rig has at most 80 printable characters")
+    if "://" in name or name.startswith("-"):
+        raise ValueError("a name of a rig has no “://” and does not start with a hyphen")
+    return name
