@@ -34,6 +34,8 @@ class FrameContext:
     full_well_e: float | None = None
     saturation_adu: float | None = None
     """What a header or a rig says saturates."""
+    seen_adu: float | None = None
+    """Largest value of other frames of the same camera: its converter reaches at least that."""
     target_adu: float | None = None
     """Raw level that was asked for (flats)."""
     tolerance: float = 0.10

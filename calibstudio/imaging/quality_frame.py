@@ -191,11 +191,30 @@ def _top(data: Image, highest: float, context: FrameContext) -> tuple[float | No
     if data.dtype.kind != "u" or data.dtype.itemsize > 2:
         return None, ""
     top = float(np.iinfo(data.dtype).max)
-    # A frame whose largest value is exactly a converter's end is at that end.
-    for bits in (10, 12, 14):
-        if data.dtype.itemsize == 2 and highest == 2**bits - 1:
-            top = highest
+    if data.dtype.itemsize == 2 and looks_clipped(data, highest, context.seen_adu):
+        top = highest
     return top, f"The largest value of the camera is not known; {top:.0f} is assumed."
+
+
+CONVERTER_ENDS = tuple(float(2**bits - 1) for bits in (10, 12, 14))
+"""Largest values of converters whose codes are stored in 16 bits as they are."""
+CODES_BELOW = 8
+PILE_TIMES, PILE_LEAST = 2, 10
+
+
+def looks_clipped(data: Image, highest: float, seen_adu: float | None = None) -> bool:
+    """Whether the largest value of a frame is the end of its converter, and not chance.
+
+    At a converter's end everything above is piled up. The end of a distribution has fewer pixels
+    at each code than at the one below, and hot pixels are spread over all codes; so more than
+    twice as many as at any of the eight codes below, and at least ten more, are a pile. A larger
+    value in another frame of the camera disproves it.
+    """
+    if highest not in CONVERTER_ENDS or (seen_adu is not None and seen_adu > highest):
+        return False
+    near = data[data >= highest - CODES_BELOW].astype(np.int64) - int(highest) + CODES_BELOW
+    counts = np.bincount(near.ravel(), minlength=CODES_BELOW + 1)
+    return bool(counts[-1] >= PILE_TIMES * counts[:-1].max() + PILE_LEAST)
 
 
 def _add_noise(

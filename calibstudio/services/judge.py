@@ -32,6 +32,7 @@ from calibstudio.imaging.quality import (
     measure_frame,
     measure_set,
 )
+from calibstudio.imaging.quality_frame import CONVERTER_ENDS
 from calibstudio.services.import_frames import read_one
 from calibstudio.services.judge_masters import judge_master
 from calibstudio.services.overscan import only_data, read_treated
@@ -166,6 +167,7 @@ def judge_files(
     results.update(run.all(first, biases, {}))
     levels = {h.path: _bias_level(h, biases, results) for h in others}
     results.update(run.all(second, others, levels))
+    results.update(run.again_with_higher(headers, levels, results))
     order = [f if isinstance(f, Path) else f.path for f in files]
     return {path: results[path] for path in order}
 
@@ -183,6 +185,10 @@ def _read_headers(
         except CalibStudioError as error:
             results[file] = unreadable(error)
     return headers
+
+
+def _converter(header: FrameHeader) -> tuple[object, ...]:
+    return (header.camera, header.serial, header.readout_mode, header.binning)
 
 
 def unreadable(error: CalibStudioError) -> Assessment:
@@ -264,10 +270,36 @@ class _Run:
         ctx.progress(1.0)
         return results
 
-    def one(self, header: FrameHeader, bias_level: float | None) -> Assessment:
+    def again_with_higher(
+        self,
+        headers: Sequence[FrameHeader],
+        bias_levels: Mapping[Path, float | None],
+        results: Mapping[Path, Assessment],
+    ) -> dict[Path, Assessment]:
+        """Judge frames again that ended at a converter's end where others of the camera go on."""
+        highest: dict[tuple[object, ...], float] = {}
+        for header in headers:
+            if not header.is_master:
+                seen = results[header.path].value("maximum") or 0.0
+                key = _converter(header)
+                highest[key] = max(seen, highest.get(key, 0.0))
+        again = {}
+        for header in headers:
+            value = results[header.path].value("maximum")
+            seen = highest.get(_converter(header), 0.0)
+            if header.is_master or value not in CONVERTER_ENDS or seen <= value:
+                continue
+            if header.saturation_adu is None:
+                again[header.path] = self.one(header, bias_levels.get(header.path), seen)
+        return again
+
+    def one(
+        self, header: FrameHeader, bias_level: float | None, seen_adu: float | None = None
+    ) -> Assessment:
         """Judge one file, or remember it."""
         held = self.held.get(header.path)
         context = frame_context(header, bias_level_adu=bias_level, held_temp_c=held)
+        context = replace(context, seen_adu=seen_adu)
         if self.known is not None:
             context = self.known(context)
         if self.cache is not None:

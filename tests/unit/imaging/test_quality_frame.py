@@ -252,6 +252,31 @@ def test_a_converter_at_its_end_is_seen_without_being_told(top):
     assert f"{top} is assumed" in found.metric("saturated").why  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize("top", [1023, 4095, 16383])
+def test_a_largest_value_that_is_a_converters_end_by_chance_is_none(top):
+    """Read noise reaches that code, and a few hot pixels beside it; nothing is piled up there."""
+    noise = np.random.default_rng(top).normal(top - 18, 5.0, (400, 600))
+    data = np.minimum(np.rint(noise), top - 1).astype(np.uint16)
+    data[noise > top - 1.5] = top - 2
+    data[7, 5:10] = top
+
+    found = measure_frame(data, FrameContext(kind="dark"))
+
+    assert found.value("maximum") == top
+    assert found.value("saturated") == 0.0
+    assert "65535 is assumed" in found.metric("saturated").why  # type: ignore[union-attr]
+    assert found.verdict is not Verdict.BAD
+
+
+def test_no_pile_is_believed_where_another_frame_of_the_camera_is_brighter():
+    data = SimpleCamera(17).expose()
+    data[100:140] = 4095
+
+    found = measure_frame(data, FrameContext(kind="flat", seen_adu=4200.0))
+
+    assert "65535 is assumed" in found.metric("saturated").why  # type: ignore[union-attr]
+
+
 def test_full_well_saturates_before_the_converter_when_it_is_smaller():
     small = context("flat", full_well_e=28_000.0, egain_e_per_adu=1.4)
 

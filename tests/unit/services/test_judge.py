@@ -222,3 +222,17 @@ def test_a_header_gives_the_context_of_its_frame(session: Path) -> None:
     assert context.exposure_s == 60.0
     assert context.egain_e_per_adu == 1.4
     assert context.bias_level_adu == 1000.0
+
+
+def test_a_converters_end_is_disproved_by_another_frame_of_the_camera(tmp_path: Path) -> None:
+    cam = camera(5)
+    clipped, brighter = cam.expose(3000), cam.expose(6000)
+    clipped[20:40] = 4095
+    write_fits(tmp_path / "flat0.fits", clipped, **cards("Flat Field", EXPTIME=1.0))
+    write_fits(tmp_path / "flat1.fits", brighter, **cards("Flat Field", EXPTIME=2.0))
+
+    alone = judge_files(JobContext(), [tmp_path / "flat0.fits"])[tmp_path / "flat0.fits"]
+    both = judge_files(JobContext(), sorted(tmp_path.glob("*.fits")))[tmp_path / "flat0.fits"]
+
+    assert alone.value("saturated") > 15  # type: ignore[operator]
+    assert both.value("saturated") == 0.0

@@ -299,6 +299,7 @@ def test_rotator_angles_are_mechanical(
     ("values", "level"),
     [
         ({"SATURATE": 60000}, 60000.0),
+        ({"MAXADU": 4095}, 4095.0),
         ({"DATAMAX": 65535}, 65535.0),
         ({"DATAMAX": 4095.0}, 4095.0),
         ({"DATAMAX": 9.0}, None),
