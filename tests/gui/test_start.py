@@ -114,7 +114,7 @@ def test_a_signal_closes_it_within_five_seconds(
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--rig", "hubble"], r"There is no simulated camera “hubble”"),
+        (["--rig", "hubble"], r"There is no rig called hubble\."),
         (["nowhere"], r"There is no folder nowhere"),
     ],
 )

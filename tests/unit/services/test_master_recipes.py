@@ -172,7 +172,8 @@ def test_exposures_out_of_the_limits_of_a_recipe_are_left_out(
 
     report = build(library, night, replace(Recipe(), select={"dark": chosen}))
 
-    assert [b.record.values["exposure_s"] for b in report.masters] == [400.0]
+    darks = [b.record for b in report.masters if b.record.kind == "dark"]
+    assert [dark.values["exposure_s"] for dark in darks] == [400.0]
     assert "the recipe takes 300\u202fs and longer" in report.skipped[0].reason
 
 
@@ -208,11 +209,11 @@ def test_names_are_of_the_kind_and_never_replace_another_master(
     first = build(library, night, recipe)
     again = build(library, night, recipe)
 
-    names = [b.record.path.relative_to(library.folder).as_posix() for b in first.masters]
-    assert names == [
+    paths = [b.record.path for b in first.masters if b.record.kind != "bpm"]
+    assert [path.relative_to(library.folder).as_posix() for path in paths] == [
         "masters/master_bias.fits",
         "master_frames/master_dark_2.500s_20250601.fits",
         "master_frames/master_dark_2.500s_20250601-2.fits",
     ]
-    assert [b.new for b in again.masters] == [False, False, False]
+    assert not any(b.new for b in again.masters)
     assert [b.record.path for b in again.masters] == [b.record.path for b in first.masters]
