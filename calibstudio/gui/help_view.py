@@ -48,6 +48,7 @@ PAGES = (
     ("commands", "Command line"),
     ("run", "Capture without a screen"),
     ("killed", "Killed at random moments"),
+    ("auto-exposure", "Test frames of a search"),
     ("keys", "Keys"),
     ("licences", "About and licences"),
 )

@@ -7,6 +7,7 @@ given up with the cause and the cure.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 
 from calibstudio.domain.wording import exposure, number, quantity
@@ -206,7 +207,8 @@ class LevelSearch:
         """Return where a straight line through what was measured reaches the target.
 
         One point: through the bias at zero, t' = t (T - B) / (L - B), without a limit on the
-        factor. Two: the line through the two nearest to the target, intercept included.
+        factor. Two: the line through the two nearest to the target, intercept included; for a
+        brightness the line in logarithms, because panels follow a power of their setting.
         """
         goal = self.goal
         usable = [
@@ -220,10 +222,24 @@ class LevelSearch:
             rise = nearest.level_adu - other.level_adu
             run = nearest.value - other.value
             if abs(run) > 0.02 * nearest.value and rise * run > 0:
+                if self.bounds.integer:
+                    return self._on_a_power_law(nearest, other)
                 value = nearest.value + (goal.target_adu - nearest.level_adu) * run / rise
                 if value > 0:
                     return value
         return nearest.value * goal.signal_adu / (nearest.level_adu - goal.bias_adu)
+
+    def _on_a_power_law(self, nearest: Measured, other: Measured) -> float:
+        """Return where a power law through two points reaches the target.
+
+        The exponent is kept from 0.4 to 2.5: two levels close together say little about it.
+        """
+        bias = self.goal.bias_adu
+        signals = (nearest.level_adu - bias) / (other.level_adu - bias)
+        power = math.log(signals) / math.log(nearest.value / other.value)
+        power = min(max(power, 0.4), 2.5)
+        wanted = self.goal.signal_adu / (nearest.level_adu - bias)
+        return float(nearest.value * wanted ** (1.0 / power))
 
     def _inside_bracket(self, value: float) -> float:
         """Keep a proposal between the brightest known too dark and the darkest known too bright."""
@@ -236,8 +252,11 @@ class LevelSearch:
             value = high / 2.0 if low is None else (low * high) ** 0.5
         if self.bounds.integer:
             value = float(round(value))
-            if low is not None and high is not None and high - low > 1:
-                value = min(max(value, low + 1), high - 1)
+            if low is None or high is None or high - low > 1:
+                # The next whole step on the right side, where rounding fell on a step that was
+                # tried; past a bound it is stopped there.
+                value = value if low is None else max(value, low + 1)
+                value = value if high is None else min(value, high - 1)
         return value
 
     def _bracket(self) -> tuple[float | None, float | None]:
