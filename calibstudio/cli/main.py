@@ -30,6 +30,7 @@ COMMANDS = {
     "groups": "which frames of a folder belong together",
     "stack": "combine files as they are into one image",
     "masters": "build, judge and file every master that a folder allows",
+    "plan": "what is missing for my lights, as a capture plan for run",
     "run": "capture and build without a screen, from one file; go on after a stop",
     "qc": "measure and judge frames, sets and masters",
     "library": "list, show, approve and reject masters",

@@ -183,7 +183,7 @@ class RunConfig:
     master_kinds: tuple[str, ...] = tuple(CALIBRATION_KINDS)
     camera: CameraWish = field(default_factory=CameraWish)
     cooling: CoolingWish = field(default_factory=CoolingWish)
-    bias: BiasWish | None = None
+    bias: tuple[BiasWish, ...] = ()
     darks: tuple[DarkWish, ...] = ()
     flats: tuple[FlatWish, ...] = ()
     dark_flats: tuple[DarkFlatWish, ...] = ()

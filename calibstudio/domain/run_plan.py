@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from math import inf
 
 from calibstudio.domain.dark_flat_draft import DarkFlatDraft
 from calibstudio.domain.drafts import BiasDraft, DarkDraft, FlatDraft
@@ -52,9 +53,31 @@ def plan_of(
     UsageError
         The part holds no frames, or asks for something that this camera does not have.
     """
-    maker = _Maker(config, observatory.camera.info)
     wheel, panel = observatory.wheel, observatory.panel
-    filters = () if wheel is None else wheel.filters
+    return plan_for(
+        config,
+        observatory.camera.info,
+        () if wheel is None else wheel.filters,
+        None if panel is None else panel.info,
+        part,
+        cool=cool,
+    )
+
+
+def plan_for(
+    config: RunConfig,
+    info: CameraInfo,
+    filters: Sequence[str] = (),
+    panel: PanelInfo | None = None,
+    part: Part = Part.ALL,
+    *,
+    cool: bool = True,
+) -> PlanOfConfig:
+    """Return the plan of a configuration for a camera that need not be connected.
+
+    As `plan_of`, with the same errors; ``filters`` are those of the wheel.
+    """
+    maker = _Maker(config, info)
     if config.steps:
         wanted = [s for s in config.steps if _is_of(s.kind, part)]
         maker.add(wanted)
@@ -62,7 +85,7 @@ def plan_of(
         if part in (Part.DARKS, Part.ALL):
             maker.darks()
         if part in (Part.FLATS, Part.ALL):
-            maker.flats(filters, None if panel is None else panel.info)
+            maker.flats(filters, panel)
     if not maker.steps:
         raise UsageError(
             f"{config.name} asks for no frames"
@@ -83,6 +106,11 @@ def _is_of(kind: FrameKind, part: Part) -> bool:
     if part is Part.ALL:
         return True
     return (kind in FLAT_PART) is (part is Part.FLATS)
+
+
+def _temperature(step: CaptureStep) -> float:
+    """The set point; infinite where the cooler stays as it is, so that nothing was set before."""
+    return inf if step.settings.set_temp_c is None else step.settings.set_temp_c
 
 
 def _uncooled(step: CaptureStep) -> CaptureStep:
@@ -120,10 +148,13 @@ class _Maker:
 
     def darks(self) -> None:
         """Add bias frames and darks."""
-        if self._config.bias is not None:
-            self._bias(self._config.bias)
+        for bias in self._config.bias:
+            self._bias(bias)
         for wish in self._config.darks:
             self._dark(wish)
+        if len(self._config.bias) > 1:
+            # Each temperature once, the warmest first: going back to one costs a long settling.
+            self.steps.sort(key=lambda step: -_temperature(step))
 
     def _bias(self, wish: BiasWish) -> None:
         seconds = self._info.exposure_min_s

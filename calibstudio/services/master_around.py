@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from math import isfinite
 from pathlib import Path
@@ -98,6 +99,42 @@ def same_sensor(
     ]
     now = [r.sha256 for r in built_now]
     return [c.record for c in ranked(found, values, first=now)]
+
+
+@dataclass(frozen=True, slots=True)
+class Darkness:
+    """What a covered frame of some settings and a temperature has."""
+
+    rate: DarkRate | None
+    """What it gathers in a second; None where the library has no dark with a bias, or another
+    dark, to measure it against."""
+    pedestal_adu: float
+    """Level of a bias, as far as it is known; else 0."""
+
+
+def measured_darkness(
+    values: Values, at: datetime | None, library: Library, recipe: Recipe
+) -> Darkness:
+    """Measure what darks of these settings and this temperature gather in a second.
+
+    Raises
+    ------
+    FileProblemError
+        A master is damaged.
+    """
+    records = _all((), library, [FrameKind.BIAS, *DARK_KINDS])
+    found = _candidates(values, records, recipe)
+    darks = [
+        c
+        for c in ranked(found, values, at=at)
+        if c.record.kind in DARK_KINDS and c.record.unit == "adu" and not c.record.bias_subtracted
+    ]
+    reference = _reference(values, found, darks, at, ())
+    pedestal = _pedestal(values, found, at, ())
+    if not darks:
+        return Darkness(None, pedestal)
+    longest = max(darks, key=lambda c: _time(c.record))
+    return Darkness(_rate(longest.record, reference, {}), pedestal)
 
 
 def subtraction_for(

@@ -9,6 +9,7 @@ from glob import escape
 from pathlib import Path
 from shlex import quote
 
+from calibstudio.domain.dark_flat_sets import HOT_SHARE
 from calibstudio.domain.errors import CalibrationError
 from calibstudio.domain.grouping import Group, Grouping
 from calibstudio.domain.header import HeaderValue
@@ -149,10 +150,6 @@ class DarkRate:
     """In the brightest part of its glow."""
     hot_adu_per_s: float = 0.0
     """In its hot pixels: one pixel of a thousand gathers more."""
-
-
-HOT_SHARE = 0.01
-"""Part of the level that a dark of another exposure may leave in a hot pixel, or take too much."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,7 +121,7 @@ def _own(top: Section, name: str, folder: Path) -> RunConfig:
         masters=True if masters is None else bool(top.flag("masters")),
         camera=camera,
         cooling=_cooling(top.section("cooling")),
-        bias=_bias(top.section("bias"), camera),
+        bias=tuple(_bias(s, camera) for s in top.sections("bias")),
         darks=tuple(_dark(s, camera) for s in top.sections("darks")),
         flats=tuple(_flat(s, camera) for s in top.sections("flats")),
         dark_flats=tuple(_dark_flats(s, camera) for s in top.sections("dark_flats")),
@@ -208,9 +208,7 @@ def _frames(section: Section, usual: int) -> int:
     return usual if found is None else found
 
 
-def _bias(section: Section | None, camera: CameraWish) -> BiasWish | None:
-    if section is None:
-        return None
+def _bias(section: Section, camera: CameraWish) -> BiasWish:
     wish = BiasWish(
         frames=_frames(section, 50),
         exposure_s=section.number("exposure", low=0, high=60, units=SECONDS),

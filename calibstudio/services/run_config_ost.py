@@ -80,7 +80,7 @@ class _Ost:
             master_kinds=kinds,
             camera=camera,
             cooling=cooling,
-            bias=bias,
+            bias=() if bias is None else (bias,),
             darks=(darks,),
             flats=(flats,),
             notes=tuple(self.notes),
