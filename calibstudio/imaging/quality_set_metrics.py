@@ -98,11 +98,13 @@ def _add_pair_noise(judge: Judge, data: SetData, limits: Thresholds) -> None:
     judge.add(name, sigma, note=note)
     if not is_bias:
         return
+    known = data.context.read_noise_e
+    if known:
+        judge.add("read_noise_known", known)
     if not gain:
         judge.missing("read_noise", f"needs {E}/ADU")
         return
     judge.add("read_noise", sigma * gain, note=f"{gain:.4g} {E}/ADU.")
-    known = data.context.read_noise_e
     if known:
         away = 100.0 * abs(sigma * gain / known - 1.0)
         judge.add(
@@ -213,17 +215,20 @@ def _add_dark_current(judge: Judge, data: SetData, time: float | None, gain: flo
             cure="Use darks of the lights' own exposure without a bias.",
             metric="dark_rate_adu",
         )
-    if not gain:
+    if gain:
+        judge.add("dark_current", gain * signal / time, note="From the level above the bias.")
+    else:
         judge.missing("dark_current", f"needs {E}/ADU")
-        return
-    judge.add("dark_current", gain * signal / time, note="From the level above the bias.")
     if len(data.samples) < 2 or len(data.biases) < 2:
         judge.missing("dark_current_variance", "needs 2 dark and 2 bias frames")
         return
     dark_noise, _ = pair_noise(data.stack, step=data.step)
     bias_noise, _ = pair_noise([s.tiles for s in data.biases], step=data.step)
-    current = gain**2 * (dark_noise**2 - bias_noise**2) / time
-    judge.add("dark_current_variance", current, note="Holds for clamped black levels too.")
+    variance = (dark_noise**2 - bias_noise**2) / time
+    judge.add("dark_variance_adu", variance)
+    if gain:
+        note = "Holds for clamped black levels too."
+        judge.add("dark_current_variance", gain**2 * variance, note=note)
 
 
 def _add_hot_pixels(
@@ -246,9 +251,11 @@ def _add_hot_pixels(
         total += middle.size
         excess.append(away[hot])
     judge.add("hot_pixels", 100.0 * count / total, limits.hot_pixels, note=note)
-    if count and time and gain:
-        rate = float(np.median(np.concatenate(excess))) * gain / time
-        judge.add("hot_rate", rate)
+    if count and time:
+        rate = float(np.median(np.concatenate(excess))) / time
+        judge.add("hot_rate_adu", rate)
+        if gain:
+            judge.add("hot_rate", rate * gain)
 
 
 def _add_glow(
@@ -266,8 +273,10 @@ def _add_glow(
     noise = _single_noise(data)
     limit = limits.glow_noise.scaled(noise) if noise > 0 and not data.has_leak else None
     judge.add("glow", glow, limit, note=f"{note} {LIGHT_IN_IT if data.has_leak else ''}".strip())
-    if time and gain:
-        judge.add("glow_rate", glow * gain / time)
+    if time:
+        judge.add("glow_rate_adu", glow / time)
+        if gain:
+            judge.add("glow_rate", glow * gain / time)
 
 
 def add_flat(judge: Judge, data: SetData, limits: Thresholds) -> None:

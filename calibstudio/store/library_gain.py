@@ -64,9 +64,10 @@ def apply_measured_gains(session: Session, of: str | None = None) -> None:
         if gain is None or (new is not None and new.kind not in _DARK and gain.sha256 != of):
             continue
         row = session.get_one(MasterRow, place.id)
-        text = assessment_to_json(
-            in_electrons(row.kind, assessment_from_json(row.assessment_json), gain)
-        )
+        written = key_from_json(row.values_json).get("egain_e_per_adu")
+        by_header = float(written) if isinstance(written, (int, float)) else None
+        before = assessment_from_json(row.assessment_json)
+        text = assessment_to_json(in_electrons(row.kind, before, gain, by_header))
         if text != row.assessment_json:
             row.assessment_json = text
 

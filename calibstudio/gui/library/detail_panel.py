@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
 from calibstudio.domain.kinds import BPM, kind_title
 from calibstudio.domain.master import InputRecord, MasterRecord, ReviewState
+from calibstudio.domain.measured_gain import GAIN_OF_FLAT
 from calibstudio.domain.quality import Finding, Metric, Verdict
 from calibstudio.domain.wording import EN_DASH, number, significant
 from calibstudio.gui.context import GuiContext
@@ -341,12 +342,17 @@ class MasterPanel(QWidget):
             metric = record.assessment.metric(name)
             if metric is not None and metric.value is not None:
                 rows.append((word, _metric_text(metric)))
+        behind = record.assessment.metric(GAIN_OF_FLAT)
+        if behind is not None and behind.value is not None:
+            rows.append(("Gain", f"{_metric_text(behind)} · {behind.why}"))
         used = ", ".join(kind_title(u.kind).lower() for u in record.used)
         out = used or ("the bias" if record.bias_subtracted else "nothing")
         rows += [("Taken out", out), ("Recipe", record.recipe)]
         self.facts.set_rows(rows)
         files = "\n".join(f"{kind_title(u.kind)} {u.file}" for u in record.used)
         self.facts.set_value("Taken out", out, tip=files)
+        if behind is not None and behind.value is not None:
+            self.facts.set_value("Gain", dict(rows)["Gain"], tip=behind.why)
 
     @Slot()
     def _read_plane(self) -> None:

@@ -23,6 +23,7 @@ def make(path: Path, seed: int, kind: str, day: int, **changes: object) -> Path:
     bad = changes.pop("bad", None)
     metrics = [Metric("read_noise_adu", "Read noise", 10.0, "ADU")]
     metrics += [Metric("dark_rate_adu", "Dark signal", 0.5, "ADU/s")]
+    metrics += list(changes.pop("metrics", ()))  # type: ignore[call-overload]
     if gain is not None:
         metrics.append(Metric("egain", "Gain", float(str(gain)), "e-/ADU"))
     findings = (Finding(Verdict.BAD, "x", "X.", metric=str(bad)),) if bad else ()
@@ -72,3 +73,45 @@ def test_a_gain_that_contradicts_the_header_only_is_used(tmp_path: Path) -> None
         (bias,) = [r for r in library.masters() if r.kind == "bias"]
 
     assert bias.assessment.value("read_noise") == pytest.approx(30.0)
+
+
+def test_everything_in_electrons_is_judged_again_by_the_measured_gain(tmp_path: Path) -> None:
+    """The header said 1.0 e-/ADU, the flat measured 2.0: whatever the order of filing."""
+    why = "Within the limit of 0.5\u202f%. Above 5 sigma of one frame and 0.5 e\u207b/s."
+    of_dark = (
+        Metric("dark_variance_adu", "Variance", 0.25, "ADU²/s"),
+        Metric("dark_current_variance", "Dark current", 0.25, "e/s"),
+        Metric("glow_rate_adu", "Glow", 3.0, "ADU/s"),
+        Metric("glow_rate", "Glow", 3.0, "e/s"),
+        Metric("hot_pixels", "Hot pixels", 0.2, "%", Verdict.GOOD, why),
+    )
+    of_bias = (
+        Metric("read_noise_known", "Known read noise", 10.0, "e"),
+        Metric("read_noise_error", "Read noise from the known one", 0.0, "%", Verdict.GOOD),
+    )
+    written = {"egain_e_per_adu": 1.0}
+    files = [
+        make(tmp_path / "dark.fits", 2, "dark", 30, metrics=of_dark, **written),
+        make(tmp_path / "bias.fits", 1, "bias", 10, metrics=of_bias, **written),
+        make(tmp_path / "flat.fits", 3, "flat", 10, egain=2.0),
+        make(tmp_path / "older.fits", 4, "flat", 1, egain=5.0),
+    ]
+    for number, order in enumerate((files, files[::-1])):
+        with Library.open(tmp_path / f"library{number}") as library:
+            for path in order:
+                library.add(path)
+            found = {r.path.name: r.assessment for r in library.masters()}
+
+        dark, bias = found["dark.fits"], found["bias.fits"]
+        assert dark.value("dark_current_variance") == pytest.approx(0.25 * 4)
+        assert dark.value("glow_rate") == pytest.approx(6.0)
+        hot = dark.metric("hot_pixels")
+        assert hot is not None
+        assert hot.why == f"{why} By the measured gain: above 1 e\u207b/s."
+        behind = dark.metric("egain_of_flat")
+        assert behind is not None
+        assert (behind.value, behind.why) == (2.0, "Measured by flat.fits.")
+        assert bias.value("read_noise_error") == pytest.approx(100.0)
+        assert bias.verdict is Verdict.BAD
+        assert bias.worst_finding is not None
+        assert bias.worst_finding.metric == "read_noise_error"
