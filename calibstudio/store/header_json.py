@@ -11,7 +11,7 @@ from typing import Any
 
 from calibstudio.domain.header import FrameHeader
 
-RULES_VERSION = 4
+RULES_VERSION = 5
 """Count this up whenever reading a header gives other values than before."""
 
 _NAMES = tuple(f.name for f in fields(FrameHeader) if f.name != "path")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from functools import lru_cache
 from pathlib import PurePath
 
@@ -57,6 +57,8 @@ _STAMP = re.compile(
 )
 """A date with a time of day. Four digits after ``_`` are a number; six, or any after ``T``, are a
 time."""
+_CLOCK = re.compile(r"(\d\d)[_-](\d\d)[_-](\d\d)(?:[.,]\d+)?(Z|UT)?(?![A-Za-z0-9])", re.I)
+"""A time of day that begins a name, as SharpCap writes it in a folder that holds the date."""
 _COLOURS = frozenset({"red", "green", "blue"})
 """Filters whose names are ordinary words: believed in the place of a filter only."""
 _PARTS = frozenset({"slit", "arm", "lamp", "led", "channel", "camera", "cam", "grism", "grating"})
@@ -114,6 +116,8 @@ class PathWords:
     """A date written in a name; whether it is the night's or the morning's is not known."""
     moment: datetime | None = None
     """A date with a time of day: with zone UTC where the name says so, else without a zone."""
+    clock: time | None = None
+    """A time of day that begins a name without a date; with zone UTC where the name says so."""
     kind_in: str = ""
     """``file name`` or ``folder``: where the kind was found."""
     filter_in: str = ""
@@ -137,6 +141,11 @@ def read_path(path: PurePath) -> PathWords:
     of_folders = _folder_words(path.parent)
     own_kind = of_file.kind is not None
     own_filter = of_file.filter is not None
+    moment = of_file.moment or (None if of_file.day else of_folders.moment)
+    clock = of_file.clock or of_folders.clock
+    if moment is None and of_file.day is None and of_folders.day is not None and clock is not None:
+        # The date of a folder and the time of a name are one moment.
+        moment = datetime.combine(of_folders.day, clock)
     return PathWords(
         kind=of_file.kind if own_kind else of_folders.kind,
         is_master=stem.lower().startswith("master") or (not own_kind and of_folders.is_master),
@@ -147,7 +156,7 @@ def read_path(path: PurePath) -> PathWords:
         binning=of_file.binning or of_folders.binning,
         filter=of_file.filter if own_filter else of_folders.filter,
         day=of_file.day or of_folders.day,
-        moment=of_file.moment or (None if of_file.day else of_folders.moment),
+        moment=moment,
         kind_in="file name" if own_kind else "folder",
         filter_in="file name" if own_filter else "folder",
     )
@@ -175,6 +184,8 @@ def _folder_words(folder: PurePath) -> PathWords:
             filter=merged.filter or words.filter,
             day=merged.day or words.day,
             moment=merged.moment or (None if merged.day else words.moment),
+            # A time above the folder with the date is not the time of that date.
+            clock=merged.clock or (None if merged.day else words.clock),
         )
     return merged
 
@@ -192,6 +203,7 @@ class _Pattern:
     has_binning: bool
     has_day: bool
     has_moment: bool
+    has_clock: bool
 
 
 _DIGITS = re.compile(r"[0-9]+")
@@ -213,6 +225,7 @@ def _name_words(name: str, *, is_folder: bool = False) -> PathWords:
         filter=_filter(name, is_folder) if pattern.has_filter else None,
         day=_day(name) if pattern.has_day else None,
         moment=_moment(name) if pattern.has_moment else None,
+        clock=_clock(name) if pattern.has_clock else None,
     )
 
 
@@ -232,6 +245,7 @@ def _pattern(skeleton: str, is_folder: bool) -> _Pattern:
         _BIN.search(skeleton) is not None,
         "0-0-0" in skeleton,
         _TWO_NUMBERS.search(skeleton) is not None,
+        skeleton.startswith(("0_0_0", "0-0-0")),
     )
 
 
@@ -348,6 +362,16 @@ def _moment(name: str) -> datetime | None:
     except ValueError:
         return None
     return found.replace(tzinfo=UTC) if zone else found
+
+
+def _clock(name: str) -> time | None:
+    match = _CLOCK.match(name)
+    if match is None:
+        return None
+    try:
+        return time(int(match[1]), int(match[2]), int(match[3]), tzinfo=UTC if match[4] else None)
+    except ValueError:
+        return None
 
 
 def _clock_groups(groups: list[str | None]) -> list[str | None]:

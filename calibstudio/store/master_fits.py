@@ -337,6 +337,10 @@ class MasterFile:
         """Return the image of a detector (the first by default), shape (ny, nx), float32."""
         return MasterPixels(self.path, self.planes).image(detector)
 
+    def has_plane(self, which: str) -> bool:
+        """Whether the file has this plane of its first detector."""
+        return plane_name(self.detectors[0], which) in self.planes
+
     def plane(self, which: str, detector: str | None = None) -> NDArray[Any] | None:
         """Return ``UNC``, ``CNT`` or ``BPM`` of a detector; None when the file has none."""
         return MasterPixels(self.path, self.planes).plane(which, detector)

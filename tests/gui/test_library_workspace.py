@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,14 +12,17 @@ from PySide6.QtWidgets import QLabel
 
 from calibstudio.domain.defects import Defect, DefectList
 from calibstudio.domain.master import ReviewState
-from calibstudio.domain.quality import Verdict
+from calibstudio.domain.measured_gain import GAIN_OF_FLAT
+from calibstudio.domain.quality import Assessment, Metric, Verdict
+from calibstudio.gui.library.detail_panel import INPUT_COLUMNS
 from calibstudio.gui.library.export import export_map
 from calibstudio.gui.library.workspace import LibraryWorkspace
 from calibstudio.gui.widgets.buttons import Button
 from calibstudio.gui.widgets.toast import ToastHost
 from calibstudio.store.defect_fits import Mask, write_defects
 from calibstudio.store.master_cards import Combined
-from tests.helpers.masters import make_content, make_master_file
+from calibstudio.store.master_fits import write_master
+from tests.helpers.masters import make_content, make_detector, make_inputs, make_master_file
 
 
 @pytest.fixture
@@ -79,6 +83,35 @@ def test_planes_can_be_looked_at(qtbot, workspace, filled):
     workspace.detail._read_plane()
 
     qtbot.waitUntil(lambda: workspace.detail.picture.pyramid is not first, timeout=10000)
+
+
+def test_what_was_rejected_of_each_frame_and_at_each_pixel_is_shown(
+    qtbot, workspace, context, tmp_path
+):
+    low, high = np.zeros((6, 8), np.uint16), np.full((6, 8), 2, np.uint16)
+    low[3, 4] = 7
+    first, *others = make_inputs()
+    inputs = (replace(first, rejected_low=7, rejected_high=96, weight=1.25), *others)
+    gain = Metric(GAIN_OF_FLAT, "Gain of the flat", 1.25, "e/ADU", why="Measured by flat.fits.")
+    content = make_content(inputs=inputs, assessment=Assessment((gain,)))
+    write_master(tmp_path / "m.fits", content, [make_detector(rejected=(low, high))])
+    context.open_library().add(tmp_path / "m.fits")
+    read(qtbot, workspace)
+    detail = workspace.detail
+    qtbot.waitUntil(lambda: "REJ_LOW" in dict(detail._offered), timeout=10000)
+
+    row = detail._models["inputs"].records[0]
+    assert (row.rejected_low, row.rejected_high, row.weight) == (7, 96, 1.25)
+    assert {"Low", "High", "Weight"} <= {c.title for c in INPUT_COLUMNS}
+    shown = [w.accessibleName() for w in detail.facts.findChildren(QLabel)]
+    assert any(w.startswith("Gain: 1.25") and w.endswith("Measured by flat.fits.") for w in shown)
+
+    detail.planes.set_value("REJ_LOW")
+    detail._read_plane()
+    qtbot.waitUntil(
+        lambda: detail.picture.pyramid is not None and detail.picture.pyramid.full.max() == 7,
+        timeout=10000,
+    )
 
 
 def test_ticking_a_facet_restricts_the_table(qtbot, workspace, filled):

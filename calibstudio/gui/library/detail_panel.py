@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
+from calibstudio.domain.detectors import REJECTED_PLANES
 from calibstudio.domain.kinds import BPM, kind_title
 from calibstudio.domain.master import InputRecord, MasterRecord, ReviewState
 from calibstudio.domain.measured_gain import GAIN_OF_FLAT
@@ -40,6 +41,9 @@ from calibstudio.imaging.display_numbers import (
 LEAST_FOR_BOTH = 440
 """Width of the picture at which its words and the choice of the plane fit side by side."""
 PLANES = (("", "Master"), ("UNC", "UNC"), ("CNT", "CNT"))
+REJECTED = dict(zip(REJECTED_PLANES, ("Low", "High"), strict=True))
+"""Maps of the values rejected at each pixel, where a master has them."""
+_COUNTS = ("CNT", *REJECTED_PLANES)
 TABS = (
     ("histogram", "Histogram"),
     ("metrics", "Metrics"),
@@ -106,6 +110,12 @@ class _Papers:
     cards: tuple[CardRow, ...]
     inputs: tuple[InputRecord, ...]
     history: tuple[tuple[str, str, str], ...]
+    maps: tuple[str, ...] = ()
+    """Of `REJECTED_PLANES`, those that the file has."""
+
+
+def _whole(value: int | None) -> str:
+    return "" if value is None else number(value)
 
 
 HEADER_COLUMNS: tuple[Column[CardRow], ...] = (
@@ -135,6 +145,15 @@ INPUT_COLUMNS: tuple[Column[InputRecord], ...] = (
         lambda v: "" if v is None else number(100 * v, 3),
         align="right",
         width=100,
+    ),
+    Column("Low", lambda i: i.rejected_low, _whole, align="right", width=84),
+    Column("High", lambda i: i.rejected_high, _whole, align="right", width=84),
+    Column(
+        "Weight",
+        lambda i: i.weight,
+        lambda v: "" if v is None else number(v, 3),
+        align="right",
+        width=72,
     ),
     Column("Used", lambda i: "yes" if i.used else "no", width=64),
     Column("Reason", lambda i: i.reason, tooltip=lambda i: i.reason, width=220),
@@ -191,6 +210,7 @@ class MasterPanel(QWidget):
         self._tag = VerdictTag(theme)
         self.picture = PictureView(theme)
         self.chips = PictureChips(theme, self.picture)
+        self._offered: tuple[tuple[str, str], ...] = PLANES
         self.planes = SegmentedControl(theme, PLANES, name="Plane")
         self.card = VerdictCard(theme)
         self.tabs = SegmentedControl(theme, TABS, name="What is shown of the master")
@@ -372,7 +392,7 @@ class MasterPanel(QWidget):
             bayer = record.values.get("bayer") or record.key.get("bayer")
             pattern = bayer if isinstance(bayer, str) and not plane else None
             # Means of whole numbers are multiples of a quantum, which bins must not beat with.
-            quantum = 1.0 if plane == "CNT" else mean_quantum(data, record.n_combined)
+            quantum = 1.0 if plane in _COUNTS else mean_quantum(data, record.n_combined)
             counted = {
                 colour: replace(histogram, quantum=quantum)
                 for colour, histogram in _histograms(data, pattern).items()
@@ -410,7 +430,7 @@ class MasterPanel(QWidget):
 
     def _unit(self, plane: str) -> str:
         record = self._record
-        if plane == "CNT" or record is None:
+        if plane in _COUNTS or record is None:
             return ""
         return {"adu": "ADU", "adu/s": "ADU/s"}.get(record.unit.lower(), record.unit)
 
@@ -437,7 +457,9 @@ class MasterPanel(QWidget):
                 (f"{d.at:%Y-%m-%d %H:%M}", str(d.what), d.reason)
                 for d in library.history(record.sha256)
             )
-            return _Papers(record.sha256, cards, library.inputs(record.sha256), history)
+            master = library.open_master(record.sha256)
+            maps = tuple(m for m in REJECTED_PLANES if master.has_plane(m))
+            return _Papers(record.sha256, cards, master.inputs, history, maps)
 
         self._paper_reader.ask(work)
 
@@ -448,10 +470,18 @@ class MasterPanel(QWidget):
         self._models["header"].set_records(papers.cards)
         self._models["inputs"].set_records(papers.inputs)
         self._models["history"].set_records(papers.history)
+        self._offer_planes(papers.maps)
 
     @Slot(object)
     def _on_tab(self, tab: object) -> None:
         self._pages.setCurrentIndex([name for name, _ in TABS].index(str(tab)))
+
+    def _offer_planes(self, maps: tuple[str, ...]) -> None:
+        offered = (*PLANES, *((name, REJECTED[name]) for name in maps))
+        if offered != self._offered:
+            self._offered = offered
+            self.planes.set_options(offered, self.planes.value)
+            self._place_planes()
 
     def _place_planes(self) -> None:
         size, picture = self.planes.sizeHint(), self.picture
@@ -483,6 +513,8 @@ def _is_gone(record: MasterRecord) -> bool:
 def _axis(record: MasterRecord, plane: str, unit: str) -> str:
     if plane == "CNT":
         return "Values kept"
+    if plane in REJECTED:
+        return f"Values rejected {REJECTED[plane].lower()}"
     if plane == "UNC":
         return f"Uncertainty [{unit}]" if unit else "Uncertainty"
     return f"Level [{unit}]" if unit else f"{kind_title(record.kind)} value"

@@ -175,3 +175,25 @@ def test_without_any_site_this_computer_decides_and_says_so(tmp_path: Path) -> N
 
     assert header.night is not None
     assert header.origin["night"] == "DATE-OBS card, this computer's time zone"
+
+
+@pytest.mark.parametrize(
+    ("name", "night"),
+    [
+        ("2025-06-01/dark/23_14_05_0001.fits", date(2025, 6, 1)),
+        ("2025-06-01/dark/23_14_05/dark_0001.fits", date(2025, 6, 1)),
+        ("2025-06-02/dark/01_20_05.fits", date(2025, 6, 1)),
+        ("2025-06-02/dark/01_20_05Z.fits", date(2025, 6, 1)),
+        ("2025-06-02/dark/99_20_05.fits", date(2025, 6, 2)),
+        ("2025-06-02/dark/dark_01_20_05.fits", date(2025, 6, 2)),
+        ("01_20_05/2025-06-02/dark/dark.fits", date(2025, 6, 2)),
+    ],
+)
+def test_the_date_of_a_folder_and_the_time_of_a_name_are_one_moment(
+    tmp_path: Path, name: str, night: date
+) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(parents=True)
+    write_frame(path, [card("INSTRUME", "Cam")])
+
+    assert read_header(path, site=BERLIN).night == night
