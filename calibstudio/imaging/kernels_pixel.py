@@ -97,15 +97,25 @@ def settle_pixel(
     job: int, pixel: int, values: int, n: int, first: int, end: int, held: int, place: int
 ) -> None:
     """Write the results of a pixel of whose n values those from first to end are kept."""
-    parameters = get_i64(job + _J_PARAMETERS)
+    value = 0.0
+    square = 0.0
+    if end > first:
+        value, square = _combined(job, values, first, end, n, place)
+    write_pixel(job, pixel, n, first, end, held, value, square)
+
+
+@inlined
+def write_pixel(
+    job: int, pixel: int, n: int, first: int, end: int, held: int, value: float, square: float
+) -> None:
+    """Write value (without the base of codes), UNC from its square, and counts of one pixel."""
     image = get_i64(job + _J_IMAGE) + 4 * pixel
     unc = get_i64(job + _J_UNC) + 4 * pixel
-    cnt = get_i64(job + _J_CNT) + 2 * pixel
     if held != 0:
         counter = get_i64(job + _J_REJECTED) + 16 * get_i64(job + _J_FRAMES)
         put_i64(counter, get_i64(counter) + 1)
     kept = end - first
-    put_u16(cnt, kept)
+    put_u16(get_i64(job + _J_CNT) + 2 * pixel, kept)
     if get_i64(job + _J_MAP_LOW) != 0:
         put_u16(get_i64(job + _J_MAP_LOW) + 2 * pixel, first)
         put_u16(get_i64(job + _J_MAP_HIGH) + 2 * pixel, n - end)
@@ -113,8 +123,7 @@ def settle_pixel(
         put_f32(image, math.nan)
         put_f32(unc, math.nan)
         return
-    value, square = _combined(job, values, first, end, n, place)
-    put_f32(image, value + get_f64(parameters + _P_BASE))
+    put_f32(image, value + get_f64(get_i64(job + _J_PARAMETERS) + _P_BASE))
     put_f32(unc, square_root(square) if kept > 1 else math.nan)
 
 

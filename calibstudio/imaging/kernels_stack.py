@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from calibstudio.imaging.kernels_blame import blame_f32, blame_u16
 from calibstudio.imaging.kernels_columns import (
     is_spread,
     keeps,
@@ -30,6 +31,8 @@ from calibstudio.imaging.kernels_layout import (
     ROW_F32,
     ROW_U16,
     RUN,
+    WORK_PAD,
+    WORK_PER_FRAME,
     Job,
     Parameter,
     Raw,
@@ -37,6 +40,7 @@ from calibstudio.imaging.kernels_layout import (
 )
 from calibstudio.imaging.kernels_lines import lines_u16, take_line
 from calibstudio.imaging.kernels_pixel import finish_pixel, settle_pixel
+from calibstudio.imaging.kernels_trim import TRIMMING, trimmed_u16
 from calibstudio.imaging.kernels_vectors import (
     F32,
     LANES,
@@ -75,7 +79,6 @@ from calibstudio.imaging.kernels_vectors import (
     mul_i32,
     ones_where,
     put_f64,
-    put_i64,
     same_i32,
     sorting_network,
     splat_f64,
@@ -83,6 +86,7 @@ from calibstudio.imaging.kernels_vectors import (
     splat_u16,
     square_root,
     store_f32,
+    store_f64,
     store_i32,
     store_u16,
     sub_f64,
@@ -179,6 +183,7 @@ def stack_u16(job: int) -> int:
     block = get_i64(job + _J_BLOCK)
     is_sorted = get_i64(job + _J_SORTED)
     rule = int(get_f64(get_i64(job + _J_PARAMETERS) + _P_RULE))
+    trims = n > 1 and rule in TRIMMING
     for start in range(0, pixels, BLOCK):
         if get_i64(stop) != 0:
             return start
@@ -195,25 +200,25 @@ def stack_u16(job: int) -> int:
             if left > 0:
                 place = block + 2 * column
                 lanes = (1 << min(left, LANES)) - 1
-                look = lanes & _column_u16(job, n, start + column, place)
+                look, rough = _column_u16(job, n, start + column, place)
+                look &= lanes
                 if rule == _LINEAR_FIT and n >= 5:
                     look |= _lines_u16(job, n, start + column, place, lanes & ~look)
                 while look != 0:
                     lane = lowest_bit(look)
                     look &= look - 1
-                    _closer_u16(job, n, start + column + lane, place + 2 * lane)
+                    if trims and (rough >> lane) & 1 == 0:
+                        _ends_u16(job, n, start + column + lane, place + 2 * lane, lane)
+                    else:
+                        _closer_u16(job, n, start + column + lane, place + 2 * lane)
     return pixels
 
 
 @inlined
 def _load_u16(job: int, n: int, start: int, block: int) -> None:
-    """Copy a block of every frame, as codes that sort as unsigned numbers of this machine.
-
-    Twice: once to be sorted, once to tell later whose value was rejected.
-    """
+    """Copy a block of every frame, as codes that sort as unsigned numbers of this machine."""
     stride = get_i64(job + _J_STRIDE)
     source = get_i64(job + _J_RAW) + 2 * start
-    unsorted = get_i64(job + _J_UNSORTED)
     flip = splat_u16(get_i64(job + _J_XOR))
     swap = get_i64(job + _J_SWAP) != 0
     for i in range(n):
@@ -221,14 +226,16 @@ def _load_u16(job: int, n: int, start: int, block: int) -> None:
             codes = load_u16(source + i * stride + column)
             if swap:
                 codes = swap_u16(codes)
-            codes = xor_u16(codes, flip)
-            store_u16(block + i * ROW_U16 + column, codes)
-            store_u16(unsorted + i * ROW_U16 + column, codes)
+            store_u16(block + i * ROW_U16 + column, xor_u16(codes, flip))
 
 
 @inlined
-def _column_u16(job: int, n: int, pixel: int, column: int) -> int:
-    """Sixteen pixels as if nothing were rejected; returns a bit for each that needs a look."""
+def _column_u16(job: int, n: int, pixel: int, column: int) -> tuple[int, int]:
+    """Sixteen pixels as if nothing were rejected.
+
+    Returns a bit for each that needs a look, and a bit for each whose sums are not exact. The
+    sums about the middle row stay in memory, see `_sums`.
+    """
     parameters = get_i64(job + _J_PARAMETERS)
     rule = int(get_f64(parameters + _P_RULE))
     # The middle is the reference, so that squares stay small; without sorting any value serves.
@@ -263,7 +270,11 @@ def _column_u16(job: int, n: int, pixel: int, column: int) -> int:
     # Beyond this the 32-bit sums would not be exact: n d^2 < 2^31, and d in 16 bits.
     widest = splat_f64(min(32767.0, float(int(square_root(2147483647.0 / n)))))
     good = both(at_most(sub_f64(top, ref), widest), at_most(sub_f64(ref, bottom), widest))
+    rough = bits_where_not(good)
     good = both(good, is_spread(parameters, spread))
+    if rule in TRIMMING:
+        store_f64(_sums(job, n), s1)
+        store_f64(_sums(job, n) + 8 * LANES, s2)
     if rule == _WINSORIZED:
         needed = needed_sigma(parameters, below, above)
         limit = least_sigma(needed, spread)
@@ -281,8 +292,21 @@ def _column_u16(job: int, n: int, pixel: int, column: int) -> int:
         value = add_f64(ref, div_f64(s1, splat_f64(float(n))))
     value = add_f64(value, splat_f64(get_f64(parameters + _P_BASE)))
     store_column(job, n, pixel, value, spread)
-    look: int = bits_where_not(good)
-    return look
+    return bits_where_not(good), rough
+
+
+@inlined
+def _sums(job: int, n: int) -> int:
+    """Address of the sums of sixteen pixels and, behind, of their sums of squares."""
+    address: int = get_i64(job + _J_WORK) + 8 * (WORK_PER_FRAME * n + WORK_PAD)
+    return address
+
+
+@inlined
+def _ends_u16(job: int, n: int, pixel: int, place: int, lane: int) -> None:
+    """Decide one pixel by a rule that trims the ends."""
+    sums = _sums(job, n) + 8 * lane
+    trimmed_u16(job, n, pixel, place, get_f64(sums), get_f64(sums + 8 * LANES))
 
 
 @inlined
@@ -297,8 +321,7 @@ def _lines_u16(job: int, n: int, pixel: int, place: int, lanes: int) -> int:
         middle = float(get_u16(place + 2 * lane + ((n - 1) // 2) * ROW_U16))
         first, end = take_line(job, n, lane, middle, values)
         settle_pixel(job, pixel + lane, values, n, first, end, (held >> lane) & 1, 0)
-        place_in_block = place + 2 * lane - get_i64(job + _J_BLOCK)
-        _blame(job, n, n, first, n - end, place_in_block, True)
+        blame_u16(job, n, first, n - end, pixel + lane)
     return failed
 
 
@@ -312,42 +335,7 @@ def _closer_u16(job: int, n: int, pixel: int, place: int) -> None:
         _sort_values(values, n)
     low, high = finish_pixel(job, pixel, values, n, 0)
     if low + high != 0:
-        _blame(job, n, n, low, high, place - get_i64(job + _J_BLOCK), True)
-
-
-@inlined
-def _blame(job: int, frames: int, n: int, low: int, high: int, place: int, narrow: bool) -> None:
-    """Count each rejected value for the frame that it came from.
-
-    Of frames with equal values the first one not yet counted gives it up.
-    """
-    values = get_i64(job + _J_WORK)
-    unsorted = get_i64(job + _J_UNSORTED) + place
-    rejected = get_i64(job + _J_REJECTED)
-    for which in range(low + high):
-        is_low = which < low
-        i = which if is_low else n - high + which - low
-        start = 0 if is_low else n - high
-        wanted = get_f64(values + 8 * i)
-        skip = 0
-        while i > start and get_f64(values + 8 * (i - 1)) == wanted:
-            skip += 1
-            i -= 1
-        for frame in range(frames):
-            if narrow:
-                value = float(get_u16(unsorted + frame * ROW_U16))
-            else:
-                value = get_f32(unsorted + frame * ROW_F32)
-            if value == wanted:
-                if skip == 0:
-                    _count(rejected + 16 * frame + (0 if is_low else 8))
-                    break
-                skip -= 1
-
-
-@inlined
-def _count(address: int) -> None:
-    put_i64(address, get_i64(address) + 1)
+        blame_u16(job, n, low, high, pixel)
 
 
 @inlined
@@ -500,4 +488,4 @@ def _closer_f32(job: int, n: int, pixel: int, lane: int) -> None:
         put_f64(values + 8 * i, get_f32(block + i * ROW_F32))
     low, high = finish_pixel(job, pixel, values, valid, 4 * lane)
     if low + high != 0:
-        _blame(job, n, valid, low, high, 4 * lane, False)
+        blame_f32(job, valid, low, high, 4 * lane)
