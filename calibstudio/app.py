@@ -20,7 +20,8 @@ from PySide6.QtWidgets import QApplication
 from calibstudio import __version__
 from calibstudio.domain.equipment import Observatory
 from calibstudio.domain.errors import CalibStudioError
-from calibstudio.domain.jobs import JobContext
+from calibstudio.domain.jobs import CancelToken, JobContext
+from calibstudio.domain.rig import Listed, Role, outcomes_of
 from calibstudio.gui.capture.cut_off import CutOffOffer
 from calibstudio.gui.context import GuiContext, RigChoice
 from calibstudio.gui.equipment_state import EquipmentState
@@ -29,6 +30,7 @@ from calibstudio.gui.icons import icon
 from calibstudio.gui.jobs.runner import JobRunner
 from calibstudio.gui.main_window import MainWindow
 from calibstudio.gui.problems import ProblemReporter, catch_everything
+from calibstudio.gui.rigs.connection import Doors, RigConnection
 from calibstudio.gui.settings_state import SettingsState
 from calibstudio.gui.theme import ThemeState
 from calibstudio.gui.toasts import Toasts
@@ -67,6 +69,7 @@ class App:
         library: LibraryOpener,
         complaints: tuple[str, ...],
         folder: Path | None,
+        later: str = "",
     ) -> None:
         self.qt = qt
         self.context = context
@@ -74,6 +77,7 @@ class App:
         self._library = library
         self._complaints = complaints
         self._folder = folder
+        self._later = later
         self._undo_hooks: Callable[[], None] | None = None
         self._garbage = GuiGarbage()
         self._cut_off = CutOffOffer(context, window)
@@ -139,6 +143,8 @@ class App:
             context.toasts.say(complaint, "warn")
         if self._folder is not None:
             self._open_folder(self._folder)
+        if self._later:
+            context.connection.connect_rig(self._later)
 
     def _open_folder(self, folder: Path) -> None:
         """Look at the folder that the command line named."""
@@ -221,26 +227,37 @@ def build(
     qt.setWindowIcon(icon("calibrate", theme.tokens, "accent"))
     saved = _saved_rigs(options)
     opened = open_rig or _opening(saved)
-    observatory = _first_rig(opened, options.rig, settings)
+    observatory, later = _first_rig(opened, options.rig, settings)
     state = SettingsState(settings, store.write)
     library = LibraryOpener(lambda: _library_now(options, settings, state.current))
+    equipment, problems, toasts = EquipmentState(observatory), ProblemReporter(), Toasts()
+    camera_jobs = JobRunner(max_threads=1)
+    background = JobRunner(max_threads=settings.worker_threads)
     context = GuiContext(
         theme=theme,
         settings=state,
-        camera_jobs=JobRunner(max_threads=1),
-        background=JobRunner(max_threads=settings.worker_threads),
-        equipment=EquipmentState(observatory),
-        problems=ProblemReporter(),
-        toasts=Toasts(),
+        camera_jobs=camera_jobs,
+        background=background,
+        equipment=equipment,
+        problems=problems,
+        toasts=toasts,
         open_library=library,
         data_folder=options.data_folder or data_folder(),
+        connection=RigConnection(
+            doors_of(saved) if open_rig is None else doors_of(saved, open_rig),
+            jobs=camera_jobs,
+            background=background,
+            equipment=equipment,
+            settings=state,
+            problems=problems,
+            toasts=toasts,
+            rigs=saved,
+        ),
         rigs=simulated_rigs(),
-        open_rig=opened,
-        saved_rigs=saved,
     )
     window = MainWindow(context)
     complaints = (*found.complaints, *_missing(observatory))
-    return App(qt, context, window, library, complaints, options.folder)
+    return App(qt, context, window, library, complaints, options.folder, later)
 
 
 def _saved_rigs(options: Options) -> Rigs:
@@ -254,6 +271,27 @@ def _opening(saved: Rigs) -> Callable[[str], Observatory]:
     from calibstudio.devices.rigs import open_rig
 
     return lambda name: open_rig(name, known=saved)
+
+
+def doors_of(saved: Rigs, opened: Callable[[str], Observatory] | None = None) -> Doors:
+    """Return the ways to equipment, which load the drivers when they are first used."""
+
+    def open_rig(name: str, token: CancelToken) -> Observatory:
+        from calibstudio.devices.rigs import open_rig
+
+        return open_rig(name, known=saved, cancel=token) if opened is None else opened(name)
+
+    def open_again(observatory: Observatory, role: Role, token: CancelToken) -> Observatory:
+        from calibstudio.devices.rig_opening import open_again
+
+        return open_again(observatory, role, cancel=token)
+
+    def look(address: str, token: CancelToken) -> tuple[Listed, ...]:
+        from calibstudio.devices.discovery import discover
+
+        return discover(address, token).devices
+
+    return Doors(open_rig, open_again, look)
 
 
 def _library_now(options: Options, at_start: Settings, now: Settings) -> str:
@@ -277,26 +315,27 @@ def _application() -> QApplication:
 
 def _first_rig(
     opened: Callable[[str], Observatory], wanted: str, settings: Settings
-) -> Observatory:
-    """Open what was asked for; a rig of the settings that is gone does not stop the start."""
+) -> tuple[Observatory, str]:
+    """Open what was asked for, or the simulated camera of the settings.
+
+    Returns
+    -------
+    observatory, later
+        Equipment that the window begins with, and the name of the rig that is connected once it
+        is up: a server that is switched off must not keep it from opening.
+    """
     if wanted:
-        return opened(wanted)
-    try:
-        return opened(settings.rig)
-    except CalibStudioError as error:
-        log.warning("the rig of the settings cannot be opened: %s", error)
-        return opened("")
+        return opened(wanted), ""
+    from calibstudio.devices.simulator.observatory import PRESETS
+
+    if settings.rig in ("", *PRESETS):
+        return opened(settings.rig), ""
+    return opened(""), settings.rig
 
 
 def _missing(observatory: Observatory) -> tuple[str, ...]:
     """Return a sentence for each device of a rig that could not be connected."""
-    if observatory.is_simulated:
-        return ()
-    from calibstudio.devices.opened import OpenedObservatory
-
-    if not isinstance(observatory, OpenedObservatory):
-        return ()
-    return tuple(str(outcome.error) for outcome in observatory.missing)
+    return tuple(str(o.error) for o in outcomes_of(observatory) if o.error is not None)
 
 
 def simulated_rigs() -> tuple[RigChoice, ...]:

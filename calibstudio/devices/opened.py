@@ -16,20 +16,10 @@ from typing import Any
 from calibstudio.domain.equipment import Observatory
 from calibstudio.domain.errors import CalibStudioError, DeviceError, DeviceUnreachableError
 from calibstudio.domain.jobs import CancelToken
-from calibstudio.domain.rig import DeviceRef, Rig
+from calibstudio.domain.rig import DeviceOutcome, Rig
 
 log = logging.getLogger(__name__)
 _LOOK_S = 0.1
-
-
-@dataclass(frozen=True, slots=True)
-class DeviceOutcome:
-    """What became of one device. ``error`` None: connected."""
-
-    title: str
-    error: CalibStudioError | None = None
-    ref: DeviceRef | None = None
-    """Which device of a rig; None: opened by an address."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,14 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Protocol
 
 from calibstudio.devices.clock import SystemClock
 from calibstudio.devices.discovery import FINDERS, Finder, FoundDevice, discover
 from calibstudio.devices.joined_panel import one_panel
-from calibstudio.devices.opened import Connecting, DeviceOutcome, OpenedObservatory, connect_all
+from calibstudio.devices.opened import Connecting, OpenedObservatory, connect_all
 from calibstudio.domain.equipment import Observatory, Optics, Site
 from calibstudio.domain.errors import (
     CalibStudioError,
@@ -24,20 +24,19 @@ from calibstudio.domain.errors import (
     UsageError,
 )
 from calibstudio.domain.jobs import CancelToken
-from calibstudio.domain.rig import DeviceRef, Rig, Role, find_again
+from calibstudio.domain.rig import (
+    DeviceOutcome,
+    DeviceRef,
+    NoCameraError,
+    Rig,
+    Role,
+    find_again,
+)
 
 log = logging.getLogger(__name__)
 
 CONNECT_LIMIT_S = 60.0
 """A device that takes longer to connect is reported as missing."""
-
-
-class NoCameraError(DeviceError):
-    """The camera of a rig could not be connected. ``outcomes`` says it of each device."""
-
-    def __init__(self, error: CalibStudioError, outcomes: tuple[DeviceOutcome, ...]) -> None:
-        super().__init__(str(error), hint=error.hint)
-        self.outcomes = outcomes
 
 
 class Opener(Protocol):
@@ -275,15 +274,47 @@ def open_devices(
     """
     if rig.camera is None:
         raise UsageError(f"The rig {rig.name} has no camera.", hint="Choose one in its settings.")
-    token = cancel or CancelToken()
-    located = locate(rig.devices, token, finders)
+    connected = _connected(rig, rig.devices, cancel or CancelToken(), finders)
+    devices = connected.devices
+    if not any(ref.role is Role.CAMERA for ref in devices):
+        for device in devices.values():
+            device.close()
+        connected.release()
+        failed = next(
+            o for o in connected.outcomes if o.ref is not None and o.ref.role is Role.CAMERA
+        )
+        raise NoCameraError(
+            failed.error or DeviceError(f"{failed.title} is missing."), connected.outcomes
+        )
+    return _assembled(connected)
+
+
+@dataclass(frozen=True, slots=True)
+class _Connected:
+    """What was connected of a rig."""
+
+    rig: Rig
+    """With the places where the devices are now."""
+    devices: Mapping[DeviceRef, Any]
+    outcomes: tuple[DeviceOutcome, ...]
+    release: Callable[[], None]
+
+
+def _connected(
+    rig: Rig,
+    refs: tuple[DeviceRef, ...],
+    token: CancelToken,
+    finders: Mapping[str, Finder] | None,
+) -> _Connected:
+    """Find these devices of a rig and connect them at the same time."""
+    located = locate(refs, token, finders)
     jobs, openers = _jobs(located, rig.site)
     connect_all(list(jobs.values()), token, CONNECT_LIMIT_S)
     for place in located:
         if place.now is not None:
             rig = rig.moved(place.ref, place.now)
     outcomes = tuple(
-        DeviceOutcome(p.ref.title, p.error, p.ref)
+        DeviceOutcome(p.ref.title, p.error, p.ref, found=False)
         if p.now is None
         else DeviceOutcome(p.now.title, jobs[p.now].error, p.now)
         for p in located
@@ -294,13 +325,7 @@ def open_devices(
             opener.close()
 
     devices = {ref: job.device for ref, job in jobs.items() if job.device is not None}
-    if not any(ref.role is Role.CAMERA for ref in devices):
-        for device in devices.values():
-            device.close()
-        release()
-        failed = next(o for o in outcomes if o.ref is not None and o.ref.role is Role.CAMERA)
-        raise NoCameraError(failed.error or DeviceError(f"{failed.title} is missing."), outcomes)
-    return _assembled(rig, devices, outcomes, release)
+    return _Connected(rig, devices, outcomes, release)
 
 
 def _jobs(
@@ -322,12 +347,9 @@ def _job(opener: Opener, ref: DeviceRef, site: Site | None) -> Connecting:
     )
 
 
-def _assembled(
-    rig: Rig,
-    devices: Mapping[DeviceRef, Any],
-    outcomes: tuple[DeviceOutcome, ...],
-    release: Callable[[], None],
-) -> OpenedObservatory:
+def _assembled(connected: _Connected) -> OpenedObservatory:
+    rig, devices = connected.rig, connected.devices
+
     def of(role: Role) -> list[Any]:
         return [device for ref, device in devices.items() if ref.role is role]
 
@@ -348,12 +370,60 @@ def _assembled(
         wheel=wheel,
         panel=one_panel(of(Role.PANEL)),
         mount=mount,
-        outcomes=outcomes,
-        release=release,
+        outcomes=connected.outcomes,
+        release=connected.release,
         rig=rig,
     )
 
 
-def outcomes_of(observatory: Observatory) -> tuple[DeviceOutcome, ...]:
-    """Return what became of each device; nothing for simulated ones."""
-    return observatory.outcomes if isinstance(observatory, OpenedObservatory) else ()
+def open_again(
+    observatory: Observatory,
+    role: Role,
+    *,
+    cancel: CancelToken | None = None,
+    finders: Mapping[str, Finder] | None = None,
+) -> OpenedObservatory:
+    """Find and connect the wheel, panels or mount of a rig again; the camera is left as it is.
+
+    Returns
+    -------
+    OpenedObservatory
+        To be used in the place of the one given, which must not be closed: they share devices.
+
+    Raises
+    ------
+    UsageError
+        It was not opened from a rig, or its camera was asked for.
+    Cancelled
+        What was asked for is not connected then.
+    """
+    if not isinstance(observatory, OpenedObservatory) or observatory.rig is None:
+        raise UsageError("This equipment is no rig.", hint="Connect it again as a whole.")
+    if role is Role.CAMERA:
+        raise UsageError("A camera is not connected alone.", hint="Connect the rig again.")
+    rig, token = observatory.rig, cancel or CancelToken()
+    before = {
+        Role.WHEEL: observatory.wheel,
+        Role.PANEL: observatory.panel,
+        Role.MOUNT: observatory.mount,
+    }[role]
+    close = getattr(before, "close", None)
+    if close is not None:
+        close()
+    connected = _connected(rig, rig.of_role(role), token, finders)
+    devices = [device for device in connected.devices.values() if device is not None]
+    others = tuple(o for o in observatory.outcomes if o.ref is None or o.ref.role is not role)
+    former, again = observatory.release, connected.release
+
+    def release() -> None:
+        again()
+        if former is not None:
+            former()
+
+    made = replace(
+        observatory, rig=connected.rig, outcomes=(*others, *connected.outcomes), release=release
+    )
+    if role is Role.PANEL:
+        return replace(made, panel=one_panel(devices))
+    device = next(iter(devices), None)
+    return replace(made, wheel=device) if role is Role.WHEEL else replace(made, mount=device)

@@ -8,7 +8,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Protocol
 
-from calibstudio.domain.equipment import Optics, Site
+from calibstudio.domain.equipment import Observatory, Optics, Site
+from calibstudio.domain.errors import CalibStudioError, DeviceError
 
 SIMULATED = "simulated"
 """Protocol of the simulated observatory; its camera's name is the preset."""
@@ -229,3 +230,44 @@ def checked_rig_name(name: str) -> str:
     if "://" in name or name.startswith("-"):
         raise ValueError("a name of a rig has no “://” and does not start with a hyphen")
     return name
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceOutcome:
+    """What became of one device when it was connected. ``error`` None: connected."""
+
+    title: str
+    error: CalibStudioError | None = None
+    ref: DeviceRef | None = None
+    """Which device of a rig; None: opened by an address."""
+    found: bool = True
+    """Whether it answers at all; False: it is nowhere on the network."""
+
+
+class NoCameraError(DeviceError):
+    """The camera of a rig could not be connected. ``outcomes`` says it of each device."""
+
+    def __init__(self, error: CalibStudioError, outcomes: tuple[DeviceOutcome, ...]) -> None:
+        super().__init__(str(error), hint=error.hint)
+        self.outcomes = outcomes
+
+
+def outcomes_of(observatory: Observatory) -> tuple[DeviceOutcome, ...]:
+    """Return what became of each device of a real observatory; nothing of a simulated one."""
+    return tuple(getattr(observatory, "outcomes", ()))
+
+
+def rig_of(observatory: Observatory) -> Rig | None:
+    """Return the rig that an observatory was opened from; None: by an address, or simulated."""
+    rig = getattr(observatory, "rig", None)
+    return rig if isinstance(rig, Rig) else None
+
+
+def without_missing(observatory: Observatory, ref: DeviceRef) -> Observatory:
+    """Return the observatory without a device that is not connected; the others are the same."""
+    rig = rig_of(observatory)
+    if rig is None:
+        return observatory
+    outcomes = tuple(o for o in outcomes_of(observatory) if o.ref != ref)
+    changed: dict[str, Any] = {"rig": rig.without(ref), "outcomes": outcomes}
+    return replace(observatory, **changed)

@@ -7,17 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from calibstudio.domain.equipment import Observatory
 from calibstudio.gui.equipment_state import EquipmentState
 from calibstudio.gui.jobs.runner import JobRunner
 from calibstudio.gui.problems import ProblemReporter
+from calibstudio.gui.rigs.connection import RigConnection
 from calibstudio.gui.settings_state import SettingsState
 from calibstudio.gui.theme import ThemeState
 from calibstudio.gui.toasts import Toasts
 
 if TYPE_CHECKING:
     from calibstudio.services.library import Library
-    from calibstudio.services.rigs import Rigs
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +48,7 @@ class GuiContext:
     """Gives the open master library; slow the first time, so only inside a job. Do not close it."""
     data_folder: Path
     """Where the program keeps what is neither a frame nor a setting."""
+    connection: RigConnection
+    """Connects and disconnects rigs, and says what became of each device."""
     rigs: tuple[RigChoice, ...] = ()
-    """Equipment that can be opened today."""
-    open_rig: Callable[[str], Observatory] | None = None
-    """Opens equipment by name; slow, so only in ``camera_jobs``."""
-    saved_rigs: Rigs | None = None
-    """The operator's own rigs."""
+    """Simulated observatories."""

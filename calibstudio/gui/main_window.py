@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from calibstudio.domain.equipment import Observatory
 from calibstudio.gui.actions import ACTIONS, ActionRow, sequences
 from calibstudio.gui.caret import Caret
 from calibstudio.gui.context import GuiContext
@@ -98,6 +99,9 @@ class MainWindow(QWidget):
         self._blank = Workspace(context, "", self)
         self._stack.addWidget(self._blank)
         self.status_bar = StatusBar(context, self.board, self)
+        self.status_bar.equipment_wanted.connect(lambda: self.show_settings("equipment"))
+        self._first_start: list[Banner] = []
+        context.equipment.observatory_changed.connect(self._on_observatory)
         grid.addWidget(self.rail, 0, 0)
         grid.addWidget(self._stack, 0, 1)
         grid.addWidget(self.status_bar, 1, 0, 1, 2)
@@ -202,6 +206,7 @@ class MainWindow(QWidget):
             on_action=lambda: self.show_settings("equipment"),
         )
         banner.closed.connect(self._on_first_start_seen)
+        self._first_start.append(banner)
         workspace.add_banner(banner)
 
     # What keys and the rail do
@@ -357,6 +362,13 @@ class MainWindow(QWidget):
     @Slot()
     def _on_problem_read(self) -> None:
         self._problem = None
+
+    @Slot(object)
+    def _on_observatory(self, observatory: Observatory) -> None:
+        """The banner of the first start is true of the simulated observatory only."""
+        seen = self._context.settings.current.first_start_seen
+        for banner in self._first_start:
+            banner.setVisible(observatory.is_simulated and not seen)
 
     @Slot()
     def _on_first_start_seen(self) -> None:

@@ -7,22 +7,22 @@ from collections.abc import Callable
 from PySide6.QtCore import Qt, Slot
 from PySide6.QtWidgets import (
     QCheckBox,
-    QGridLayout,
     QHBoxLayout,
-    QRadioButton,
     QSlider,
     QStackedWidget,
-    QVBoxLayout,
     QWidget,
 )
 
-from calibstudio.domain.equipment import Observatory
+from calibstudio.domain.equipment import Site
 from calibstudio.domain.errors import CalibStudioError
 from calibstudio.domain.wording import NARROW
 from calibstudio.gui.context import GuiContext
+from calibstudio.gui.rigs.page import EquipmentPage
+from calibstudio.gui.rigs.site_fields import SiteFields
+from calibstudio.gui.settings_page import SettingsPage
 from calibstudio.gui.sheet import Sheet, choose_folder
 from calibstudio.gui.widgets.buttons import Button
-from calibstudio.gui.widgets.fields import Labelled, NumberField, TextField
+from calibstudio.gui.widgets.fields import Labelled, TextField
 from calibstudio.gui.widgets.lists import PageList
 from calibstudio.gui.widgets.panels import hairline
 from calibstudio.gui.widgets.segmented import SegmentedControl
@@ -62,7 +62,7 @@ class SettingsSheet(Sheet):
         row.addWidget(hairline(vertical=True))
         row.addWidget(self._stack, 1)
         self.body.addLayout(row, 1)
-        self.setMinimumHeight(500)
+        self.setMinimumHeight(600)
         self.add_button("Close", self.accept)
         self._list.chosen.connect(self._on_chosen)
         self.show_page(page)
@@ -80,25 +80,7 @@ class SettingsSheet(Sheet):
         return self._pages[name]
 
 
-class _Page(QWidget):
-    """A column of settings."""
-
-    def __init__(self, context: GuiContext, title: str) -> None:
-        super().__init__()
-        self.context = context
-        self.theme = context.theme
-        self.column = QVBoxLayout(self)
-        self.column.setContentsMargins(0, 4, 0, 0)
-        self.column.setSpacing(16)
-        self.column.addWidget(label(title, "heading"))
-        self.build()
-        self.column.addStretch(1)
-
-    def build(self) -> None:
-        """Put the settings into ``column``."""
-
-
-class AppearancePage(_Page):
+class AppearancePage(SettingsPage):
     """Theme, night brightness, touch."""
 
     def __init__(self, context: GuiContext) -> None:
@@ -163,7 +145,7 @@ class AppearancePage(_Page):
         self._brightness.label.setText(f"Night brightness {percent}{NARROW}%")
 
 
-class FoldersPage(_Page):
+class FoldersPage(SettingsPage):
     """Where frames and masters are."""
 
     def __init__(self, context: GuiContext) -> None:
@@ -221,69 +203,7 @@ class FoldersPage(_Page):
             self.context.settings.change(library=text)
 
 
-class EquipmentPage(_Page):
-    """Which equipment is used, and which is possible today."""
-
-    def __init__(self, context: GuiContext) -> None:
-        super().__init__(context, "Equipment")
-
-    def build(self) -> None:
-        now = self.context.equipment.observatory
-        self.column.addWidget(
-            label(
-                "The simulated observatory is a camera, a filter wheel, a flat panel and a mount "
-                "with honest physics, to learn and to try out everything. Real equipment is met "
-                "through ASCOM Alpaca and INDI: start with calibstudio gui --rig "
-                "alpaca://HOST:PORT or indi://HOST:PORT. "
-                "Frames of other capture programs can be used as well: see Frames.",
-                "secondary",
-                wrap=True,
-            )
-        )
-        self.column.addWidget(label("Simulated camera", "subheading"))
-        self.buttons: dict[str, QRadioButton] = {}
-        wanted = self.context.settings.current.rig
-        names = [rig.name for rig in self.context.rigs]
-        for rig in self.context.rigs:
-            button = QRadioButton(rig.title)
-            button.setToolTip(rig.description)
-            button.setChecked(rig.name == (wanted if wanted in names else names[0]))
-            button.clicked.connect(lambda _checked=False, name=rig.name: self._open(name))
-            self.column.addWidget(button)
-            self.buttons[rig.name] = button
-        self._said = label(f"Connected: {now.camera.info.name}.", "note", wrap=True)
-        self.column.addWidget(self._said)
-
-    def _open(self, name: str) -> None:
-        context = self.context
-        if context.open_rig is None:
-            return
-        if any(not job.quiet for job in context.camera_jobs.active):
-            self._said.setText("The camera is working. Stop that first, then choose again.")
-            self._show_chosen()
-            return
-        open_rig = context.open_rig
-        job = context.camera_jobs.submit("Connecting", lambda ctx: open_rig(name))
-        job.succeeded.connect(lambda observatory: self._on_opened(name, observatory))
-        job.failed.connect(context.problems.report)
-        self._said.setText("Connecting…")
-
-    def _show_chosen(self) -> None:
-        button = self.buttons.get(self.context.settings.current.rig)
-        if button is None and self.buttons:
-            button = next(iter(self.buttons.values()))
-        if button is not None:
-            button.setChecked(True)
-
-    def _on_opened(self, name: str, observatory: Observatory) -> None:
-        context = self.context
-        former = context.equipment.replace(observatory)
-        context.settings.change(rig=name)
-        context.camera_jobs.submit("Disconnecting", lambda ctx: former.close(), quiet=True)
-        self._said.setText(f"Connected: {observatory.camera.info.name}.")
-
-
-class SitePage(_Page):
+class SitePage(SettingsPage):
     """Where the telescope stands: for nights, the Sun and local time."""
 
     def __init__(self, context: GuiContext) -> None:
@@ -301,67 +221,24 @@ class SitePage(_Page):
                 wrap=True,
             )
         )
-        self.name = TextField(self.theme, name="Site name", text=s.site_name)
-        self.column.addWidget(Labelled("Name", self.name))
-        self.latitude = self._number("Latitude", s.site_latitude_deg, -90, 90, 4, "° north")
-        self.longitude = self._number("Longitude", s.site_longitude_deg, -180, 360, 4, "° east")
-        self.elevation = self._number("Elevation", s.site_elevation_m, -500, 9000, 0, "m")
-        grid = QGridLayout()
-        grid.setSpacing(12)
-        grid.addWidget(Labelled("Latitude", self.latitude), 0, 0)
-        grid.addWidget(Labelled("Longitude", self.longitude), 0, 1)
-        grid.addWidget(Labelled("Elevation", self.elevation), 0, 2)
-        self.column.addLayout(grid)
-        self.zone = TextField(
-            self.theme, name="Time zone", text=s.site_timezone, placeholder="Europe/Berlin"
+        site = s.site or Site(
+            "",
+            s.site_latitude_deg,
+            s.site_longitude_deg,
+            s.site_elevation_m,
+            s.site_timezone or None,
         )
-        self._zone = Labelled("Time zone", self.zone)
-        self.column.addWidget(self._zone)
-        for field in (self.name, self.zone):
-            field.editingFinished.connect(self._on_edited)
-        for number in (self.latitude, self.longitude, self.elevation):
-            number.edited.connect(self._on_edited)
-
-    def _number(
-        self, name: str, value: float, low: float, high: float, decimals: int, unit: str
-    ) -> NumberField:
-        return NumberField(
-            self.theme,
-            name=name,
-            unit=unit,
-            value=value,
-            minimum=low,
-            maximum=high,
-            decimals=decimals,
-        )
+        self.fields = SiteFields(self.theme, site)
+        self.column.addWidget(self.fields)
+        self.fields.edited.connect(self._on_edited)
 
     @Slot()
     def _on_edited(self) -> None:
-        zone = self.zone.text().strip()
-        if not _is_zone(zone):
-            self.zone.set_bad(True)
-            self._zone.set_note(
-                f"There is no time zone “{zone}”. Write it as Europe/Berlin.", "bad"
-            )
-            return
-        self.zone.set_bad(False)
-        self._zone.set_note("")
+        fields = self.fields
         self.context.settings.change(
-            site_name=self.name.text().strip(),
-            site_latitude_deg=self.latitude.value(),
-            site_longitude_deg=self.longitude.value(),
-            site_elevation_m=self.elevation.value(),
-            site_timezone=zone,
+            site_name=fields.name.text().strip(),
+            site_latitude_deg=fields.latitude.value(),
+            site_longitude_deg=fields.longitude.value(),
+            site_elevation_m=fields.elevation.value(),
+            site_timezone=fields.zone.text().strip(),
         )
-
-
-def _is_zone(name: str) -> bool:
-    if not name:
-        return True
-    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return False
-    return True

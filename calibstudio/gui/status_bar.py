@@ -8,7 +8,7 @@ from datetime import UTC, tzinfo
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from PySide6.QtCore import QRect, QRectF, QSize, Qt, QTimer, Slot
+from PySide6.QtCore import QRect, QRectF, QSize, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import (
     QColor,
     QEnterEvent,
@@ -267,7 +267,15 @@ def faults_text(desk: FaultDesk | None) -> FieldText | None:
 
 
 class StatusBar(QFrame):
-    """The bar along the foot of the window."""
+    """The bar along the foot of the window.
+
+    Signals
+    -------
+    equipment_wanted()
+        The operator wants to connect or edit rigs.
+    """
+
+    equipment_wanted = Signal()
 
     def __init__(self, context: GuiContext, board: JobBoard, window: QWidget) -> None:
         super().__init__(window)
@@ -485,10 +493,24 @@ class StatusBar(QFrame):
             popover = Popover(self._context.theme, self._details()[field], self._window, width=340)
             popover.body.addWidget(KeyValueGrid())
             if field is self.camera:
+                popover.body.addWidget(self._equipment_button())
                 popover.body.addWidget(self._faults_button())
             self._popovers[field] = popover
         self._fill(field, popover)
         popover.toggle_at(field)
+
+    def _equipment_button(self) -> Button:
+        button = Button(
+            self._context.theme, "Rigs and devices", icon="plug", tip="Connect, edit, disconnect"
+        )
+        button.setObjectName("equipment")
+        button.clicked.connect(lambda _checked=False: self._open_equipment())
+        return button
+
+    def _open_equipment(self) -> None:
+        if (camera := self._popovers.get(self.camera)) is not None:
+            camera.close_popover()
+        self.equipment_wanted.emit()
 
     def _faults_button(self) -> Button:
         button = Button(

@@ -12,15 +12,17 @@ from PySide6.QtCore import QSettings
 from PySide6.QtGui import QImage, QPixmap
 from PySide6.QtWidgets import QApplication, QWidget
 
-from calibstudio.app import LibraryOpener, simulated_rigs
+from calibstudio.app import LibraryOpener, doors_of, simulated_rigs
 from calibstudio.devices.rigs import open_rig
 from calibstudio.gui.context import GuiContext
 from calibstudio.gui.equipment_state import EquipmentState
 from calibstudio.gui.jobs.runner import JobRunner
 from calibstudio.gui.problems import ProblemReporter
+from calibstudio.gui.rigs.connection import RigConnection
 from calibstudio.gui.settings_state import SettingsState
 from calibstudio.gui.theme import ThemeState
 from calibstudio.gui.toasts import Toasts
+from calibstudio.services.rigs import Rigs
 from calibstudio.services.settings import Settings
 
 
@@ -55,18 +57,31 @@ def context(theme: ThemeState, tmp_path: Path) -> Iterator[GuiContext]:
     )
     state = SettingsState(settings, lambda s: None)
     library = LibraryOpener(lambda: state.current.library)
+    camera_jobs, background = JobRunner(max_threads=1), JobRunner(max_threads=2)
+    equipment = EquipmentState(open_rig("tiny"), interval_s=0.02)
+    problems, toasts = ProblemReporter(), Toasts()
+    rigs = Rigs(tmp_path / "rigs", data_folder=tmp_path / "data")
     made = GuiContext(
         theme=theme,
         settings=state,
-        camera_jobs=JobRunner(max_threads=1),
-        background=JobRunner(max_threads=2),
-        equipment=EquipmentState(open_rig("tiny"), interval_s=0.02),
-        problems=ProblemReporter(),
-        toasts=Toasts(),
+        camera_jobs=camera_jobs,
+        background=background,
+        equipment=equipment,
+        problems=problems,
+        toasts=toasts,
+        connection=RigConnection(
+            doors_of(rigs),
+            jobs=camera_jobs,
+            background=background,
+            equipment=equipment,
+            settings=state,
+            problems=problems,
+            toasts=toasts,
+            rigs=rigs,
+        ),
         open_library=library,
         data_folder=tmp_path / "data",
         rigs=simulated_rigs(),
-        open_rig=open_rig,
     )
     yield made
     made.equipment.stop()

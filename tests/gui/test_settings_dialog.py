@@ -10,9 +10,9 @@ from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
 from calibstudio.gui.context import GuiContext
+from calibstudio.gui.rigs.page import EquipmentPage
 from calibstudio.gui.settings_dialog import (
     AppearancePage,
-    EquipmentPage,
     FoldersPage,
     SettingsSheet,
     SitePage,
@@ -32,6 +32,12 @@ def sheet(qtbot: QtBot, context: GuiContext) -> SettingsSheet:
     made.kept = window  # type: ignore[attr-defined]
     made.open()
     return made
+
+
+def choose(page: EquipmentPage, preset: str) -> None:
+    """Choose a simulated camera as with the mouse."""
+    page.simulated.set_value(preset)
+    page.simulated.chosen.emit(preset)
 
 
 def test_a_theme_is_shown_at_once(qtbot: QtBot, sheet: SettingsSheet, context: GuiContext) -> None:
@@ -98,7 +104,7 @@ def test_another_camera_is_connected_in_the_background(
     sheet.show_page("equipment")
 
     with qtbot.waitSignal(context.equipment.observatory_changed, timeout=5000):
-        qtbot.mouseClick(page.buttons["small"], Qt.MouseButton.LeftButton)
+        choose(page, "small")
 
     assert context.equipment.observatory.camera.info.name == "Simulated 1.4 MP mono"
     assert context.settings.current.rig == "small"
@@ -112,10 +118,10 @@ def test_a_camera_at_work_is_not_taken_away(
     sheet.show_page("equipment")
     job = context.camera_jobs.submit("Darks", lambda ctx: ctx.token.wait(600))
 
-    qtbot.mouseClick(page.buttons["small"], Qt.MouseButton.LeftButton)
+    choose(page, "small")
 
     assert context.equipment.observatory.camera.info.name == "Simulated 0.3 MP mono"
-    assert page.buttons["tiny"].isChecked()
+    assert page.simulated.value == "tiny"
     with qtbot.waitSignal(job.cancelled):
         job.cancel()
 
@@ -126,14 +132,14 @@ def test_a_time_zone_that_does_not_exist_is_said(
     page = sheet.page("site")
     assert isinstance(page, SitePage)
 
-    page.name.setText("Gornergrat")
-    page.zone.setText("Mars/Olympus")
-    page.zone.editingFinished.emit()
+    page.fields.name.setText("Gornergrat")
+    page.fields.zone.setText("Mars/Olympus")
+    page.fields.zone.editingFinished.emit()
     assert context.settings.current.site_name == ""
-    assert page.zone.property("bad") == "true"
+    assert page.fields.zone.property("bad") == "true"
 
-    page.zone.setText("Europe/Zurich")
-    page.zone.editingFinished.emit()
+    page.fields.zone.setText("Europe/Zurich")
+    page.fields.zone.editingFinished.emit()
     assert context.settings.current.site_name == "Gornergrat"
     assert context.settings.current.site_timezone == "Europe/Zurich"
 

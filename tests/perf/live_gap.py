@@ -27,6 +27,7 @@ from PySide6.QtGui import QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
+from calibstudio.app import doors_of
 from calibstudio.devices.simulator.observatory import simulated_observatory
 from calibstudio.domain.equipment import (
     Camera,
@@ -46,10 +47,12 @@ from calibstudio.gui.jobs.runner import Job, JobRunner
 from calibstudio.gui.live.workspace import LiveWorkspace
 from calibstudio.gui.main_window import MainWindow
 from calibstudio.gui.problems import ProblemReporter
+from calibstudio.gui.rigs.connection import RigConnection
 from calibstudio.gui.settings_state import SettingsState
 from calibstudio.gui.theme import ThemeState
 from calibstudio.gui.toasts import Toasts
 from calibstudio.imaging.kernels import warm_kernels
+from calibstudio.services.rigs import Rigs
 from calibstudio.services.settings import Settings
 from calibstudio.services.stack import stack_files
 
@@ -119,16 +122,30 @@ def build(
     """The window as the program makes it."""
     theme = ThemeState(theme_name)
     theme.attach(app)
+    settings = SettingsState(Settings(first_start_seen=True), lambda settings: None)
+    camera_jobs, background = JobRunner(1), JobRunner(2)
+    equipment, problems, toasts = EquipmentState(observatory), ProblemReporter(), Toasts()
+    rigs = Rigs(Path(_HOME) / "rigs")
     context = GuiContext(
         theme=theme,
-        settings=SettingsState(Settings(first_start_seen=True), lambda settings: None),
-        camera_jobs=JobRunner(1),
-        background=JobRunner(2),
-        equipment=EquipmentState(observatory),
-        problems=ProblemReporter(),
-        toasts=Toasts(),
+        settings=settings,
+        camera_jobs=camera_jobs,
+        background=background,
+        equipment=equipment,
+        problems=problems,
+        toasts=toasts,
         open_library=lambda: None,
         data_folder=Path(_HOME),
+        connection=RigConnection(
+            doors_of(rigs),
+            jobs=camera_jobs,
+            background=background,
+            equipment=equipment,
+            settings=settings,
+            problems=problems,
+            toasts=toasts,
+            rigs=rigs,
+        ),
     )
     window = MainWindow(context)
     window.resize(1920, 1080)

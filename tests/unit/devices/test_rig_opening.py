@@ -10,11 +10,11 @@ import pytest
 
 from calibstudio.devices import discovery
 from calibstudio.devices.discovery import FINDERS, Finder, Found, FoundDevice, discover
-from calibstudio.devices.rig_opening import NoCameraError, locate, open_devices
+from calibstudio.devices.rig_opening import locate, open_again, open_devices
 from calibstudio.devices.rigs import open_rig
 from calibstudio.domain.equipment import Optics, Site
 from calibstudio.domain.errors import DeviceUnreachableError, UsageError
-from calibstudio.domain.rig import ROLES, DeviceRef, Rig
+from calibstudio.domain.rig import ROLES, DeviceRef, NoCameraError, Rig, Role
 from calibstudio.domain.run_config import Simulation
 from calibstudio.services.rigs import Rigs
 from tests.helpers.fake_alpaca import FakeAlpaca, refuses
@@ -94,6 +94,23 @@ def test_without_its_camera_nothing_stays_connected(server: FakeAlpaca) -> None:
         open_devices(rig_of(server), finders=network())
 
     assert [o.error is None for o in caught.value.outcomes] == [False, True, True, True]
+    assert not server.devices["filterwheel", 0].values["connected"]
+
+
+def test_a_device_that_comes_late_is_added_and_the_camera_stays(server: FakeAlpaca) -> None:
+    server.faults["filterwheel", "PUT connected"] = refuses(0x500, "no wheel on COM3")
+    opened = open_devices(rig_of(server), finders=network())
+    server.faults.clear()
+
+    again = open_again(opened, Role.WHEEL, finders=network())
+    panel = open_again(again, Role.PANEL, finders=network())
+
+    assert again.camera is opened.camera and again.wheel is not None and again.missing == ()
+    assert panel.panel is not None and panel.panel is not opened.panel
+    assert panel.panel.status().brightness == 0
+    with pytest.raises(UsageError, match="not connected alone"):
+        open_again(opened, Role.CAMERA)
+    panel.close()
     assert not server.devices["filterwheel", 0].values["connected"]
 
 

@@ -1,0 +1,1 @@
+"""Rigs in the window: connecting them, device by device, and editing them."""
