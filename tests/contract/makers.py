@@ -19,8 +19,10 @@ from calibstudio.devices.opened import OpenedObservatory
 from calibstudio.devices.server_address import ServerAddress
 from calibstudio.devices.simulator.observatory import simulated_observatory
 from calibstudio.domain.equipment import Observatory
+from tests.helpers import fake_indi
 from tests.helpers.alpaca_simulators import PLAIN, shared_simulators
 from tests.helpers.fake_alpaca import FakeAlpaca
+from tests.helpers.fake_indi import FakeIndi
 from tests.helpers.indi_server import CAMERA, MOUNT, PANEL, SOON, WHEEL, shared_indi, why_not
 from tests.helpers.served import served
 
@@ -81,6 +83,17 @@ def _alpaca_simulators() -> Observatory:
     )
 
 
+def _fake_indi() -> Observatory:
+    server = FakeIndi()
+    rig = IndiRig(
+        server.server,
+        fake_indi.CAMERA,
+        wheel=fake_indi.WHEEL,
+        panels=(fake_indi.LAMP, fake_indi.CAP),
+    )
+    return _served(open_indi(rig, patience=SOON), server.close)
+
+
 def _indi_simulators() -> Observatory:
     if reason := why_not():
         pytest.skip(reason)
@@ -98,6 +111,7 @@ MAKERS: dict[str, Maker] = {
     "alpaca": Maker(_fake_alpaca),
     "alpaca-own-server": Maker(lambda: _own_server(1.0), frozenset()),
     "alpaca-simulators": Maker(_alpaca_simulators, instant=frozenset({"wheel", "cover"})),
+    "indi": Maker(_fake_indi, frozenset({"wheel", "panel", "cover"})),
     "indi-simulators": Maker(_indi_simulators, frozenset({"wheel", "panel", "mount"})),
 }
 

@@ -22,11 +22,14 @@ import tempfile
 import threading
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from calibstudio.devices.indi.link import Patience
+from calibstudio.domain.equipment import Site
+from calibstudio.domain.sun import equatorial_deg, sidereal_deg
 
 DRIVERS = (
     "indi_simulator_ccd",
@@ -40,6 +43,7 @@ SOON = Patience(
     others_s=0.5,
     device_s=10.0,
     settle_s=0.1,
+    differs_s=0.15,
     ask_s=1.0,
     lost_s=1.5,
     idle_s=1.5,
@@ -248,6 +252,11 @@ def set_up(server: IndiServer) -> None:
         server.tell(device, "POLLING_PERIOD", PERIOD_MS=100)
     server.tell(CAMERA, "SIMULATOR_SETTINGS", SIM_XRES=512, SIM_YRES=512)
     server.tell(MOUNT, "GEOGRAPHIC_COORD", LAT=50.0, LONG=10.0, ELEV=300.0)
+    # It slews at its own pace, and begins at the pole: it is told that it looks near the zenith.
+    site = Site("", 50.0, 10.0)
+    ra, dec = equatorial_deg(72.0, 103.0, sidereal_deg(datetime.now(UTC), 10.0), site)
+    server.tell(MOUNT, "ON_COORD_SET", TRACK="Off", SLEW="Off", SYNC="On")
+    server.tell(MOUNT, "EQUATORIAL_EOD_COORD", RA=ra / 15.0, DEC=dec)
 
 
 @functools.cache

@@ -234,6 +234,7 @@ class IndiCamera:
     def _expose(self, request: ExposureRequest, cancel: CancelToken) -> Frame:
         if self._device.ensure_connected(cancel):
             self._repeats.forget()
+        self._exposer.make_idle(cancel)
         settings = apply(self._device, self._facts, request, cancel)
         shortest = self.info.exposure_min_s or (SHORTEST_S if request.exposure_s <= 0.0 else 0.0)
         exposure_s = max(request.exposure_s, shortest)

@@ -235,10 +235,9 @@ class IndiDevice:
 
         ends = time.monotonic() + (self.patience.set_s if seconds is None else seconds)
         while self.link.wait(is_answered, ends - time.monotonic(), cancel):
-            found = self.need(name)
-            # What another program asked for at the same moment may be the old value still.
-            if found.state != "Alert":
-                self.link.wait(is_decided, self.patience.differs_s, cancel)
+            self.need(name)
+            # It may be the answer to another program, or a second one to what was asked before.
+            self.link.wait(is_decided, self.patience.differs_s, cancel)
             if is_taken():
                 return self.need(name)
             if is_answered():

@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 BLOB = "CCD1"
 _RESTART = "Take it again; when it comes back, restart the camera’s driver."
 _LOOK_S = 0.5
+_DONE_S = 0.3
 
 
 @dataclass(slots=True)
@@ -49,37 +50,15 @@ class Exposer:
         self.watch: Watch | None = None
         self._unfinished = False
 
-    def take(self, exposure_s: float, cancel: CancelToken) -> Member:
-        """Expose, and return the BLOB of the picture.
+    def make_idle(self, cancel: CancelToken) -> None:
+        """Stop what is left of ours; nobody else's.
 
         Raises
         ------
-        DeviceBusyError, ExposureFailedError, DeviceUnreachableError, DeviceError, Cancelled
+        DeviceBusyError
+            Another program's exposure is under way, or ours cannot be stopped.
+        DeviceUnreachableError, Cancelled
         """
-        device = self._device
-        self._make_idle(cancel)
-        device.link.want_pictures(device.name, BLOB)
-        since = device.order("CCD_EXPOSURE", {"CCD_EXPOSURE_VALUE": f"{exposure_s:.10g}"})
-        watch = self.watch = Watch(exposure_s, since, time.monotonic())
-        while True:
-            seen = device.link.mirror.version
-            blob = self._picture(watch)
-            if blob is not None:
-                self.watch, self._unfinished = None, False
-                return blob
-            self._check(watch)
-            device.link.wait(lambda: device.link.mirror.version != seen, _LOOK_S, cancel)  # noqa: B023
-
-    def stop(self) -> None:
-        """End an exposure that gave no picture. Raises nothing; the operator waits for it."""
-        watch, self.watch = self.watch, None
-        if watch is not None:
-            self._unfinished = not self._abort(self._device.patience.abort_s)
-
-    # Before -----------------------------------------------------------------------------------
-
-    def _make_idle(self, cancel: CancelToken) -> None:
-        """Stop what is left of ours; nobody else's."""
         device = self._device
         if self._state() != "Busy":
             return
@@ -92,6 +71,34 @@ class Exposer:
                 f"{device.name} is exposing already.",
                 hint="Stop the exposure in the other program, or wait for its end.",
             )
+
+    def take(self, exposure_s: float, cancel: CancelToken) -> Member:
+        """Expose an idle camera, and return the BLOB of the picture.
+
+        Raises
+        ------
+        DeviceBusyError, ExposureFailedError, DeviceUnreachableError, DeviceError, Cancelled
+        """
+        device = self._device
+        device.link.want_pictures(device.name, BLOB)
+        since = device.order("CCD_EXPOSURE", {"CCD_EXPOSURE_VALUE": f"{exposure_s:.10g}"})
+        watch = self.watch = Watch(exposure_s, since, time.monotonic())
+        while True:
+            seen = device.link.mirror.version
+            blob = self._picture(watch)
+            if blob is not None:
+                # The driver's word that it is done follows its picture.
+                device.link.wait(self._is_idle, _DONE_S, cancel)
+                self.watch, self._unfinished = None, False
+                return blob
+            self._check(watch)
+            device.link.wait(lambda: device.link.mirror.version != seen, _LOOK_S, cancel)  # noqa: B023
+
+    def stop(self) -> None:
+        """End an exposure that gave no picture. Raises nothing; the operator waits for it."""
+        watch, self.watch = self.watch, None
+        if watch is not None:
+            self._unfinished = not self._abort(self._device.patience.abort_s)
 
     def _state(self) -> str:
         return self._device.need("CCD_EXPOSURE").state
@@ -171,7 +178,7 @@ class Exposer:
         try:
             if device.find("CCD_ABORT_EXPOSURE") is not None:
                 device.order("CCD_ABORT_EXPOSURE", {"ABORT": "On"})
-            return device.link.wait(lambda: self._is_idle(), seconds)
+            return device.link.wait(self._is_idle, seconds)
         except DeviceError as error:
             log.info("the exposure of %s was not stopped: %s", device.name, error)
             return False

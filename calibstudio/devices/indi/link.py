@@ -26,7 +26,8 @@ from calibstudio.domain.jobs import CancelToken
 from calibstudio.domain.wording import duration
 
 log = logging.getLogger(__name__)
-logging.getLogger("indipyclient").setLevel(logging.ERROR)
+# What goes wrong in the library ends the line, and is told by `Link` in sentences.
+logging.getLogger("indipyclient").setLevel(logging.CRITICAL)
 
 CHECK_SERVER = "Check that its server is running and that the network reaches it, then retry."
 _LOOK_S = 0.1
@@ -200,7 +201,7 @@ class Link:
         client.start()
         try:
             if not client.wait_connected(self.patience.connect_s, cancel):
-                raise self._no_answer(client.problem or "nothing listens there")
+                raise self._no_answer(client.problem or f"waited {duration(client.waited_s())}")
             self._client, self.is_open = client, True
             if not self.wait(lambda: bool(self.mirror.devices()), self.patience.connect_s, cancel):
                 raise self._no_answer("it is connected, but says nothing of INDI")
@@ -226,17 +227,22 @@ class _Client(IPyClient):  # type: ignore[misc]
         self._over = threading.Event()
         self._task: asyncio.Task[None] | None = None
         self._asked_at: float | None = None
+        """Since when a question has been without any word since."""
+        self._asked_again_at = 0.0
+        self._sent_stamp = self._started_at = 0.0
         self.problem = ""
         super().__init__(indihost=server.host, indiport=server.port)
         self.enable_reports = False
         self.debug_verbosity(0)
-        # The library's own time-outs would close the line during a long read-out.
-        self.set_vector_timeouts(timeout_max=3600)
+        # The library's own time-outs would close the line during a long read-out, and fail where
+        # a driver names no time for its property.
+        self.set_vector_timeouts(timeout_enable=False)
         self._thread = threading.Thread(target=self._run, daemon=True, name=f"INDI at {server}")
 
     # From other threads -----------------------------------------------------------------------
 
     def start(self) -> None:
+        self._started_at = time.monotonic()
         self._thread.start()
 
     @property
@@ -250,7 +256,13 @@ class _Client(IPyClient):  # type: ignore[misc]
                 return False
             cancel.check()
             self._connected.wait(0.02)
+        if self._connected.is_set() and not self.is_alive:
+            self.problem = "it ends the line at once, and says nothing of INDI"
         return self.is_alive
+
+    def waited_s(self) -> float:
+        """How long ago it was started."""
+        return time.monotonic() - self._started_at
 
     def quiet_s(self) -> float:
         """How long a question has been without any word since."""
@@ -315,7 +327,13 @@ class _Client(IPyClient):  # type: ignore[misc]
             self.shutdown()
 
     async def rxevent(self, event: Any) -> None:
-        """Take over what the server said."""
+        """Take over what the server said; what cannot be is logged, and the line goes on."""
+        try:
+            self._hear(event)
+        except Exception:
+            log.exception("a message of %s was not understood", self.indihost)
+
+    def _hear(self, event: Any) -> None:
         mirror, what = self._mirror, event.eventtype
         if what == "ConnectionMade":
             _keep_alive(self._writer)
@@ -355,13 +373,23 @@ class _Client(IPyClient):  # type: ignore[misc]
                 return
             await self._ask_when_quiet()
 
+    async def send(self, xmldata: Any) -> None:
+        """Send, and note that an answer is due."""
+        await super().send(xmldata)
+        now = time.monotonic()
+        if xmldata.tag != "enableBLOB" and self._asked_at is None:
+            self._asked_at = self._asked_again_at = now
+        self._sent_stamp = self.idle_timer
+
     async def _ask_when_quiet(self) -> None:
         """Ask something after some seconds without a word, and note whether anything comes."""
-        if self._asked_at is not None and self.tx_timer is None:
-            self._asked_at = None  # the library forgets its timer when anything arrives
-        if self._asked_at is None and self.tx_timer is not None:
-            self._asked_at = time.monotonic()
-        if self._asked_at is None and time.time() - self.idle_timer > self._ask_s:
+        if self.idle_timer != self._sent_stamp:
+            self._asked_at = None  # the library sets its timer when anything arrives, too
+        now = time.monotonic()
+        since = now - self._asked_again_at
+        is_quiet = time.time() - self.idle_timer > self._ask_s
+        if is_quiet and (self._asked_at is None or since > self._ask_s):
+            self._asked_again_at = now
             await self.send_getProperties()
 
 

@@ -184,16 +184,18 @@ def test_a_short_bias_and_a_longer_one_are_what_they_say(camera: IndiCamera) -> 
 
 
 def test_an_exposure_of_another_program_is_not_touched(
-    server: IndiServer, camera: IndiCamera
+    server: IndiServer, link: Link, camera: IndiCamera
 ) -> None:
-    server.tell(CAMERA, "CCD_EXPOSURE", CCD_EXPOSURE_VALUE=3.0)
+    server.tell(CAMERA, "CCD_FRAME_TYPE", FRAME_BIAS="Off", FRAME_DARK="On")
+    server.tell(CAMERA, "CCD_EXPOSURE", CCD_EXPOSURE_VALUE=30.0)
+    link.wait(lambda: camera.status().state is CameraState.EXPOSING, 5.0)
 
     with pytest.raises(DeviceBusyError, match="exposing already"):
         camera.expose(BIAS, CancelToken())
 
     assert camera.status().state is CameraState.EXPOSING
     server.tell(CAMERA, "CCD_ABORT_EXPOSURE", ABORT="On")
-    camera.expose(BIAS, CancelToken())
+    _until_it_works(camera)
 
 
 def test_an_exposure_that_another_program_stops_is_a_failure_soon(
