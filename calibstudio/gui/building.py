@@ -39,9 +39,15 @@ def build_in_background(
         first, second = ctx.split(1, 20)
         grouping = find_groups(first)
         return build_masters(
-            second, grouping, grouping.headers, context.open_library(), recipe or Recipe()
+            second,
+            grouping,
+            grouping.headers,
+            context.open_library(),
+            recipe or Recipe(),
+            stop_at_broken=stop_at_broken,
         )
 
+    stop_at_broken = context.settings.current.stop_at_broken
     job = context.background.submit(title, work)
 
     def say(report: MastersReport) -> None:

@@ -157,6 +157,18 @@ class FoldersPage(SettingsPage):
         self.library = TextField(self.theme, name="Master library", text=settings.library)
         self._frames = self._row("Captured frames, a folder for each night", self.frames)
         self._library = self._row("Master library: a folder, or a database URL", self.library)
+        self.broken = SegmentedControl(
+            self.theme,
+            [(False, "Leave it out"), (True, "Stop its master")],
+            name="A frame that breaks while it is stacked",
+            value=settings.stop_at_broken,
+            tall=True,
+        )
+        self.broken.chosen.connect(self._on_broken)
+        note = "Either way it is named, with the reason."
+        self.column.addWidget(
+            Labelled("A frame that breaks while it is stacked", self.broken, note=note)
+        )
         self.frames.editingFinished.connect(self._on_frames)
         self.library.editingFinished.connect(self._on_library)
 
@@ -192,6 +204,10 @@ class FoldersPage(SettingsPage):
         note = "" if folder.exists() else "It is made when the first frame is written."
         self._frames.set_note(note)
         self.context.settings.change(frames_folder=folder)
+
+    @Slot(object)
+    def _on_broken(self, stop: object) -> None:
+        self.context.settings.change(stop_at_broken=bool(stop))
 
     @Slot()
     def _on_library(self) -> None:

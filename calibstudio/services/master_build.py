@@ -13,9 +13,10 @@ from calibstudio.domain.errors import WriteProblemError
 from calibstudio.domain.jobs import JobContext
 from calibstudio.domain.kinds import FrameKind
 from calibstudio.domain.master import InputRecord, UsedMaster
-from calibstudio.domain.recipe import Recipe, Rejection, StackSettings, Weight
+from calibstudio.domain.recipe import Recipe, Rejection, StackSettings
 from calibstudio.domain.wording import count, number, quantity, significant
-from calibstudio.imaging.combine import CombineReport, describe_rule
+from calibstudio.imaging.combine import describe_rule
+from calibstudio.services.frame_notes import about_frames
 from calibstudio.services.master_assess import assess
 from calibstudio.services.master_parts import Chosen, Limits, Stacked, Surroundings
 from calibstudio.services.master_plan import Subtraction
@@ -275,7 +276,7 @@ def _history(
                 f"The sigma of the rule{where} is at least {significant(one.floor_adu, 6)} ADU: "
                 "the noise of one frame, from pairs of these frames."
             )
-        out += _about_frames(one, where)
+        out += about_frames(one.report, where)
         out += one.sentences
         if one.report.n_held:
             out.append(
@@ -284,31 +285,6 @@ def _history(
             )
     out += [f"PEDESTAL of {quantity(p, 'ADU')} was undone." for p in _pedestals(chosen)]
     return (*out, *common.sentences, *chosen.notes)
-
-
-def _about_frames(one: Stacked, where: str) -> list[str]:
-    """Say how frames were weighted, and which of them lost more than noise explains."""
-    report = one.report
-    said = []
-    if report.weighted:
-        how = "inverse variance of its noise" if _by_noise(report) else "exposure"
-        weights = [frame.weight for frame in report.frames]
-        ends = f"{significant(min(weights), 3)} to {significant(max(weights), 3)}"
-        said.append(f"Each frame{where} counts by the {how}: weights from {ends}.")
-    elif report.settings.weight is not Weight.NONE:
-        said.append(f"All frames{where} have the same weight.")
-    pixels = report.shape[0] * report.shape[1]
-    for frame in report.marked:
-        low, high = 100 * frame.rejected_low / pixels, 100 * frame.rejected_high / pixels
-        said.append(
-            f"{Path(frame.name).name}{where} lost {low:.1f} % of its values low and {high:.1f} % "
-            f"high; noise alone gives {100 * report.expected_share:.2f} %."
-        )
-    return said
-
-
-def _by_noise(report: CombineReport) -> bool:
-    return report.settings.weight is Weight.NOISE
 
 
 def _pedestals(chosen: Chosen) -> list[float]:

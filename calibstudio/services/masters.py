@@ -147,6 +147,9 @@ class _Run:
         weights = [self._weight(group) for group in plan.groups]
         total = sum(weights) or 1.0
         judging, *parts, mapping = ctx.split(0.5 * total, *weights, 0.3 * total)
+        if self.recipe.flat.mask:
+            # So that it is found again by its bytes, wherever the recipe lies.
+            self.library.sha256s(JobContext(), [Path(self.recipe.flat.mask)])
         self._judge(judging, plan.groups)
         for group, part in zip(plan.groups, parts, strict=True):
             self._one(part, group)

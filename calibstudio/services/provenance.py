@@ -9,14 +9,17 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from calibstudio.domain.errors import FileProblemError
 from calibstudio.domain.header import JSON_WORDS, FrameHeader
+from calibstudio.domain.kinds import FrameKind
 from calibstudio.domain.quality import Finding
 from calibstudio.domain.recipe import Recipe
 from calibstudio.services.master_parts import Chosen, Surroundings
 from calibstudio.store.codec import finding_of, value_from_json, value_to_json
+from calibstudio.store.publish import sha256_of
 from calibstudio.store.recipes import format_recipe, parse_recipe
 
 VERSION = 1
@@ -46,6 +49,8 @@ class Provenance:
     bias: File | None
     biases: tuple[File, ...]
     """Bias frames that were looked at to judge the set."""
+    mask: File | None
+    """Region numbers that flats are divided by; the recipe names no folder for it."""
     taken: tuple[tuple[str, str, float], ...]
     """For each frame used: SHA-256 of what was taken out, of the dark that was scaled, factor."""
     bias_out: bool
@@ -72,7 +77,8 @@ def provenance_text(chosen: Chosen, around: Surroundings, recipe: Recipe) -> str
     document = {
         "version": VERSION,
         # Read once, so that what a file would leave to defaults is written out.
-        "recipe": format_recipe(parse_recipe(format_recipe(replace(recipe, description="")))),
+        "recipe": format_recipe(parse_recipe(format_recipe(_anywhere(recipe)))),
+        "mask": _mask_of(chosen, recipe),
         "images": chosen.images,
         "notes": chosen.notes,
         "group_notes": chosen.group.notes,
@@ -89,6 +95,19 @@ def provenance_text(chosen: Chosen, around: Surroundings, recipe: Recipe) -> str
         "findings": [[str(getattr(f, w)) for w in _FINDING] for f in subtraction.findings],
     }
     return json.dumps(document, ensure_ascii=True, separators=(",", ":"))
+
+
+def _anywhere(recipe: Recipe) -> Recipe:
+    """Return what a recipe does, wherever it and its files lie."""
+    mask = Path(recipe.flat.mask).name if recipe.flat.mask else ""
+    return replace(recipe, description="", flat=replace(recipe.flat, mask=mask))
+
+
+def _mask_of(chosen: Chosen, recipe: Recipe) -> list[str] | None:
+    if chosen.group.kind != FrameKind.FLAT or not recipe.flat.mask:
+        return None
+    path = Path(recipe.flat.mask)
+    return [path.name, sha256_of(path)]
 
 
 def _not_in_cards(header: FrameHeader) -> dict[str, list[str]]:
@@ -132,6 +151,7 @@ def _provenance(plain: Mapping[str, Any]) -> Provenance:
         frames=tuple({w: (v[0], v[1]) for w, v in frame.items()} for frame in plain["frames"]),
         bias=None if plain["bias"] is None else File(*plain["bias"]),
         biases=tuple(File(*one) for one in plain["biases"]),
+        mask=File(*plain["mask"]) if plain.get("mask") else None,
         taken=tuple((str(a), str(b), float(c)) for a, b, c in plain["taken"]),
         bias_out=bool(plain["bias_out"]),
         dark_out=bool(plain["dark_out"]),

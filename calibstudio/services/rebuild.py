@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from calibstudio.domain.errors import FileProblemError
@@ -92,7 +92,7 @@ def _wanted(master: MasterFile, made: Provenance) -> list[File]:
     """Every file that is needed, each once."""
     files = [File(r.file, r.sha256) for r in master.inputs if r.used]
     files += [File(u.file, u.sha256) for u in master.record.used]
-    files += [*([made.bias] if made.bias else []), *made.biases]
+    files += [file for file in (made.bias, made.mask, *made.biases) if file is not None]
     return list({file.sha256: file for file in files}.values())
 
 
@@ -205,8 +205,11 @@ def _make(
         ),
         bias_files=tuple((file.name, file.sha256) for file in made.biases),
     )
-    out = folder / "master"
-    return build_master(building, chosen, around, made.recipe, out, limits).path
+    recipe = made.recipe
+    if made.mask is not None:
+        mask = _under_its_name(found[made.mask.sha256], made.mask.name, folder / "mask")
+        recipe = replace(recipe, flat=replace(recipe.flat, mask=str(mask)))
+    return build_master(building, chosen, around, recipe, folder / "master", limits).path
 
 
 def _under_its_name(place: Path, name: str, folder: Path) -> Path:

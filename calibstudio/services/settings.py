@@ -39,6 +39,8 @@ class Settings:
     sound: bool = True
     """A sound at the end of long work."""
     save_live_frames: bool = False
+    stop_at_broken: bool = False
+    """A frame that turns out broken while it is stacked stops its master; else it is left out."""
     first_start_seen: bool = False
     """The first-start banner was closed."""
     site_name: str = ""

@@ -23,6 +23,7 @@ from calibstudio.domain.wording import count, duration, number, quantity, size
 from calibstudio.imaging.combine import CombineReport, FrameShare, Scale, combine, describe_rule
 from calibstudio.imaging.combine_share import MEMORY
 from calibstudio.imaging.reject import resolve
+from calibstudio.services.frame_notes import about_frames
 from calibstudio.services.overscan import OverscanError, TreatedRows, overscan_cards
 from calibstudio.services.stack_inputs import Skipped, StackedImage, StackInputs, without_repeats
 from calibstudio.services.stack_subtract import LessPlane, Subtrahend, open_subtrahend
@@ -259,6 +260,7 @@ def _publish(
             parts = ctx.split(*(p.shape[0] * p.shape[1] for p in planned))
             for i, part in enumerate(parts):
                 report = _combine(part, inputs, i, rows[i], file, how)
+                file.write_history(i, about_frames(report))
                 reports.append((inputs.images[i].name, report))
         _flush(ctx, temporary)
 

@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibstudio.domain.detectors import REJECTED_PLANES, plane_name
+from calibstudio.domain.wording import count
 from calibstudio.store.any_header import find_hdu, read_hdus
-from calibstudio.store.card_writer import BLOCK, card, header_block
+from calibstudio.store.card_writer import BLOCK, CARD, card, header_block, history
 from calibstudio.store.fits_cards import Cards
 
 KEPT = (
@@ -29,6 +30,8 @@ KEPT = (
     *("ISOSPEED", "SERIALNO", "DATE-LOC"),
 )
 """Cards taken over from the first file, as they are."""
+_RESERVED = BLOCK // CARD
+"""Cards of every image's header that are left blank for what is known at the end alone."""
 _SYNC_BYTES = 32 << 20
 
 HeaderCard = tuple[str, str | int | float | bool, str]
@@ -58,6 +61,7 @@ class StackFile:
         self._lock = threading.Lock()
         self._unsynced = 0
         self._places: list[tuple[int, ...]] = []
+        self._blanks: list[int] = []
         self._shapes = [image.shape for image in images]
         self._fd = os.open(path, os.O_CREAT | os.O_RDWR | getattr(os, "O_BINARY", 0), 0o666)
         try:
@@ -69,6 +73,19 @@ class StackFile:
     def sink(self, index: int) -> StackSink:
         """Return where the planes of image ``index`` go."""
         return StackSink(self, self._places[index], self._shapes[index])
+
+    def write_history(self, index: int, sentences: Sequence[str]) -> None:
+        """Say in the header of image ``index`` what came out; what has no room is counted."""
+        cards: list[bytes] = []
+        for k, sentence in enumerate(sentences):
+            lines, rest = history(sentence), len(sentences) - k
+            room = _RESERVED - sum(map(len, cards)) // CARD
+            # One card is kept for saying how many are left, unless this is the last.
+            if len(lines) // CARD > room - (1 if rest > 1 else 0):
+                cards.append(history(f"And of {count(rest, 'other frame')}: see the report."))
+                break
+            cards.append(lines)
+        self._write(memoryview(b"".join(cards)), self._blanks[index])
 
     def write_at(self, data: NDArray[Any], offset: int) -> None:
         """Write the bytes of an array at a place. Safe from several threads.
@@ -107,7 +124,9 @@ class StackFile:
         for image in images:
             start = _extension(-32, image.shape) if several else _primary(image.shape)
             name = _named(image.name) if several else []
-            at_image = self._header([*start, *name, *_written(image.cards)], offset)
+            written = [*start, *name, *_written(image.cards)]
+            self._blanks.append(offset + sum(map(len, written)))
+            at_image = self._header([*written, b" " * (CARD * _RESERVED)], offset)
             at_unc = self._plane(
                 plane_name(image.name, "UNC"), -32, image.shape, _after(at_image, image.shape, 4)
             )

@@ -21,6 +21,7 @@ from calibstudio.gui.frames.stacking import group_facts
 from calibstudio.gui.frames.tree_model import frames_mime, frames_of_mime
 from calibstudio.gui.frames.workspace import FramesWorkspace
 from calibstudio.gui.widgets.buttons import Button
+from calibstudio.services import masters
 from tests.helpers.dng_file import dng_file
 from tests.helpers.xisf_files import xisf_file
 
@@ -250,6 +251,25 @@ def test_stacking_a_group_files_its_master(qtbot, workspace, night, context):
     # Six frames: nothing but a 5-sigma outlier is left out, so the mean is that of all.
     assert np.median(np.abs(image - expected)) < 1e-3
     assert [m.kind for m in context.open_library().masters()] == ["bias"]
+
+
+def test_the_setting_for_broken_frames_is_that_of_the_stack(
+    qtbot, workspace, night, context, monkeypatch
+):
+    real, asked = masters.build_masters, []
+
+    def build(*args, **more):
+        asked.append(more["stop_at_broken"])
+        return real(*args, **more)
+
+    monkeypatch.setattr(masters, "build_masters", build)
+    context.settings.change(stop_at_broken=True)
+    scan(qtbot, workspace, night)
+
+    with qtbot.waitSignal(workspace.stacking.finished, timeout=40000):
+        workspace.stacking.start([group_of(workspace, "Bias")])
+
+    assert asked == [True]
 
 
 def test_paths_survive_the_drag(tmp_path):

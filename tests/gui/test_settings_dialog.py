@@ -96,6 +96,18 @@ def test_a_frames_folder_is_checked_beside_its_field(
     assert page.frames.property("bad") == "false"
 
 
+def test_what_a_broken_frame_does_to_its_stack_is_a_setting(
+    sheet: SettingsSheet, context: GuiContext
+) -> None:
+    page = sheet.page("folders")
+    assert isinstance(page, FoldersPage)
+    assert page.broken.value is False
+
+    page.broken.step(1)
+
+    assert context.settings.current.stop_at_broken
+
+
 def test_another_camera_is_connected_in_the_background(
     qtbot: QtBot, sheet: SettingsSheet, context: GuiContext
 ) -> None:

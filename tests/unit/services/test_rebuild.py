@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from astropy.io import fits
 
@@ -72,6 +73,35 @@ def test_every_kind_of_master_is_made_again_to_the_byte(
         assert found.sentence == f"{path.name} was made again and is the same to the byte."
     assert len(masters) == 4
     assert sorted(library.folder.rglob("*")) == before
+
+
+def test_a_mask_is_known_by_its_bytes_wherever_the_recipe_lies(
+    night: Path, library: Library, tmp_path: Path
+) -> None:
+    shape = fits.getdata(next((night / "f").iterdir())).shape
+    numbers = np.ones(shape, np.int16)
+    masters = []
+    for name in ("one", "two"):
+        place = tmp_path / name
+        place.mkdir()
+        fits.PrimaryHDU(numbers).writeto(place / "orders.fits")
+        recipe = replace(
+            Recipe(), flat=replace(Recipe().flat, mask=str(place / "orders.fits"), unity_below=0.0)
+        )
+        with Library.open(tmp_path / f"library {name}") as each:
+            report = built(each, grouping_of(night), recipe)
+            (path,) = [m.record.path for m in report.masters if m.record.kind == "flat"]
+            assert rebuild_master(JobContext(), path, [night, each.folder], library=each).identical
+        masters.append(path)
+
+    assert masters[0].read_bytes() == masters[1].read_bytes()
+    (tmp_path / "one" / "orders.fits").rename(night / "renamed.fits")
+    found = rebuild_master(JobContext(), masters[0], [night, masters[0].parents[3]])
+    assert found.identical, found.sentence
+
+    (night / "renamed.fits").unlink()
+    lost = rebuild_master(JobContext(), masters[0], [night, masters[0].parents[3]])
+    assert lost.missing == ("orders.fits",)
 
 
 def test_what_was_done_by_hand_is_done_again(night: Path, library: Library) -> None:

@@ -307,6 +307,26 @@ def test_frames_of_different_brightness_are_brought_to_one_level(
     assert fits.getheader(out)["NORMTYPE"] == "multiplicative"
 
 
+@pytest.mark.parametrize("n_marked", [0, 2, 25])
+def test_frames_that_lost_more_than_noise_are_in_the_header(tmp_path: Path, n_marked: int) -> None:
+    stack = np.random.default_rng(9).normal(1000, 10, (60, 40, 60)).astype(np.uint16)
+    for i in range(n_marked):
+        stack[i, i : i + 2] = 60_000
+    paths = write_frames(tmp_path / "in", stack)
+
+    report = stack_files(JobContext(), paths, tmp_path / "out.fits", StackSettings())
+
+    assert [f.marked for f in report.frames] == [i < n_marked for i in range(60)]
+    with fits.open(tmp_path / "out.fits") as hdus:
+        hdus.verify("exception")
+        said = " ".join(str(line) for line in hdus[0].header.get("HISTORY", []))
+        assert hdus["UNC"].data.shape == (40, 60)
+    named = [path.name in said for path in paths]
+    assert named[: min(n_marked, 17)] == [True] * min(n_marked, 17)
+    assert not any(named[n_marked:])
+    assert ("And of 8 other frames" in said) is (n_marked == 25)
+
+
 def test_additive_normalisation_takes_out_a_drifting_pedestal(tmp_path: Path) -> None:
     rng = np.random.default_rng(11)
     drift = np.array([0.0, 30.0, -20.0, 10.0, 5.0])
