@@ -166,6 +166,11 @@ def why_not_grouped(header: FrameHeader) -> str:
         return f"It is a {header.kind_word}: masters are not stacked again."
     if header.calibrated:
         return f"It is calibrated already, so it is no raw frame: {header.calibrated}."
+    if header.unit:
+        said = header.origin.get("unit", "its header")
+        return (
+            f"Its pixels are in {header.unit} ({said}), not in ADU: masters are made of raw frames."
+        )
     if header.exposures != 1:
         return (
             f"It is a film of {number(header.exposures)} frames: calibstudio stack combines them; "

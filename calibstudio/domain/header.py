@@ -64,6 +64,8 @@ class FrameHeader:
     row_order: str | None = None
     saturation_adu: float | None = None
     """What the header says saturates (SATURATE, DATAMAX), in ADU."""
+    unit: str = ""
+    """Of the pixels, where it is not ADU: ``e⁻``, ``e⁻/s`` or ``ADU/s``."""
     pedestal_adu: float = 0.0
     """To be added to the stored values to undo a PEDESTAL card."""
     calibrated: str = ""

@@ -41,6 +41,8 @@ from calibstudio.store.pixels import read_image
 SETTINGS = ("camera", "gain", "offset", "binning", "readout_mode", "shape")
 """What a bias must share with a frame for its level to be that frame's."""
 
+ELECTRONS = "e\u207b"
+
 UNLIKE = 10.0
 """Two biases whose levels are further apart than so many noises contradict each other."""
 
@@ -59,7 +61,8 @@ def frame_context(
         sensor_temp_c=header.sensor_temp_c,
         set_temp_c=header.set_temp_c,
         held_temp_c=held_temp_c,
-        egain_e_per_adu=header.egain_e_per_adu,
+        # What is in electrons already is 1 electron for each step of its numbers.
+        egain_e_per_adu=1.0 if header.unit == ELECTRONS else header.egain_e_per_adu,
         saturation_adu=header.saturation_adu,
         bias_level_adu=bias_level_adu,
     )
@@ -321,7 +324,32 @@ class _Run:
             name: measure_frame(read_pixels(header, name), context, self.thresholds)
             for name in names_of_images(header)
         }
-        return with_kind_in_doubt(worst_of_images(judged), header)
+        return with_kind_in_doubt(in_its_unit(worst_of_images(judged), header), header)
+
+
+def in_its_unit(assessment: Assessment, header: FrameHeader) -> Assessment:
+    """Say the numbers in the unit of the pixels, and warn where it is not ADU."""
+    if not header.unit:
+        return assessment
+
+    def said(text: str) -> str:
+        return text.replace("ADU", header.unit)
+
+    metrics = [
+        m if m.name == "egain" else replace(m, unit=said(m.unit), why=said(m.why))
+        for m in assessment.metrics
+    ]
+    findings = [replace(f, what=said(f.what)) for f in assessment.findings]
+    card = header.origin.get("unit", "header")
+    finding = Finding(
+        Verdict.WARN,
+        "not in ADU",
+        f"Its pixels are in {header.unit} ({card}), not in ADU.",
+        cause="another program has changed the values of this frame.",
+        cure="Use the raw files of the camera for masters.",
+        metric="level",
+    )
+    return Assessment(tuple(metrics), (*findings, finding))
 
 
 def with_kind_in_doubt(assessment: Assessment, header: FrameHeader) -> Assessment:

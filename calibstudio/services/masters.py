@@ -172,7 +172,10 @@ class _Run:
         header = self.headers.get(path)
         if header is None or header.kind is None or header.damage or not header.images:
             return False
-        return header.is_master or bool(header.calibrated) or header.kind == FrameKind.LIGHT
+        return (
+            bool(header.is_master or header.calibrated or header.unit)
+            or header.kind == FrameKind.LIGHT
+        )
 
     def _weight(self, group: Group) -> float:
         """Work of a group: its pixels."""

@@ -348,3 +348,27 @@ def shown(name: str, value: object) -> str:
     if isinstance(value, tuple):
         return "x".join(str(v) for v in value)
     return str(value)
+
+
+_ELECTRONS = frozenset(
+    {"e", "e-", "el", "electron", "electrons", "photoelectron", "photoelectrons"}
+)
+_COUNTS = frozenset({"adu", "count", "counts", "dn", "ct"})
+_PER_SECOND = ("/s", "/sec", "/second", " s-1", " s^-1", " s**-1", "*s^-1", "*s**-1")
+
+
+def read_unit(lookup: Lookup) -> str:
+    """Unit of the pixels where it is electrons or a rate; empty for ADU, counts and the unsaid."""
+    for keyword in words.UNIT:
+        value = lookup.value(keyword)
+        if not isinstance(value, str) or not value.strip():
+            continue
+        text = " ".join(value.lower().replace(" / ", "/").split())
+        end = next((e for e in _PER_SECOND if text.endswith(e)), "")
+        word = text.removesuffix(end).strip()
+        unit = "ADU" if word in _COUNTS else "e\u207b" if word in _ELECTRONS else ""
+        if not unit or (unit == "ADU" and not end):
+            return ""
+        lookup.came_from("unit", keyword)
+        return f"{unit}/s" if end else unit
+    return ""

@@ -151,6 +151,7 @@ def _read_lasting(source: Source) -> _Lasting:
     values["pixel_size_um"] = fields.read_pixel_size(lookup)
     values["row_order"] = fields.read_text(lookup, "row_order", ("ROWORDER",))
     values["saturation_adu"] = fields.read_saturation(lookup)
+    values["unit"] = fields.read_unit(lookup)
     if source.shape is not None:
         plain = "NAXIS cards" if given.word == "card" else given.word
         lookup.origin["shape"] = "Image geometry" if source.is_xisf else plain

@@ -233,6 +233,7 @@ def test_a_camera_without_settings_is_not_asked_for_them() -> None:
         ({"kind": None}, "kind is unknown"),
         ({"is_master": True}, "It is a master dark"),
         ({"calibrated": "bias taken out (SUBBIAS)"}, "calibrated already"),
+        ({"unit": "e\u207b"}, "not in ADU"),
         ({"damage": "It is cut off: 5 of 9 bytes are there."}, "cut off"),
         ({"images": ()}, "no picture"),
         ({"shape": None}, "no picture"),

@@ -236,3 +236,18 @@ def test_a_converters_end_is_disproved_by_another_frame_of_the_camera(tmp_path: 
 
     assert alone.value("saturated") > 15  # type: ignore[operator]
     assert both.value("saturated") == 0.0
+
+
+def test_a_frame_in_electrons_is_judged_in_electrons_and_says_so(tmp_path: Path) -> None:
+    frame = camera(7).expose(4000).astype(np.float32)
+    path = tmp_path / "flat.fits"
+    write_fits(path, frame, **cards("Flat Field", EXPTIME=1.0, BUNIT="electron", EGAIN=1.4))
+
+    found = judge_files(JobContext(), [path])[path]
+
+    level, snr = found.metric("level"), found.metric("snr")
+    assert level is not None and level.unit == "e\u207b"
+    assert snr is not None and snr.value is not None
+    # The bias is not known: all of the level counts as light, 1 electron for each step.
+    assert snr.value == pytest.approx(float(level.value or 0) ** 0.5, rel=1e-3)
+    assert any("BUNIT card), not in ADU" in f.what for f in found.findings)

@@ -41,6 +41,7 @@ FULL = make_header(
     exposures=20,
     planes=3,
     path_kind="flat",
+    unit="e\u207b",
     path_time=datetime(2026, 4, 17, 22, 10, 5),
     damage="It is cut off.",
     site_longitude_deg=-155.5,

@@ -467,3 +467,21 @@ def test_what_a_series_shares_is_not_mixed_up_between_files(tmp_path: Path) -> N
     assert ha.observed_utc != again.observed_utc
     assert ha.origin == again.origin
     assert ha.origin is not again.origin
+
+
+@pytest.mark.parametrize(
+    ("values", "unit"),
+    [
+        ({"BUNIT": "adu"}, ""),
+        ({"BUNIT": "ADU", "UNIT": "electron"}, ""),
+        ({"UNIT": "electron"}, "e\u207b"),
+        ({"BUNIT": "electrons / s"}, "e\u207b/s"),
+        ({"BUNIT": "ELECTRONS/S"}, "e\u207b/s"),
+        ({"BUNIT": "adu/s"}, "ADU/s"),
+        ({"BUNIT": "counts"}, ""),
+        ({"BUNIT": ""}, ""),
+        ({"BUNIT": "Jy"}, ""),
+    ],
+)
+def test_the_unit_of_the_pixels(tmp_path: Path, values: dict[str, str], unit: str) -> None:
+    assert frame(tmp_path, [card(k, v) for k, v in values.items()]).unit == unit
