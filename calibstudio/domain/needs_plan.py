@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from calibstudio.domain.equipment import CameraInfo, Region
+from calibstudio.domain.errors import UsageError
 from calibstudio.domain.filters import filter_key
 from calibstudio.domain.header import FrameHeader
 from calibstudio.domain.kinds import FrameKind
@@ -142,6 +143,30 @@ def _flats(needs: Sequence[Need], expected_s: Mapping[str, float]) -> tuple[Flat
         n_dark = by_id[first.id].frames if first.id in by_id else 0
         found.append(FlatWish(first.frames, filters, dark_flats=n_dark, camera=first.camera))
     return tuple(found)
+
+
+def on_wheel(config: RunConfig, filters: Sequence[str]) -> RunConfig:
+    """Return the configuration with filters called as the wheel calls them.
+
+    Raises
+    ------
+    UsageError
+        The wheel has not all of them.
+    """
+    names = {filter_key(name): name for name in reversed(filters)}
+    wanted = [name for wish in config.flats for name in wish.filters]
+    missing = [name for name in wanted if filter_key(name) not in names]
+    if missing:
+        noun = "filter" if len(missing) == 1 else "filters"
+        raise UsageError(
+            f"The wheel has no {noun} {', '.join(missing)}; it has {', '.join(filters)}.",
+            hint="Leave these flats out of the plan, or name the wheel's filters as the lights do.",
+        )
+    flats = tuple(
+        replace(wish, filters=tuple(names[filter_key(f)] for f in wish.filters))
+        for wish in config.flats
+    )
+    return replace(config, flats=flats)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from calibstudio.domain.draft_checks import exposure_problems, settings_problems
 from calibstudio.domain.equipment import CameraInfo, PanelInfo
+from calibstudio.domain.errors import UsageError
 from calibstudio.domain.header import FrameHeader
 from calibstudio.domain.jobs import JobContext
 from calibstudio.domain.kinds import BPM, FrameKind
@@ -17,6 +19,7 @@ from calibstudio.domain.needs_plan import (
     config_for_needs,
     cost_words,
     expected_cost,
+    on_wheel,
 )
 from calibstudio.domain.plan import CapturePlan
 from calibstudio.domain.run_config import RunConfig
@@ -84,7 +87,7 @@ class LightPlan:
         Raises
         ------
         UsageError
-            The camera cannot do what is needed.
+            The camera cannot do what is needed, or the wheel has not the filters.
         """
         needs, ids = self.chosen(choice, custom)
         taken = [n for n in needs if n.id in ids and n.can_be_taken]
@@ -92,8 +95,12 @@ class LightPlan:
             return None
         expected = expected_exposures(self.flats)
         config = config_for_needs(taken, expected, rig=rig, info=info)
+        if filters:
+            config = on_wheel(config, filters)
         camera = info or camera_of(self.lights.headers)
         made = plan_for(config, camera, filters, panel)
+        if info is not None:
+            _refuse_impossible(made.plan, info)
         cost = expected_cost(made.plan, taken, expected, camera)
         notes = [*self._notes(taken), *made.notes]
         said = cost_words(cost, made.plan)
@@ -134,6 +141,16 @@ def plan_from_lights(
     fixed = library_needs(lights, library, settings)
     flats = flat_facts(measuring, lights, fixed, library, settings)
     return LightPlan(lights, settings, tuple(fixed), tuple(flats))
+
+
+def _refuse_impossible(plan: CapturePlan, info: CameraInfo) -> None:
+    """Raise `UsageError` where the camera cannot be set as the lights were taken."""
+    for step in plan.steps:
+        problems = settings_problems(step.settings, info)
+        if step.exposure_s is not None and step.kind in (FrameKind.DARK, FrameKind.DARK_FLAT):
+            problems += exposure_problems(step.exposure_s, info)
+        if problems:
+            raise UsageError(f"{step.title}: {problems[0]}", hint="Leave it out of the plan.")
 
 
 def camera_of(headers: Sequence[FrameHeader]) -> CameraInfo:

@@ -34,7 +34,7 @@ TILES = (
     ("flat", "Panel flats", "Exposure searched, dark flats after", "flat", True),
     ("twilight", "Twilight flats", "Comes with a later version", "sunset", False),
     ("dark-flat", "Dark flats", "For flats that are taken already", "dark-flat", True),
-    ("plan", "Plan from my lights", "Comes with a later version", "plan", False),
+    ("plan", "Plan from my lights", "What they need, and what is there", "plan", True),
 )
 
 

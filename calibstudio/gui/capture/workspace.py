@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from calibstudio.gui.capture.dark_flat_wizard import DarkFlatWizard
 from calibstudio.gui.capture.dark_wizard import DarkWizard
 from calibstudio.gui.capture.flat_wizard import FlatWizard
 from calibstudio.gui.capture.home import CaptureHome
+from calibstudio.gui.capture.light_plan_page import LightPlanPage
 from calibstudio.gui.capture.plan_file import open_plan
 from calibstudio.gui.capture.recent import can_go_on
 from calibstudio.gui.capture.run_state import CaptureRun
@@ -47,6 +48,7 @@ class CaptureWorkspace(Workspace):
         self.home = CaptureHome(context)
         self.running = RunningView(context, self.run)
         self.wizard: Wizard | None = None
+        self.light_plan: LightPlanPage | None = None
         self._pages = QStackedWidget()
         self._pages.addWidget(self.home)
         self._pages.addWidget(self.running)
@@ -104,6 +106,9 @@ class CaptureWorkspace(Workspace):
             self._show_running()
             return
         self._drop_wizard()
+        if name == LightPlanPage.name:
+            self._open_light_plan()
+            return
         wizard = WIZARDS[name](self.context, self._answers())
         wizard.start_wanted.connect(self._on_start_wanted)
         wizard.closed.connect(self.show_home)
@@ -116,6 +121,25 @@ class CaptureWorkspace(Workspace):
         self.close_wizard.show()
         wizard.preflight.begin()
 
+    def _open_light_plan(self) -> None:
+        page = self.light_plan = LightPlanPage(self.context)
+        page.start_wanted.connect(self.start)
+        page.closed.connect(self.show_home)
+        page.preflight.mend_wanted.connect(self._on_mend)
+        page.set_compact(self.is_compact)
+        self._pages.addWidget(page)
+        self._pages.setCurrentWidget(page)
+        self.set_subtitle(page.title)
+        self.close_wizard.show()
+        page.preflight.begin()
+
+    @Slot(object)
+    def plan_for_lights(self, paths: Sequence[Path]) -> None:
+        """Open the plan from lights with these, for who found what they lack."""
+        self.open_wizard(LightPlanPage.name)
+        if self.light_plan is not None:
+            self.light_plan.add_lights(paths)
+
     @Slot()
     def open_file(self) -> None:
         """Choose a file with a plan, look at what it asks for, and start it."""
@@ -127,11 +151,12 @@ class CaptureWorkspace(Workspace):
         return AnswerStore.for_rig(self.context.data_folder, name)
 
     def _drop_wizard(self) -> None:
-        if self.wizard is not None:
-            self.wizard.close_down()
-            self._pages.removeWidget(self.wizard)
-            self.wizard.deleteLater()
-            self.wizard = None
+        for page in (self.wizard, self.light_plan):
+            if page is not None:
+                page.close_down()
+                self._pages.removeWidget(page)
+                page.deleteLater()
+        self.wizard = self.light_plan = None
 
     def _show_running(self) -> None:
         self._pages.setCurrentWidget(self.running)
@@ -206,7 +231,7 @@ class CaptureWorkspace(Workspace):
             self.run.toggle_pause()
 
     def _cancel(self) -> None:
-        if self.wizard is not None:
+        if self.wizard is not None or self.light_plan is not None:
             self.show_home()
         elif self.run.is_running:
             self.running.ask_to_stop()
@@ -214,6 +239,8 @@ class CaptureWorkspace(Workspace):
     def _primary(self) -> None:
         if self.wizard is not None:
             self.wizard.go_on()
+        elif self.light_plan is not None:
+            self.light_plan.go_on()
         elif self._pages.currentWidget() is self.running:
             self.running.do_primary()
 
@@ -233,15 +260,16 @@ class CaptureWorkspace(Workspace):
         elif action == "connect":
             self.settings_wanted.emit("equipment")
         elif action == "cool" and self.wizard is not None:
-            self._cool(self.wizard)
+            self._cool(self.wizard.draft.plan(self.wizard.info))
+        elif action == "cool" and self.light_plan is not None and self.light_plan.plan is not None:
+            self._cool(self.light_plan.plan)
 
     @Slot(str)
     def _on_folder(self, folder: str) -> None:
         self.context.settings.change(frames_folder=Path(folder))
 
-    def _cool(self, wizard: Wizard) -> None:
-        """Begin to cool to the coldest temperature that the plan wants."""
-        plan = wizard.draft.plan(wizard.info)
+    def _cool(self, plan: CapturePlan) -> None:
+        """Begin to cool to the first temperature that the plan wants."""
         wanted = [s.settings.set_temp_c for s in plan.steps if s.settings.set_temp_c is not None]
         if not wanted:
             return
@@ -262,8 +290,9 @@ class CaptureWorkspace(Workspace):
     def on_compact(self, compact: bool) -> None:
         self.running.set_compact(compact)
         self.home.set_compact(compact)
-        if self.wizard is not None:
-            self.wizard.set_compact(compact)
+        for page in (self.wizard, self.light_plan):
+            if page is not None:
+                page.set_compact(compact)
 
     def close_down(self) -> None:
         self._drop_wizard()
