@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import pytest
 
@@ -91,7 +91,7 @@ def _fake_indi() -> Observatory:
         wheel=fake_indi.WHEEL,
         panels=(fake_indi.LAMP, fake_indi.CAP),
     )
-    return _served(open_indi(rig, patience=SOON), server.close)
+    return _served(open_indi(rig, patience=replace(SOON, settle_s=0.03)), server.close)
 
 
 def _indi_simulators() -> Observatory:

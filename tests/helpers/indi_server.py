@@ -53,10 +53,15 @@ SOON = Patience(
 START_LIMIT_S = 20.0
 
 _INSIDE = """
-import socket, subprocess, sys, threading
+import os, signal, socket, subprocess, sys, threading
+def end_with_the_tests():
+    sys.stdin.read()
+    os.killpg(0, signal.SIGKILL)
+threading.Thread(target=end_with_the_tests, daemon=True).start()
 path, port, *drivers = sys.argv[1:]
 subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-server = subprocess.Popen(["indiserver", "-p", port, "-u", path + ".abstract", *drivers])
+words = ["indiserver", "-p", port, "-u", path + ".abstract", *drivers]
+server = subprocess.Popen(words, stdin=subprocess.DEVNULL)
 listener = socket.socket(socket.AF_UNIX)
 listener.bind(path)
 listener.listen()
@@ -79,6 +84,7 @@ while True:
     except OSError:
         outer.close()
         continue
+    inner.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     for pair in ((outer, inner), (inner, outer)):
         threading.Thread(target=pump, args=pair, daemon=True).start()
 """
@@ -132,7 +138,7 @@ class IndiServer:
         words = ["unshare", "-rn", sys.executable, "-c", _INSIDE, self._path, str(PORT)]
         self._process = subprocess.Popen(
             [*words, *self._drivers],
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             env=os.environ | {"HOME": self._folder.name},
@@ -171,6 +177,8 @@ class IndiServer:
         if self._process is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
+            if self._process.stdin is not None:
+                self._process.stdin.close()
             self._process.wait(10.0)
             self._process = None
         self.cut()
@@ -211,6 +219,7 @@ class IndiServer:
                 outer, _ = self._listener.accept()
             except OSError:
                 return
+            outer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             inner = socket.socket(socket.AF_UNIX)
             try:
                 inner.connect(self._path)

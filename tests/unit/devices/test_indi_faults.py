@@ -44,7 +44,9 @@ from tests.helpers.fake_indi import (
 )
 from tests.helpers.indi_server import SOON
 
-QUICK = replace(SOON, set_s=0.8, idle_s=0.5, readout_s=1.0, others_s=0.2, device_s=1.5)
+QUICK = replace(
+    SOON, settle_s=0.03, set_s=0.8, idle_s=0.5, readout_s=1.0, others_s=0.2, device_s=1.5
+)
 DARK = ExposureRequest(FrameKind.DARK, 0.1)
 LONG = ExposureRequest(FrameKind.DARK, 60.0)
 
