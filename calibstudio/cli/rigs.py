@@ -102,7 +102,10 @@ def run(args: argparse.Namespace, ctx: JobContext) -> Outcome:
         rigs.export(args.name, args.file)
         return Outcome({"written": str(args.file.absolute())}, f"Written: {args.file}")
     rig = rigs.get(args.name)
-    return Outcome(rig_json(rig), rig_words(rig))
+    trained = _trained(rig)
+    words = [f"  flat {t['filter'] or 'no filter'}: {t['exposure_s']:g} s" for t in trained]
+    text = "\n".join([rig_words(rig), *words])
+    return Outcome(rig_json(rig) | ({"trained_flats": trained} if trained else {}), text)
 
 
 def _rigs() -> Rigs:
@@ -110,6 +113,23 @@ def _rigs() -> Rigs:
     from calibstudio.services.rigs import rigs_here
 
     return rigs_here(tuple(PRESETS))
+
+
+def _trained(rig: Rig) -> list[dict[str, Any]]:
+    """The trained flats of a rig, as JSON carries them."""
+    from calibstudio.services.settings import data_folder
+    from calibstudio.services.trained import TrainedStore
+
+    return [
+        {k: v for k, v in asdict(value.key).items() if v is not None}
+        | {
+            "filter": value.key.filter,
+            "exposure_s": value.exposure_s,
+            "signal_adu": value.signal_adu,
+            "at": value.at.isoformat(),
+        }
+        for value in TrainedStore.for_rig(data_folder(), rig.name).values()
+    ]
 
 
 def _list(rigs: Rigs) -> Outcome:
@@ -224,6 +244,13 @@ def rig_json(rig: Rig) -> dict[str, Any]:
         "simulated": rig.is_simulated,
         "devices": [_device_json(device) for device in rig.devices],
     }
+    if rig.learned:
+        document["learned"] = [
+            {k: v for k, v in asdict(one).items() if v is not None} | {"at": one.at.isoformat()}
+            for one in rig.learned
+        ]
+    if limits := rig.thresholds.to_dict():
+        document["thresholds"] = limits
     for name, part in (("optics", rig.optics), ("site", rig.site)):
         if part is not None:
             document[name] = {k: v for k, v in asdict(part).items() if v is not None}
@@ -258,4 +285,9 @@ def rig_words(rig: Rig) -> str:
     if rig.site is not None:
         s = rig.site
         lines.append(f"  {'site':<14}{s.name}, {s.latitude_deg:g}° N {s.longitude_deg:g}° E")
+    from calibstudio.services.rig_learning import learned_words
+
+    lines += [f"  {name}: {value}" for name, value in learned_words(rig)]
+    if limits := rig.thresholds.to_dict():
+        lines.append(f"  {'own limits':<14}{', '.join(limits)}")
     return "\n".join(lines)

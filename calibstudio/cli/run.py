@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from calibstudio.domain.capture import CaptureReport
     from calibstudio.domain.equipment import Observatory
     from calibstudio.domain.plan import CapturePlan
+    from calibstudio.services.masters import MastersReport
     from calibstudio.services.run_job import RunJob
 
 PARTS = ("darks", "flats", "masters", "all")
@@ -81,7 +82,7 @@ def run(args: argparse.Namespace, ctx: JobContext) -> Outcome:
     job = _job(args)
     operator = TerminalOperator(job.config.answers, no_confirm=args.no_confirm)
     if job.settings.part is Part.MASTERS:
-        return _finished(ctx, job, operator, None, None)
+        return _finished(ctx, job, operator, None, None, "")
     capturing, building = ctx.split(6, 1)
     with _out_in_time(ctx.token):
         observatory = _open(job, ctx.token)
@@ -90,7 +91,7 @@ def run(args: argparse.Namespace, ctx: JobContext) -> Outcome:
             now = observatory.clock.now()
         finally:
             observatory.close()
-        return _finished(building, job, operator, report, now)
+        return _finished(building, job, operator, report, now, observatory.camera.info.name)
 
 
 def _job(args: argparse.Namespace) -> RunJob:
@@ -223,6 +224,7 @@ def _finished(
     operator: TerminalOperator,
     report: CaptureReport | None,
     now: Any,
+    camera: str,
 ) -> Outcome:
     """Build the masters, and say everything."""
     from calibstudio.cli.masters import masters_document, masters_problems, masters_text
@@ -241,12 +243,26 @@ def _finished(
         document = masters_document(built)
         texts.append(masters_text(built, recipe))
         problems += masters_problems(built)
+        problems += _taught(job, camera, built)
         if report is not None and report.journal is not None:
             note_masters(report.journal, job.settings.frames_folder, now)
     if report is not None:
         document |= _captured_document(report)
     document["notes"] = [*job.notes, *(report.notes if report is not None else ())]
     return Outcome(document, "\n\n".join(texts), problems)
+
+
+def _taught(job: RunJob, camera: str, built: MastersReport) -> list[Problem]:
+    """Keep with the rig what these masters measured; return what went wrong."""
+    from calibstudio.domain.errors import WriteProblemError
+    from calibstudio.services.rig_learning import teach
+    from calibstudio.services.rigs import rigs_here
+
+    try:
+        teach(rigs_here(), job.settings.rig, camera, [m.record for m in built.masters])
+    except WriteProblemError as error:
+        return [Problem.of(error)]
+    return []
 
 
 def _captured_document(report: CaptureReport) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import Any
 from calibstudio.domain.equipment import Observatory
 from calibstudio.domain.errors import CalibStudioError, DeviceError, DeviceUnreachableError
 from calibstudio.domain.jobs import CancelToken
-from calibstudio.domain.rig import DeviceOutcome, Rig
+from calibstudio.domain.rig import DeviceOutcome
 
 log = logging.getLogger(__name__)
 _LOOK_S = 0.1
@@ -29,8 +29,6 @@ class OpenedObservatory(Observatory):
     outcomes: tuple[DeviceOutcome, ...] = ()
     release: Callable[[], None] | None = None
     """Called last when it is closed, for what the devices share."""
-    rig: Rig | None = None
-    """The rig it was opened from, with the places where its devices were found."""
 
     @property
     def missing(self) -> tuple[DeviceOutcome, ...]:

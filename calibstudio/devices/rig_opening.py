@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from calibstudio.devices.clock import SystemClock
 from calibstudio.devices.discovery import FINDERS, Finder, FoundDevice, discover
 from calibstudio.devices.joined_panel import one_panel
+from calibstudio.devices.measured_camera import MeasuredCamera
 from calibstudio.devices.opened import Connecting, OpenedObservatory, connect_all
 from calibstudio.domain.equipment import Observatory, Optics, Site
 from calibstudio.domain.errors import (
@@ -363,7 +364,7 @@ def _assembled(connected: _Connected) -> OpenedObservatory:
     facts = getattr(mount, "facts", mount)
     return OpenedObservatory(
         name=rig.name,
-        camera=camera,
+        camera=MeasuredCamera(camera, rig) if rig.learned else camera,
         clock=SystemClock(),
         optics=rig.optics or getattr(facts, "optics", None) or Optics(telescope=""),
         site=rig.site or getattr(facts, "site", None),

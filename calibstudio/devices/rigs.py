@@ -73,7 +73,11 @@ def open_rig(
     if rig.is_simulated and rig.camera is not None:
         opened = _simulated(rig.camera.name, simulation or Simulation(), run)
         return replace(
-            opened, name=rig.name, optics=rig.optics or opened.optics, site=rig.site or opened.site
+            opened,
+            name=rig.name,
+            optics=rig.optics or opened.optics,
+            site=rig.site or opened.site,
+            rig=rig,
         )
     _only_real(name, simulation)
     return _open_saved(rig, known, cancel)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 from calibstudio.domain.faults import FaultDesk
 from calibstudio.domain.jobs import CancelToken
 from calibstudio.domain.kinds import FrameKind
+
+if TYPE_CHECKING:
+    from calibstudio.domain.rig import Rig
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,6 +324,8 @@ class Observatory:
     is_simulated: bool = False
     faults: FaultDesk | None = None
     """Where things can be put out of order; None at a real observatory."""
+    rig: Rig | None = None
+    """The rig it was opened from, with the places where its devices were found."""
 
     def close(self) -> None:
         """Make safe: lamp off, camera released."""

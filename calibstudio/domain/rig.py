@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Protocol
 
 from calibstudio.domain.equipment import Observatory, Optics, Site
 from calibstudio.domain.errors import CalibStudioError, DeviceError
+from calibstudio.domain.thresholds import DEFAULT_THRESHOLDS, Thresholds
 
 SIMULATED = "simulated"
 """Protocol of the simulated observatory; its camera's name is the preset."""
@@ -162,6 +164,51 @@ def find_again(ref: DeviceRef, listed: Sequence[Listed]) -> DeviceRef | None:
     return replace(found, unique_id=found.unique_id or ref.unique_id)
 
 
+class Quantity(StrEnum):
+    """What is learned about a camera."""
+
+    GAIN = "egain"
+    """e-/ADU, by photon transfer."""
+    READ_NOISE = "read_noise"
+    """Electrons."""
+
+    @property
+    def words(self) -> str:
+        """As people call it."""
+        return "Gain" if self is Quantity.GAIN else "Read noise"
+
+    @property
+    def unit(self) -> str:
+        """Its unit."""
+        return "e\u2212/ADU" if self is Quantity.GAIN else "e\u2212"
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """One value that was measured with a rig, and where it comes from."""
+
+    what: Quantity
+    value: float
+    at: datetime
+    """UTC; when the frames were taken."""
+    source: str
+    """File name of the master whose frames measured it."""
+    gain: int | None = None
+    readout_mode: str | None = None
+    binning: int = 1
+
+    def __post_init__(self) -> None:
+        if not 0 < self.value < 1e6:
+            raise ValueError(f"a learned {self.what} cannot be {self.value:g}")
+        if self.at.tzinfo is None:
+            raise ValueError("a moment needs its zone")
+
+    @property
+    def setting(self) -> tuple[Quantity, int | None, str | None, int]:
+        """What it holds for."""
+        return self.what, self.gain, self.readout_mode, self.binning
+
+
 @dataclass(frozen=True, slots=True)
 class Rig:
     """A rig. Made anew to change it: `dataclasses.replace`."""
@@ -172,6 +219,10 @@ class Rig:
     """None: as the mount says."""
     site: Site | None = None
     """None: as the mount says."""
+    learned: tuple[Learned, ...] = ()
+    """What was measured with it; of each setting the newest."""
+    thresholds: Thresholds = DEFAULT_THRESHOLDS
+    """Limits of quality by which its frames are judged."""
     unknown: Mapping[str, Any] = field(default_factory=dict, compare=False)
     """Keys of a newer version, kept when the file is written."""
 
@@ -199,6 +250,21 @@ class Rig:
         camera = self.camera
         return camera is not None and camera.protocol == SIMULATED
 
+    def taught(self, new: Sequence[Learned]) -> Rig:
+        """Return the rig with what was measured; older values of the same setting go."""
+        kept = {one.setting: one for one in self.learned}
+        for one in new:
+            if one.setting not in kept or kept[one.setting].at <= one.at:
+                kept[one.setting] = one
+        return replace(self, learned=tuple(sorted(kept.values(), key=_order)))
+
+    def known(
+        self, what: Quantity, gain: int | None, readout_mode: str | None, binning: int = 1
+    ) -> Learned | None:
+        """Return what was measured at exactly these settings; None: not measured."""
+        wanted = (what, gain, readout_mode, binning)
+        return next((one for one in self.learned if one.setting == wanted), None)
+
     def without(self, device: DeviceRef) -> Rig:
         """Return the rig without a device."""
         return replace(self, devices=tuple(d for d in self.devices if d != device))
@@ -213,6 +279,10 @@ class Rig:
     def moved(self, before: DeviceRef, now: DeviceRef) -> Rig:
         """Return the rig with a device that was found again elsewhere."""
         return replace(self, devices=tuple(now if d == before else d for d in self.devices))
+
+
+def _order(one: Learned) -> tuple[str, int, str, int]:
+    return (one.what, one.gain or 0, one.readout_mode or "", one.binning)
 
 
 def checked_rig_name(name: str) -> str:
@@ -257,15 +327,9 @@ def outcomes_of(observatory: Observatory) -> tuple[DeviceOutcome, ...]:
     return tuple(getattr(observatory, "outcomes", ()))
 
 
-def rig_of(observatory: Observatory) -> Rig | None:
-    """Return the rig that an observatory was opened from; None: by an address, or simulated."""
-    rig = getattr(observatory, "rig", None)
-    return rig if isinstance(rig, Rig) else None
-
-
 def without_missing(observatory: Observatory, ref: DeviceRef) -> Observatory:
     """Return the observatory without a device that is not connected; the others are the same."""
-    rig = rig_of(observatory)
+    rig = observatory.rig
     if rig is None:
         return observatory
     outcomes = tuple(o for o in outcomes_of(observatory) if o.ref != ref)

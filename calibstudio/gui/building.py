@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from calibstudio.domain.errors import CalibStudioError
 from calibstudio.domain.grouping import Grouping
 from calibstudio.domain.jobs import JobContext
 from calibstudio.domain.quality import Verdict
@@ -52,11 +53,31 @@ def build_in_background(
 
     def say(report: MastersReport) -> None:
         job.note = _say(context, report)
+        _teach(context, report)
         on_built(report)
 
     job.succeeded.connect(say)
     job.failed.connect(context.problems.report)
     return job
+
+
+def _teach(context: GuiContext, report: MastersReport) -> None:
+    """Keep with the connected rig what masters of its camera measured."""
+    from calibstudio.services.rig_learning import teach
+
+    observatory = context.equipment.observatory
+    if observatory.rig is None:
+        return
+    camera = observatory.camera.info.name
+    try:
+        records = [built.record for built in report.masters]
+        new = teach(context.connection.rigs, observatory.rig.name, camera, records)
+    except CalibStudioError as error:
+        context.problems.report(error)
+        return
+    if new:
+        words = ", ".join(one.what.words.lower() for one in new)
+        context.toasts.say(f"{observatory.rig.name} has learned: {words}.")
 
 
 def _say(context: GuiContext, report: MastersReport) -> str:

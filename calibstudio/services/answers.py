@@ -46,7 +46,7 @@ class AnswerStore:
     @classmethod
     def for_rig(cls, folder: Path, rig: str) -> AnswerStore:
         """Return the answers of a rig, kept in this folder."""
-        return cls(folder / f"answers_{safe_part(rig)}.json")
+        return cls(answers_path(folder, rig))
 
     def recall(self, wizard: str, draft: D, problems: Callable[[D], list[str]]) -> D:
         """Return a draft with the answers of last time, as far as they are possible today.
@@ -152,3 +152,8 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "search": Search,
     "light": LightSource,
 }
+
+
+def answers_path(folder: Path, rig: str) -> Path:
+    """Return the file of a rig's answers."""
+    return folder / f"answers_{safe_part(rig)}.json"

@@ -49,7 +49,7 @@ def run_sequence(
     control: SequenceControl,
     on_status: Callable[[CaptureStatus], None],
     *,
-    thresholds: Thresholds = DEFAULT_THRESHOLDS,
+    thresholds: Thresholds | None = None,
     trained: TrainedStore | None = None,
     preview: Latest[Frame] | None = None,
     cooling: CoolingRules | None = None,
@@ -66,6 +66,8 @@ def run_sequence(
     ----------
     ctx
         Its token ends everything within about a second; frames that are complete stay.
+    thresholds
+        Limits of quality; None: those of the rig, else the usual ones.
     control
         The operator's hand: pause, stop after this frame, answers, reviews.
     on_status
@@ -92,6 +94,9 @@ def run_sequence(
     UsageError, WriteProblemError, DeviceError
         The sequence cannot start at all; nothing moved.
     """
+    if thresholds is None:
+        rig = observatory.rig
+        thresholds = DEFAULT_THRESHOLDS if rig is None else rig.thresholds
     around = Surroundings(
         ctx, observatory, sink, control, on_status, thresholds, trained, preview,
         cooling or CoolingRules(),

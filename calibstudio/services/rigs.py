@@ -8,6 +8,7 @@ from pathlib import Path
 
 from calibstudio.domain.errors import FileProblemError, UsageError, WriteProblemError
 from calibstudio.domain.rig import Rig, checked_rig_name
+from calibstudio.services.answers import answers_path
 from calibstudio.services.trained import trained_path
 from calibstudio.store.rig_file import ReadRig, RigFolder, read_rig, rig_text
 from calibstudio.store.settings_file import read_text, replace_text
@@ -240,9 +241,10 @@ class Rigs:
     def _move_learned(self, before: str, after: str) -> None:
         if self._data_folder is None:
             return
-        old, new = (trained_path(self._data_folder, name) for name in (before, after))
-        if old.exists() and not new.exists():
-            old.rename(new)
+        for path_of in (trained_path, answers_path):
+            old, new = (path_of(self._data_folder, name) for name in (before, after))
+            if old.exists() and not new.exists():
+                old.rename(new)
 
 
 def _named(rig: Rig, name: str) -> Rig:

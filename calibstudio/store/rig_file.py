@@ -5,18 +5,21 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 from calibstudio.domain.equipment import Optics, Site
-from calibstudio.domain.rig import DeviceRef, Rig
+from calibstudio.domain.errors import UsageError
+from calibstudio.domain.rig import DeviceRef, Learned, Quantity, Rig
+from calibstudio.domain.thresholds import Thresholds
 from calibstudio.store.naming import safe_part
 from calibstudio.store.settings_file import read_text, replace_text
 from calibstudio.store.toml_text import toml_text
 
 VERSION = 1
 HEAD = "A rig of CalibStudio. unique_id, or name and type, say which device it is."
-KEYS = ("version", "name", "optics", "site", "device")
+KEYS = ("version", "name", "optics", "site", "device", "learned", "thresholds")
 T = TypeVar("T", DeviceRef, Optics, Site)
 
 
@@ -36,6 +39,10 @@ def rig_text(rig: Rig) -> str:
             document[name] = asdict(part)
     if rig.devices:
         document["device"] = [asdict(device) for device in rig.devices]
+    if rig.learned:
+        document["learned"] = [asdict(one) for one in rig.learned]
+    if limits := rig.thresholds.to_dict():
+        document["thresholds"] = limits
     return toml_text(document | dict(rig.unknown), head=HEAD)
 
 
@@ -70,6 +77,15 @@ def read_rig(text: str) -> ReadRig:
             rig = replace(rig, site=_checked_site(_made(Site, values["site"])))
     except (TypeError, ValueError) as error:
         complaints.append(f"the site was left out: {error}")
+    try:
+        rig = replace(rig, thresholds=Thresholds.from_dict(values.get("thresholds", {})))
+    except (TypeError, AttributeError, UsageError) as error:
+        complaints.append(f"the thresholds were left out: {error}".rstrip("."))
+    for row in _tables(values.get("learned", [])):
+        try:
+            rig = rig.taught([_learned(row)])
+        except (TypeError, ValueError, KeyError) as error:
+            complaints.append(f"a learned value was left out: {error}")
     unknown = {key: value for key, value in values.items() if key not in KEYS}
     return ReadRig(replace(rig, unknown=unknown), tuple(complaints))
 
@@ -80,6 +96,22 @@ def _made(kind: type[T], row: Any) -> T:
         raise TypeError("a table is needed")
     names = {f.name: str(f.type) for f in fields(kind)}
     return kind(**{key: _converted(key, row[key], names[key]) for key in row if key in names})
+
+
+def _tables(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _learned(row: Mapping[str, Any]) -> Learned:
+    at = row["at"]
+    if not isinstance(at, datetime):
+        raise ValueError("at is no moment")
+    gain, mode, binning = row.get("gain"), row.get("readout_mode"), row.get("binning", 1)
+    if not isinstance(gain, int | None) or not isinstance(mode, str | None):
+        raise ValueError("its settings make no sense")
+    return Learned(
+        Quantity(row["what"]), float(row["value"]), at, str(row["source"]), gain, mode, int(binning)
+    )
 
 
 def _converted(key: str, value: Any, wanted: str) -> Any:

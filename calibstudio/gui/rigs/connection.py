@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,6 @@ from calibstudio.domain.rig import (
     Rig,
     Role,
     outcomes_of,
-    rig_of,
     without_missing,
 )
 from calibstudio.gui.equipment_state import EquipmentSnapshot, EquipmentState
@@ -200,7 +199,7 @@ class RigConnection(QObject):
         """Find and connect a device again; a camera, with its whole rig."""
         if not self._is_free():
             return False
-        rig = rig_of(self._equipment.observatory)
+        rig = self._equipment.observatory.rig
         if row.ref is None or rig is None or row.ref.role is Role.CAMERA or self._failed:
             return self.connect_rig(self._wanted or self._settings.current.rig)
         former, role = self._equipment.observatory, row.ref.role
@@ -214,7 +213,8 @@ class RigConnection(QObject):
 
     def leave_out(self, row: DeviceRow) -> None:
         """Take a device out of its rig; it can be taken back."""
-        rig = rig_of(self._equipment.observatory) or self.rigs.find(self._wanted)
+        now = self._equipment.observatory
+        rig = self.rigs.find(self._wanted if now.rig is None else now.rig.name)
         if rig is None or row.ref is None:
             return
         try:
@@ -228,8 +228,7 @@ class RigConnection(QObject):
             on_action=partial(self._take_back, rig),
         )
         self._failed = tuple(o for o in self._failed if o.ref != row.ref)
-        now = self._equipment.observatory
-        if rig_of(now) is not None:
+        if now.rig is not None:
             self._equipment.replace(without_missing(now, row.ref))
         self.changed.emit()
 
@@ -289,10 +288,11 @@ class RigConnection(QObject):
     def _on_again(self, observatory: Observatory) -> None:
         self._job, self._role = None, None
         self._equipment.replace(observatory)
-        rig = rig_of(observatory)
-        if rig is not None and self.rigs.find(rig.name) not in (None, rig):
+        rig = observatory.rig
+        saved = None if rig is None else self.rigs.find(rig.name)
+        if rig is not None and saved is not None and saved.devices != rig.devices:
             try:
-                self.rigs.save(rig)
+                self.rigs.save(replace(saved, devices=rig.devices))
             except WriteProblemError as error:
                 log.warning("where the devices were found is not kept: %s", error)
         self.changed.emit()

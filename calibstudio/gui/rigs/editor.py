@@ -22,6 +22,7 @@ from calibstudio.gui.widgets.fields import ComboField, Labelled, NumberField, Te
 from calibstudio.gui.widgets.panels import scrolled
 from calibstudio.gui.widgets.progress import BusyLine
 from calibstudio.gui.widgets.text import label, set_tone
+from calibstudio.services.rig_learning import learned_words
 
 SLOTS = (
     ("camera", Role.CAMERA, "Camera"),
@@ -75,6 +76,8 @@ class RigEditor(Sheet):
         column.addWidget(label("Without a name, where the mount says that it stands.", "caption"))
         self.site = SiteFields(theme, None if rig is None else rig.site)
         column.addWidget(self.site)
+        if rig is not None and rig.learned:
+            self._add_learned(column, rig)
         column.addStretch(1)
         self.body.addWidget(scrolled(inner), 1)
         self.setMinimumHeight(600)
@@ -139,6 +142,19 @@ class RigEditor(Sheet):
         grid.addWidget(Labelled("Aperture", self.aperture), 0, 2)
         grid.setColumnStretch(0, 2)
         column.addLayout(grid)
+
+    def _add_learned(self, column: QVBoxLayout, rig: Rig) -> None:
+        column.addWidget(label("Learned", "subheading"))
+        column.addWidget(
+            label(
+                "Measured by its own flats; counts more than what the driver says, from the next "
+                "connection on.",
+                "caption",
+                wrap=True,
+            )
+        )
+        for name, value in learned_words(rig):
+            column.addWidget(label(f"{name}: {value}", "body", wrap=True))
 
     def _millimetres(self, name: str, value: float | None) -> NumberField:
         return NumberField(
@@ -238,7 +254,9 @@ class RigEditor(Sheet):
         optics = Optics(
             self.telescope.text().strip(), self.focal.value() or None, self.aperture.value() or None
         )
-        base = self._rig or Rig(self.name.text().strip())
+        # What was learned since the editor was opened stays.
+        rigs, before = self._connection.rigs, self._rig
+        base = (before and (rigs.find(before.name) or before)) or Rig(self.name.text().strip())
         return replace(
             base,
             name=self.name.text().strip(),

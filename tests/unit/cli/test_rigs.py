@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from calibstudio.cli import main as cli
+from calibstudio.devices.rigs import open_rig
 from tests.helpers.fake_alpaca import FakeAlpaca, refuses
 
 
@@ -109,3 +110,59 @@ def test_run_takes_a_rig_by_its_name_and_says_what_is_missing(
     assert "no mount on COM9" in said.err
     assert code in (0, 1)
     assert len(json.loads(said.out)["captured"]) >= 2
+
+
+NIGHT = """\
+calibstudio: 1
+simulation: {speed: 3000, seed: 3, start: 2026-04-17T22:00:00Z}
+camera: {gain: 100, offset: 50}
+"""
+
+
+def test_a_run_teaches_its_rig_the_gain_that_its_flats_measured(
+    capsys: pytest.CaptureFixture[str], here: Path
+) -> None:
+    asked(capsys, "add", "Trial", "--simulated", "tiny")
+    config = here / "night.yaml"
+    config.write_text(
+        f"{NIGHT}bias: {{frames: 4}}\nflats: {{frames: 8, filters: [L], dark_flats: 0}}\n"
+    )
+    code = cli.run(
+        ["run", str(config), "--rig", "Trial", "--no-confirm", "--json",
+         "--frames", str(here / "f"), "--library", str(here / "l")]
+    )  # fmt: skip
+    made = json.loads(capsys.readouterr().out)
+    shown = asked(capsys, "show", "Trial")[1]
+    cli.run(["rigs", "show", "Trial"])
+
+    assert code in (0, 1)
+    (gain,) = [one for one in shown["learned"] if one["what"] == "egain"]
+    driver = open_rig("tiny").camera.conversion(100, None)
+    assert driver is not None
+    # 8 frames of 0.3 megapixels: photon transfer is good to well under a percent.
+    assert gain["value"] == pytest.approx(driver.e_per_adu, rel=0.03)
+    assert gain["source"] in [Path(m["path"]).name for m in made["masters"]]
+    assert (gain["gain"], gain["at"][:10]) == (100, "2026-04-17")
+    (trained,) = shown["trained_flats"]
+    assert trained["filter"] == "L" and trained["exposure_s"] > 0
+    assert f"measured by {gain['source']}" in capsys.readouterr().out
+
+
+def test_frames_are_judged_by_the_limits_of_the_rig(
+    capsys: pytest.CaptureFixture[str], here: Path
+) -> None:
+    asked(capsys, "add", "Trial", "--simulated", "tiny")
+    (path,) = (here / "c" / "rigs").glob("*.toml")
+    path.write_text(path.read_text() + "\n[thresholds]\nsaturated_cold = { bad_above = -1.0 }\n")
+    config = here / "night.yaml"
+    config.write_text(f"{NIGHT}masters: false\nbias: {{frames: 1}}\n")
+
+    code = cli.run(
+        ["run", str(config), "--rig", "Trial", "--no-confirm", "--json",
+         "--frames", str(here / "f"), "--library", str(here / "l")]
+    )  # fmt: skip
+
+    captured = json.loads(capsys.readouterr().out)["captured"]
+    assert code == 1
+    assert captured and not any(frame["accepted"] for frame in captured)
+    assert "saturated" in captured[0]["reason"].lower()
