@@ -10,8 +10,7 @@ from typing import BinaryIO
 from calibstudio.store.camera_raw import describe_raw, is_camera_raw
 from calibstudio.store.card_writer import card
 from calibstudio.store.fits_cards import Card, Cards
-from calibstudio.store.header_bytes import Hdu, open_for_headers, read_fits
-from calibstudio.store.ser import MAGIC as SER
+from calibstudio.store.header_bytes import SER, Hdu, open_for_headers, read_fits, unpacked
 from calibstudio.store.ser import read_film
 from calibstudio.store.xisf_header import image_names, read_xisf
 
@@ -24,14 +23,15 @@ def read_hdus(path: Path) -> tuple[Hdu, ...]:
     FileProblemError
         If it cannot be read.
     """
-    stream, status = open_for_headers(path)
-    with stream:
+    stored, status = open_for_headers(path)
+    with stored:
+        stream, size = unpacked(path, stored, status.st_size)
         start = stream.read(16)
         stream.seek(0)
         if start.startswith(b"XISF0100"):
-            return _of_xisf(path, stream, status.st_size)
+            return _of_xisf(path, stream, size)
         if start.startswith(SER):
-            film = read_film(path, reader(stream), status.st_size)
+            film = read_film(path, reader(stream), size)
             return (_hdu(film.cards(), "", film.shape),)
         if is_camera_raw(path, start):
             about = describe_raw(path, reader(stream), status.st_size)
@@ -48,7 +48,9 @@ def find_hdu(hdus: Sequence[Hdu], image: str) -> Hdu | None:
             not hdu.name and index and extname == f"HDU{index}"
         ):
             return hdu
-    return None
+    # One colour of a picture: the header is that of all three.
+    base, _, colour = image.upper().rpartition(" ")
+    return find_hdu(hdus, base) if base and colour in ("R", "G", "B") else None
 
 
 def reader(stream: BinaryIO) -> Callable[[int, int], bytes]:

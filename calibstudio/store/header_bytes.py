@@ -12,6 +12,7 @@ import lzma
 import os
 import stat
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -37,6 +38,14 @@ PACKING_ERRORS = (EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError)
 CUT_OFF = "It is cut off, or its packed form is broken: not all pixels can be read."
 
 GZIP, BZIP2, XZ, XISF, FITS = b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00", b"XISF0100", b"SIMPLE  ="
+SER = b"LUCAM-RECORDER"
+
+
+_OPENERS: dict[str, Callable[[BinaryIO], object]] = {
+    "gzip": lambda file: gzip.GzipFile(fileobj=file, mode="rb"),
+    "bzip2": bz2.BZ2File,
+    "xz": lzma.LZMAFile,
+}
 
 
 class NotAFrameError(FileProblemError):
@@ -84,6 +93,43 @@ def first_bytes_kind(head: bytes) -> str:
     if head.startswith(XISF):
         return "xisf"
     return ""
+
+
+def unpacked(path: Path, file: BinaryIO, size: int) -> tuple[BinaryIO, int]:
+    """Return an XISF file or a film that was packed as a whole, unpacked, and its size.
+
+    Any other file comes back as it is: packed FITS is followed header by header (`read_fits`).
+
+    Raises
+    ------
+    FileProblemError
+        It cannot be unpacked to its end, or to more than any picture has.
+    """
+    head = file.read(6)
+    file.seek(0)
+    opener = _OPENERS.get(first_bytes_kind(head))
+    if opener is None:
+        return file, size
+    stream = cast(BinaryIO, opener(file))
+    try:
+        if not stream.read(16).startswith((XISF, SER)):
+            file.seek(0)
+            return file, size
+        full = 16
+        while part := stream.read(1 << 20):
+            full += len(part)
+            if full > MAX_UNPACKED:
+                raise FileProblemError(
+                    f"{path.name} would unpack to more than any picture has.",
+                    hint="Leave it out, or copy it again.",
+                )
+    except PACKING_ERRORS as error:
+        raise FileProblemError(
+            f"{path.name} is compressed, but broken: it cannot be unpacked.",
+            hint="Copy it again from where it came from.",
+        ) from error
+    stream.seek(0)
+    return stream, full
 
 
 def read_fits(path: Path, file: BinaryIO, size: int) -> FitsFile:

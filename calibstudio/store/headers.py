@@ -24,16 +24,17 @@ from calibstudio.store.any_header import reader
 from calibstudio.store.camera_raw import CAMERA_RAW, describe_raw, is_camera_raw
 from calibstudio.store.fits_cards import Card
 from calibstudio.store.header_bytes import (
+    SER,
     FitsFile,
     Hdu,
     first_bytes_kind,
     open_for_headers,
     read_fits,
+    unpacked,
 )
 from calibstudio.store.header_record import Source, header_record
 from calibstudio.store.header_values import Both, CardSource, Lookup
-from calibstudio.store.image_names import ImageHdu, fits_image_names
-from calibstudio.store.ser import MAGIC as SER
+from calibstudio.store.image_names import COLOURS, ImageHdu, fits_image_names, is_colour
 from calibstudio.store.ser import read_film
 from calibstudio.store.xisf_block import WHITE
 from calibstudio.store.xisf_header import XisfHeader, read_xisf
@@ -107,16 +108,17 @@ def read_raw_header(path: Path, *, site_zone: str | None = None) -> ReadHeader:
     FileProblemError
         As `read_header`.
     """
-    file, status = open_for_headers(path)
+    stored, status = open_for_headers(path)
     try:
-        with file:
+        with stored:
+            file, size = unpacked(path, stored, status.st_size)
             head = file.read(16)
             file.seek(0)
             if first_bytes_kind(head) == "xisf":
-                xisf = read_xisf(path, file, status.st_size)
-                source, first = _from_xisf(path, xisf, status), xisf.first_bytes
+                xisf = read_xisf(path, file, size)
+                source, first = _from_xisf(path, xisf, status, size), xisf.first_bytes
             elif head.startswith(SER):
-                source, first = _from_film(path, file, status)
+                source, first = _from_film(path, file, status, size)
             elif is_camera_raw(path, head):
                 source, first = _from_raw(path, file, status)
             else:
@@ -152,16 +154,22 @@ def _from_fits(path: Path, fits: FitsFile, status: os.stat_result) -> Source:
         planes=planes,
         damage=fits.damage,
         sections=next((s for hdu in fits.hdus if (s := said_sections(hdu.cards.value))), ""),
-        shapes=tuple((hdu.shape[-2], hdu.shape[-1]) for hdu in images),
+        shapes=tuple(
+            (hdu.shape[-2], hdu.shape[-1])
+            for hdu in images
+            for _ in range(COLOURS if is_colour(hdu.shape) else 1)
+        ),
         file_bytes=status.st_size,
         file_mtime_ns=status.st_mtime_ns,
         lasting=lasting,
     )
 
 
-def _from_film(path: Path, file: BinaryIO, status: os.stat_result) -> tuple[Source, bytes]:
+def _from_film(
+    path: Path, file: BinaryIO, status: os.stat_result, size: int
+) -> tuple[Source, bytes]:
     read_at = reader(file)
-    film = read_film(path.name, read_at, status.st_size)
+    film = read_film(path.name, read_at, size)
     source = Source(
         path,
         Lookup(film.cards(), word="SER"),
@@ -191,14 +199,20 @@ def _from_raw(path: Path, file: BinaryIO, status: os.stat_result) -> tuple[Sourc
 def _image_names(hdus: Sequence[Hdu]) -> tuple[str, ...]:
     return fits_image_names(
         [
-            ImageHdu(index, hdu.name, str(hdu.cards.value("EXTVER") or 1), hdu.is_packed)
+            ImageHdu(
+                index,
+                hdu.name,
+                str(hdu.cards.value("EXTVER") or 1),
+                hdu.is_packed,
+                is_colour(hdu.shape),
+            )
             for index, hdu in enumerate(hdus)
             if hdu.is_image
         ]
     )
 
 
-def _from_xisf(path: Path, xisf: XisfHeader, status: os.stat_result) -> Source:
+def _from_xisf(path: Path, xisf: XisfHeader, status: os.stat_result, size: int) -> Source:
     images = [image for image in xisf.images if image.shape is not None]
     facts: dict[str, Any] = {
         "is_xisf": True,
@@ -213,8 +227,8 @@ def _from_xisf(path: Path, xisf: XisfHeader, status: os.stat_result) -> Source:
         cards = {**cards, "BAYERPAT": Card(first.color_filter_array)}
     damage = ""
     for image in images:
-        if image.attachment is not None and sum(image.attachment) > status.st_size:
-            damage = f"It is cut off: {status.st_size} of {sum(image.attachment)} bytes are there."
+        if image.attachment is not None and sum(image.attachment) > size:
+            damage = f"It is cut off: {size} of {sum(image.attachment)} bytes are there."
     lookup = Lookup(cards, first.history, properties=first.properties)
     if first.bounds is not None and first.bounds != (0.0, WHITE):
         low, high = (significant(v) for v in first.bounds)

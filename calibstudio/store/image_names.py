@@ -16,13 +16,24 @@ class ImageHdu:
     extver: str = "1"
     is_packed: bool = False
     """A compressed image, which lies in a table."""
+    colour: bool = False
+    """Three planes, one of each colour."""
+
+
+COLOURS = 3
+
+
+def is_colour(shape: Sequence[int]) -> bool:
+    """Whether an image of shape (..., planes, ny, nx) is three colour planes of one shot."""
+    return len(shape) >= 3 and shape[-3] == COLOURS and all(n == 1 for n in shape[:-3])
 
 
 def fits_image_names(hdus: Sequence[ImageHdu]) -> tuple[str, ...]:
     """Return the names of the image HDUs as a user types them, each different from the others.
 
     ``""`` is the primary (also what fpack made of it), ``SCI`` an extension, ``SCI,2`` one whose
-    name repeats, ``HDU3`` one without a name or whose name and version repeat.
+    name repeats, ``HDU3`` one without a name or whose name and version repeat. A colour image is
+    three: ``R``, ``G``, ``B``, with its name before them where it has one.
     """
     plain = [_plain_name(hdu) for hdu in hdus]
     counted = [name.upper() for name in plain]
@@ -34,7 +45,7 @@ def fits_image_names(hdus: Sequence[ImageHdu]) -> tuple[str, ...]:
         if name.upper() in seen:
             name = f"HDU{hdu.index}"
         seen.add(name.upper())
-        names.append(name)
+        names += [f"{name} {c}".strip() for c in "RGB"] if hdu.colour else [name]
     return tuple(names)
 
 

@@ -12,11 +12,11 @@ from typing import Any, Protocol, Self
 from numpy.typing import NDArray
 
 from calibstudio.domain.pixels import RowSource
+from calibstudio.store.header_bytes import SER
 from calibstudio.store.pixels_file import PixelFile, UnpackBudget
 from calibstudio.store.pixels_fits import FitsPixels
 from calibstudio.store.pixels_raw import RawPixels, is_camera_raw
 from calibstudio.store.pixels_xisf import XisfPixels
-from calibstudio.store.ser import MAGIC as SER
 from calibstudio.store.ser import SerPixels
 
 __all__ = [

@@ -10,6 +10,7 @@ import os
 
 from calibstudio.domain.errors import FileProblemError
 from calibstudio.domain.wording import file_size
+from calibstudio.store.header_bytes import SER, XISF
 from calibstudio.store.pixels_layout import (
     BLOCK,
     MOST_HEADER_BLOCKS,
@@ -31,7 +32,7 @@ def most_in_memory() -> int:
 
 
 class Extent:
-    """Follows the headers of a FITS file while it is being unpacked."""
+    """Follows what is being unpacked: FITS by its headers, XISF and films by their size."""
 
     def __init__(self, file: str, most: int) -> None:
         self._file, self._most = file, most
@@ -43,6 +44,8 @@ class Extent:
         self._enough = BLOCK
         """How much of it must be there before it is looked at."""
         self._ended = False
+        self._is_other = False
+        """XISF or a film: there is no walking along it, only an end to patience."""
 
     def add(self, part: bytes) -> None:
         """Look at what was unpacked next.
@@ -50,10 +53,16 @@ class Extent:
         Raises
         ------
         FileProblemError
-            If it is not FITS, its headers claim more than may be, or far more comes than they say.
+            If it is no frame, its headers claim more than may be, or far more comes than they say.
         """
         of_data = max(0, self._offset - self._there)
+        if self._there == 0 and part.startswith((XISF, SER)):
+            self._is_other = True
         self._there += len(part)
+        if self._is_other:
+            if self._there > self._most:
+                raise self._too_much(self._there)
+            return
         if not self._ended:
             self._head += part[of_data:]
             while len(self._head) >= self._enough and not self._ended:
@@ -83,9 +92,12 @@ class Extent:
             return
         self._offset += end
         if self._offset > self._most:
-            raise FileProblemError(
-                f"{self._file} would unpack to {file_size(self._offset)}, which is no picture.",
-                hint="Leave it out, or copy it again.",
-            )
+            raise self._too_much(self._offset)
         del head[:end]
         self._enough = BLOCK
+
+    def _too_much(self, size: int) -> FileProblemError:
+        return FileProblemError(
+            f"{self._file} would unpack to {file_size(size)}, which is no picture.",
+            hint="Leave it out, or copy it again.",
+        )

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from calibstudio.domain.errors import FileProblemError
 from calibstudio.domain.wording import file_size
-from calibstudio.store.image_names import ImageHdu, fits_image_names
+from calibstudio.store.image_names import COLOURS, ImageHdu, fits_image_names, is_colour
 
 BLOCK = 2880
 CARD = 80
@@ -55,6 +55,8 @@ class ImageLayout:
     blank: int | None = None
     compressed: bool = False
     """Stored in tiles in a table (fpack)."""
+    channel: int | None = None
+    """Of the three colour planes of a compressed picture; plain ones lie one behind the other."""
 
     def plane(self, file: str) -> tuple[int, int]:
         """Return (ny, nx).
@@ -65,7 +67,8 @@ class ImageLayout:
             If the image has not two axes (further axes of length 1 are fine).
         """
         where = f"{file}[{self.name}]" if self.name else file
-        if len(self.axes) < 2 or any(n != 1 for n in self.axes[2:]):
+        more = self.axes[2:] if self.channel is None else self.axes[3:]
+        if len(self.axes) < 2 or any(n != 1 for n in more):
             size = " × ".join(str(n) for n in self.axes)
             raise FileProblemError(
                 f"{where} is no flat picture: its axes are {size}.",
@@ -97,6 +100,7 @@ def walk_images(read_at: ReadAt, size: int, file: str) -> list[ImageLayout]:
     found = list(_hdus(read_at, size, file))
     # Spectra and other rows beside a picture are passed over; alone they are refused by name.
     images = [image for image in found if len(image.axes) >= 2] or found
+    images = [plane for image in images for plane in _colours(image)]
     if not images:
         raise FileProblemError(
             f"{file} holds a header but no image.", hint="Choose files that hold pictures."
@@ -106,10 +110,9 @@ def walk_images(read_at: ReadAt, size: int, file: str) -> list[ImageLayout]:
 
 def not_fits(start: bytes, file: str) -> FileProblemError:
     """Say that a file whose first bytes are these is no FITS file."""
-    hint = "It is left out; look at what it really is."
-    if start.startswith(b"XISF0100"):
-        hint = "It is a packed XISF file; unpack it first."
-    return FileProblemError(f"{file} is not a FITS file.", hint=hint)
+    return FileProblemError(
+        f"{file} is not a FITS file.", hint="It is left out; look at what it really is."
+    )
 
 
 def hdu_end(read_at: ReadAt, offset: int, file: str) -> int:
@@ -215,9 +218,30 @@ def _compressed(
     )
 
 
+def _colours(image: ImageLayout) -> list[ImageLayout]:
+    """Return the three pictures of a colour image, each for itself; any other image as it is."""
+    if not is_colour(image.axes[::-1]):
+        return [image]
+    if image.compressed:
+        return [replace(image, channel=c) for c in range(COLOURS)]
+    nx, ny = image.axes[:2]
+    plane = BITPIX_BYTES[image.bitpix] * nx * ny
+    return [
+        replace(image, axes=(nx, ny), data_offset=image.data_offset + c * plane)
+        for c in range(COLOURS)
+    ]
+
+
 def _named(images: list[ImageLayout]) -> list[ImageLayout]:
     """Give each image its name, different from the others."""
-    names = fits_image_names([ImageHdu(i.index, i.extname, i.extver, i.compressed) for i in images])
+    hdus = {
+        i.index: ImageHdu(
+            i.index, i.extname, i.extver, i.compressed,
+            sum(other.index == i.index for other in images) == COLOURS,
+        )
+        for i in images
+    }  # fmt: skip
+    names = fits_image_names(list(hdus.values()))
     return [replace(image, name=name) for image, name in zip(images, names, strict=True)]
 
 

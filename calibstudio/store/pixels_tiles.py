@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from calibstudio.domain.errors import FileProblemError
 from calibstudio.store.fits_cards import Cards, header_length
+from calibstudio.store.image_names import COLOURS
 from calibstudio.store.pixels_file import PixelFile
 from calibstudio.store.pixels_layout import BITPIX_BYTES, ImageLayout
 
@@ -53,6 +54,8 @@ def unpack_tiles(file: PixelFile, layout: ImageLayout) -> NDArray[Any]:
     except Exception as error:  # a foreign reader at damaged data: it raises whatever it meets
         raise _broken(file, "its compressed picture cannot be unpacked") from error
     ny, nx = layout.plane(file.label)
+    if layout.channel is not None and pixels.size == COLOURS * ny * nx:
+        pixels = pixels.reshape(COLOURS, ny, nx)[layout.channel].copy()
     if pixels.size != ny * nx or pixels.dtype.kind not in "uif":
         raise _broken(file, "its compressed picture is not what its header says")
     return pixels
@@ -186,11 +189,13 @@ def _tile_shapes(cards: Cards, file: PixelFile, layout: ImageLayout) -> Iterator
         if tile < 1:
             raise _broken(file, f"ZTILE{i} says {tile} in its header")
         sides.append([min(tile, axis - start) for start in range(0, axis, tile)])
-    # All but the first two axes have length 1, so the rows of tiles follow one another.
+    # All but the first two axes, and the third of a colour picture, have length 1: the rows of
+    # tiles follow one another, colour by colour.
     first, others = sides[0], sides[1] if len(sides) > 1 else [1]
-    for ny in others:
-        for nx in first:
-            yield nx, ny
+    for colours in sides[2] if len(sides) > 2 else [1]:
+        for ny in others:
+            for nx in first:
+                yield nx, ny * colours
 
 
 def _check_sides(file: PixelFile, place: NDArray[np.int64], shape: tuple[int, int]) -> None:

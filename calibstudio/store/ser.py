@@ -21,10 +21,10 @@ from calibstudio.domain.pixels import RowSource, Stored
 from calibstudio.domain.wording import number
 from calibstudio.store.camera_exif import ReadAt
 from calibstudio.store.fits_cards import Card
+from calibstudio.store.header_bytes import SER
 from calibstudio.store.pixels_file import PixelFile, UnpackBudget
 from calibstudio.store.pixels_rows import FileRows, Numbers
 
-MAGIC = b"LUCAM-RECORDER"
 HEADER = 178
 _LAYOUT = struct.Struct("<14s7i40s40s40s2q")
 _BAYER = {8: "RGGB", 9: "GRBG", 10: "GBRG", 11: "BGGR"}
@@ -79,7 +79,7 @@ def read_film(path: Path | str, read_at: ReadAt, size: int) -> SerFilm:
     if len(head) < HEADER:
         raise FileProblemError(f"{path} ends inside its header.", hint="Copy it again.")
     magic, _, colour, big, nx, ny, depth, frames, *texts, _local, utc = _LAYOUT.unpack(head)
-    if magic != MAGIC:
+    if magic != SER:
         raise FileProblemError(f"{path} is no SER film.", hint="Look at what it really is.")
     wrong = not (1 <= nx <= _MOST_SIDE and 1 <= ny <= _MOST_SIDE and 1 <= depth <= 16)
     if wrong or not 1 <= frames <= _MOST_FRAMES:

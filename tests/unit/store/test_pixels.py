@@ -15,6 +15,7 @@ from astropy.io import fits
 from calibstudio.domain.errors import FileProblemError
 from calibstudio.domain.pixels import ArrayRows, RowSource, Stored
 from calibstudio.store import pixels_file
+from calibstudio.store.headers import read_header
 from calibstudio.store.pixels import (
     UnpackBudget,
     image_names,
@@ -210,11 +211,33 @@ def negative(path: Path) -> None:
 
 
 def cube(path: Path) -> None:
-    write(path, np.zeros((3, 4, 5), np.int16))
+    write(path, np.zeros((4, 4, 5), np.int16))
 
 
 def spectrum(path: Path) -> None:
     write(path, np.zeros(50, np.float32))
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_colour_picture_is_three_images(tmp_path: Path, packed: bool) -> None:
+    colours = np.random.default_rng(4).integers(0, 65_536, (3, 20, 30)).astype(np.uint16)
+    path = tmp_path / "colour.fits"
+    if packed:
+        hdus = [fits.PrimaryHDU(), fits.CompImageHDU(colours, name="SCI")]
+    else:
+        hdus = [fits.PrimaryHDU(colours), fits.ImageHDU(colours[::-1], name="SCI")]
+    fits.HDUList(hdus).writeto(path)
+
+    names = ("SCI R", "SCI G", "SCI B") if packed else ("R", "G", "B", "SCI R", "SCI G", "SCI B")
+    assert image_names(path) == names
+    header = read_header(path)
+    assert (header.images, header.planes, header.shape) == (names, 3, (20, 30))
+    for i, name in enumerate(names):
+        expected = colours[i % 3] if i < 3 else colours[5 - i]
+        np.testing.assert_array_equal(read_image(path, name), expected)
+        rows = open_rows(path, name)
+        np.testing.assert_array_equal(rows.read_rows(5, 10), expected[5:10])
+        rows.close()
 
 
 BROKEN = {

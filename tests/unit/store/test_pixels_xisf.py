@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import lzma
 import struct
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +14,7 @@ import pytest
 
 from calibstudio.domain.errors import FileProblemError
 from calibstudio.domain.pixels import RowSource, Stored
+from calibstudio.store.any_header import read_hdus
 from calibstudio.store.headers import read_header
 from calibstudio.store.pixels import UnpackBudget, image_names, open_frame, open_rows, read_image
 from tests.helpers.xisf_files import xisf_file
@@ -252,3 +257,24 @@ def test_a_header_without_end(tmp_path: Path) -> None:
     path.write_bytes(b"XISF0100" + struct.pack("<II", 7, 0) + b"<xisf/>")
     with pytest.raises(FileProblemError, match="no image"):
         read_image(path)
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
+@pytest.mark.parametrize("codec", ["", "zlib+sh"])
+def test_a_file_packed_as_a_whole_is_unpacked(
+    tmp_path: Path, pack: Callable[[bytes], bytes], codec: str
+) -> None:
+    data = np.random.default_rng(8).integers(0, 65_536, (30, 40)).astype(np.uint16)
+    plain = xisf_file(tmp_path / "plain.xisf", data, codec=codec)
+    path = tmp_path / "x.xisf.gz"
+    path.write_bytes(pack(plain.read_bytes()))
+
+    np.testing.assert_array_equal(read_image(path), data)
+    header, expected = read_header(path), read_header(plain)
+    assert (header.shape, header.kind, header.damage) == (expected.shape, expected.kind, "")
+    assert read_hdus(path)[0].shape == read_hdus(plain)[0].shape
+
+    path.write_bytes(path.read_bytes()[:-20])
+    for read in (read_image, read_header):
+        with pytest.raises(FileProblemError, match="cannot be unpacked"):
+            read(path)

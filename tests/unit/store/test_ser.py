@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import struct
 from datetime import UTC, datetime
 from pathlib import Path
@@ -124,3 +125,14 @@ def test_cut_off_films_are_named(size: int, said: str, tmp_path: Path) -> None:
     whole = ser_file(tmp_path / "b.ser", film())
     with open_frame(whole) as file, pytest.raises(FileProblemError, match="no frame #8"):
         file.check("#8")
+
+
+def test_a_packed_film_is_unpacked(tmp_path: Path) -> None:
+    frames = film()
+    plain = ser_file(tmp_path / "x.ser", frames)
+    packed = tmp_path / "x.ser.gz"
+    packed.write_bytes(gzip.compress(plain.read_bytes()))
+
+    with open_frame(packed) as file:
+        np.testing.assert_array_equal(file.read("#3"), frames[2])
+    assert read_header(packed).exposures == len(frames)
