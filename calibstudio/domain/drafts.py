@@ -31,6 +31,7 @@ from calibstudio.domain.plan import (
     SearchLimits,
     estimate_plan,
 )
+from calibstudio.domain.twilight import Twilight, in_order_of_light
 from calibstudio.domain.wording import EN_DASH, count, exposure, quantity
 
 BIAS_COUNT = 50
@@ -41,6 +42,10 @@ SAFE_FLAT_ELECTRONIC_S = 0.5
 SAFE_FLAT_SHUTTER_S = 2.0
 """Below this, the vanes of a mechanical shutter shade the frame by more than 1 %."""
 LONGEST_FLAT_S = 30.0
+LONGEST_SKY_S = 10.0
+"""Longer exposures of the twilight sky are full of stars."""
+SKY_FLAT_COUNT = 12
+"""From seven on stars fall away in the combination; the light does not last for many more."""
 OST_FACTORS = (0.5, 1.0, 2.0, 4.0)
 
 
@@ -249,6 +254,8 @@ class FlatDraft:
     start_exposures_s: Mapping[str, float] = field(default_factory=dict)
     """Where each filter's search starts (trained values); the fixed exposure without a search.
     The key is the filter, ``""`` without one."""
+    twilight: Twilight = Twilight.DUSK
+    """Which end of the night, with the sky as light."""
     exposure_s: float = 1.0
     """The exposure where ``start_exposures_s`` has none."""
     with_dark_flats: bool = True
@@ -272,6 +279,22 @@ class FlatDraft:
             light=LightSource.PANEL if has_lamp else LightSource.LAMP,
             brightness=max(1, panel.max_brightness // 2) if panel and has_lamp else None,
             exposure_s=max(shortest, min(1.0, longest)),
+        )
+
+    @classmethod
+    def for_sky(
+        cls, info: CameraInfo, filters: Sequence[str] = (), twilight: Twilight = Twilight.DUSK
+    ) -> FlatDraft:
+        """Return the answers an expert would give for flats of the twilight sky."""
+        usual = cls.for_camera(info, filters)
+        shortest = usual.limits.shortest_s or info.exposure_min_s
+        longest = max(shortest, min(LONGEST_SKY_S, info.exposure_max_s))
+        return replace(
+            usual,
+            count=SKY_FLAT_COUNT,
+            light=LightSource.SKY,
+            twilight=twilight,
+            limits=SearchLimits(shortest_s=shortest, longest_s=longest),
         )
 
     def problems(
@@ -298,6 +321,8 @@ class FlatDraft:
             ]
         if self.search is Search.BRIGHTNESS and self.light is not LightSource.PANEL:
             found.append("Only a panel can be dimmed. Search the exposure instead.")
+        if self.search is Search.NOTHING and self.light is LightSource.SKY:
+            found.append("The sky changes from frame to frame. Search the exposure.")
         if panel is not None and self.light is LightSource.PANEL:
             found += panel_problems(self.brightness, panel)
         return found
@@ -352,7 +377,7 @@ class FlatDraft:
         Dark flats that another set serves as well are left out while it runs, when the exposures
         and the dark rate are known (RULES 5).
         """
-        flats = [self._flat_step(name) for name in self.filters or ("",)]
+        flats = [self._flat_step(name) for name in self.filters_in_order() or ("",)]
         darks: list[CaptureStep] = []
         if self.with_dark_flats:
             n = self.count if self.dark_flat_count is None else self.dark_flat_count
@@ -369,6 +394,12 @@ class FlatDraft:
             ]
         return CapturePlan(self._title(), (*flats, *darks), self.build_masters)
 
+    def filters_in_order(self) -> tuple[str, ...]:
+        """Return the filters as they are taken: with the sky as light, as its light wants them."""
+        if self.light is LightSource.SKY:
+            return in_order_of_light(self.filters, self.twilight)
+        return self.filters
+
     def _flat_step(self, name: str) -> CaptureStep:
         return CaptureStep(
             f"flat-{name}" if name else "flat",
@@ -384,6 +415,7 @@ class FlatDraft:
             brightness=self.brightness if self.light is LightSource.PANEL else None,
             target=self.target,
             limits=self.limits,
+            twilight=self.twilight if self.light is LightSource.SKY else None,
         )
 
     def _start_s(self, name: str) -> float:
@@ -391,6 +423,8 @@ class FlatDraft:
 
     def _title(self) -> str:
         source = "Panel flats" if self.light is LightSource.PANEL else "Flats"
+        if self.light is LightSource.SKY:
+            source = f"{self.twilight.capitalize()} flats"
         tail = " with dark flats" if self.with_dark_flats else ""
         filters = f", {count(len(self.filters), 'filter')}" if self.filters else ""
         return f"{source}{tail}{filters}"

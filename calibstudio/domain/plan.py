@@ -14,6 +14,7 @@ from typing import Any
 from calibstudio.domain.equipment import CameraInfo, ExposureRequest, Region
 from calibstudio.domain.errors import UsageError
 from calibstudio.domain.kinds import FrameKind, kind_title
+from calibstudio.domain.twilight import Twilight
 from calibstudio.domain.wording import exposure, number, quantity
 
 PLAN_VERSION = 1
@@ -133,6 +134,8 @@ class LightSource(StrEnum):
     """A panel that the program switches and dims."""
     LAMP = "lamp"
     """A steady light that the operator switches: dome screen, tablet, lit wall."""
+    SKY = "sky"
+    """The twilight sky; the exposure follows it from frame to frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +179,8 @@ class CaptureStep:
     """Panel brightness; with a brightness search, where it starts."""
     target: LevelTarget | None = None
     limits: SearchLimits = field(default_factory=SearchLimits)
+    twilight: Twilight | None = None
+    """With the sky as light: which end of the night. None: the Sun says it at the start."""
 
     @property
     def title(self) -> str:
@@ -356,6 +361,8 @@ def _step_problems(step: CaptureStep, earlier: set[str]) -> list[str]:
         found.append(f"{name}: no exposure is given.")
     if step.search is not Search.NOTHING and step.target is None:
         found.append(f"{name}: a level is searched, but no target is given.")
+    if step.light is LightSource.SKY and step.search is not Search.EXPOSURE:
+        found.append(f"{name}: flats of the sky need their exposure searched.")
     if step.exposure_s is not None and not 0 <= step.exposure_s < 1e6:
         found.append(f"{name}: {number(step.exposure_s, 3)} is no exposure time.")
     return found
@@ -401,6 +408,7 @@ def step_document(step: CaptureStep) -> dict[str, Any]:
         "filter": step.filter,
         "light": str(step.light),
         "brightness": step.brightness,
+        "twilight": None if step.twilight is None else str(step.twilight),
     }
     if step.target is not None:
         values["target"] = {
@@ -446,6 +454,7 @@ def step_from_document(document: Mapping[str, Any]) -> CaptureStep:
             brightest=_optional(limits, "brightest", int),
             max_frames=int(limits.get("max_frames", 12)),
         ),
+        twilight=_optional(document, "twilight", Twilight),
     )
 
 

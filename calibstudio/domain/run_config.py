@@ -23,6 +23,7 @@ from calibstudio.domain.plan import (
     SearchLimits,
 )
 from calibstudio.domain.recipe import Recipe
+from calibstudio.domain.twilight import Twilight
 
 
 class Part(StrEnum):
@@ -138,6 +139,8 @@ class FlatWish:
     """All filters of the wheel, whatever they are called."""
     light: LightSource | None = None
     """None: the panel where there is one, else a lamp that the operator switches."""
+    twilight: Twilight | None = None
+    """Which end of the night, with the sky as light."""
     search: Search = Search.EXPOSURE
     target: LevelTarget = field(default_factory=LevelTarget)
     limits: SearchLimits = field(default_factory=SearchLimits)

@@ -21,6 +21,7 @@ from calibstudio.domain.run_config import (
     Part,
     RunConfig,
 )
+from calibstudio.domain.twilight import Twilight
 from calibstudio.domain.wording import exposure
 
 FLAT_PART = (FrameKind.FLAT, FrameKind.DARK_FLAT)
@@ -200,6 +201,8 @@ class _Maker:
         chosen = tuple(filters) if wish.every_filter else wish.filters
         usual = FlatDraft.for_camera(info, chosen, panel)
         light = wish.light or usual.light
+        if light is LightSource.SKY:
+            usual = FlatDraft.for_sky(info, chosen, wish.twilight or Twilight.DUSK)
         is_panel = light is LightSource.PANEL
         low, high = wish.limits.shortest_s, wish.limits.longest_s
         limits = replace(

@@ -23,6 +23,7 @@ from calibstudio.domain.plan import (
     settings_document,
     settings_from_document,
 )
+from calibstudio.domain.twilight import Twilight
 from calibstudio.store.naming import safe_part
 from calibstudio.store.settings_file import read_text, replace_text, set_aside
 
@@ -151,6 +152,7 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "limits": lambda kept: SearchLimits(**kept),
     "search": Search,
     "light": LightSource,
+    "twilight": Twilight,
 }
 
 

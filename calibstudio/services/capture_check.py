@@ -14,6 +14,8 @@ from calibstudio.domain.errors import CalibStudioError, DeviceError, UsageError,
 from calibstudio.domain.kinds import FrameKind
 from calibstudio.domain.plan import CapturePlan, LightSource, Search, estimate_plan
 from calibstudio.domain.quality import Verdict
+from calibstudio.domain.sun import sun_altitude_deg
+from calibstudio.domain.twilight import Twilight, twilight_of
 from calibstudio.domain.wording import (
     count,
     duration,
@@ -220,6 +222,8 @@ def _wheel(observatory: Observatory, plan: CapturePlan) -> Check:
 def _light(observatory: Observatory, plan: CapturePlan) -> Check:
     name = "Panel answers"
     flats = [step for step in plan.steps if step.kind is FrameKind.FLAT]
+    if any(step.light is LightSource.SKY for step in flats):
+        return _sky(observatory)
     if all(step.light is not LightSource.PANEL for step in flats):
         if any(step.search is Search.BRIGHTNESS for step in flats):
             fix = "Search the exposure instead."
@@ -240,6 +244,18 @@ def _light(observatory: Observatory, plan: CapturePlan) -> Check:
         return Check(name, Verdict.BAD, str(error), error.hint, "connect")
     lamp = "off" if status.brightness == 0 else f"at {number(status.brightness)}"
     return Check(name, Verdict.GOOD, f"{panel.info.name}, {lamp}, brightness 0–{number(most)}.")
+
+
+def _sky(observatory: Observatory) -> Check:
+    """Where the Sun is; without a site the twilight cannot be followed."""
+    name = "Sun"
+    if observatory.site is None:
+        fix = "Give latitude and longitude of the telescope in the rig."
+        return Check(name, Verdict.BAD, "Without a site nobody knows where the Sun is.", fix)
+    now = observatory.clock.now()
+    altitude = sun_altitude_deg(now, observatory.site)
+    way = "sinking" if twilight_of(now, observatory.site) is Twilight.DUSK else "rising"
+    return Check(name, None, f"At {number(altitude, 1)}°, {way}; the first test frame tells.")
 
 
 def _dark(observatory: Observatory, plan: CapturePlan) -> list[Check]:

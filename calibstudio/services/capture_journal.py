@@ -43,6 +43,8 @@ class Before:
     slot: int | None = None
     cooler_on: bool | None = None
     set_c: float | None = None
+    pointing_deg: tuple[float, float] | None = None
+    """Altitude and azimuth of the telescope, where the sequence moves it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,7 @@ class StateLog:
             "slot": before.slot,
             "cooler_on": before.cooler_on,
             "set_c": before.set_c,
+            "pointing_deg": None if before.pointing_deg is None else list(before.pointing_deg),
         }
         self._append({"before": {k: v for k, v in row.items() if v is not None}})
 
@@ -313,7 +316,18 @@ def before_of_row(row: Mapping[str, Any]) -> Before:
         slot=slot if isinstance(slot, int) else None,
         cooler_on=on if isinstance(on, bool) else None,
         set_c=float(set_c) if isinstance(set_c, int | float) else None,
+        pointing_deg=_pair(row.get("pointing_deg")),
     )
+
+
+def _pair(value: Any) -> tuple[float, float] | None:
+    """Read two numbers; None when they are none."""
+    if not isinstance(value, list) or len(value) != 2:
+        return None
+    first, second = value
+    if not isinstance(first, int | float) or not isinstance(second, int | float):
+        return None
+    return float(first), float(second)
 
 
 def moment(text: Any) -> datetime | None:

@@ -7,7 +7,9 @@ frame counts only when it has arrived.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from math import isinf
 from typing import TypeVar
 
@@ -17,6 +19,7 @@ from calibstudio.domain.errors import (
     DeviceBusyError,
     DeviceUnreachableError,
 )
+from calibstudio.domain.jobs import CancelToken
 from calibstudio.services.capture_run import FAILURE_ANSWERS, SequenceRun, SequenceStopped
 
 T = TypeVar("T")
@@ -103,3 +106,19 @@ class Patience:
                 raise SequenceStopped
             run.around.sleep(min(piece, seconds))
             seconds -= piece
+
+
+@contextmanager
+def time_limit(seconds: float | None) -> Iterator[CancelToken]:
+    """Give a token that cancels itself after so many real seconds; never without a limit."""
+    token = CancelToken()
+    if seconds is None:
+        yield token
+        return
+    timer = threading.Timer(seconds, token.cancel)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield token
+    finally:
+        timer.cancel()

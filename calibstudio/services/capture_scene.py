@@ -7,9 +7,7 @@ brightness. What no device can say, the operator is asked.
 from __future__ import annotations
 
 import logging
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from calibstudio.domain.capture import ActivityKind, Answer, QuestionKind
@@ -31,8 +29,9 @@ from calibstudio.domain.plan import (
 )
 from calibstudio.domain.wording import duration, number, quantity, temperature
 from calibstudio.services.capture_journal import Before
-from calibstudio.services.capture_patience import Patience
+from calibstudio.services.capture_patience import Patience, time_limit
 from calibstudio.services.capture_run import SequenceRun, SequenceStopped, StepEnded
+from calibstudio.services.capture_telescope import Telescope
 from calibstudio.services.cooling import (
     CoolerPhase,
     CoolingResult,
@@ -65,6 +64,8 @@ class Scene:
         self._observatory = around.observatory
         self._panel: FlatPanel | None = around.observatory.panel
         self._patience = Patience(run)
+        self.telescope = Telescope(run, run.plan)
+        """Where it looks, for flats of the sky."""
         self._before = Before()
         self._lamp_was_used = False
         self._covered_by_hand = False
@@ -107,7 +108,9 @@ class Scene:
         if self._observatory.camera.info.can_cool:
             camera = self._observatory.camera.status()
             on, set_c = camera.cooler_on, camera.set_c
-        self._before = before or Before(cover, slot, on, set_c)
+        self._before = before or Before(cover, slot, on, set_c, self.telescope.pointing_deg())
+        if before is not None:
+            self.telescope.was_moved_before()
         self._lamp_was_used = before is not None
         return self._before
 
@@ -119,12 +122,13 @@ class Scene:
         """
         problems: list[str] = []
         limit_s = RESTORE_LIMIT_S if self._run.around.ctx.token.cancelled else None
-        with _time_limit(limit_s) as ok:
+        with time_limit(limit_s) as ok:
             for what, action in (
                 ("The lamp could not be switched off", self._lamp_off_again),
                 ("The cover could not be put back", self._cover_as_before),
                 ("The cooler could not be set back", self._cooler_as_before),
                 ("The filter could not be put back", self._filter_as_before),
+                ("The telescope could not be pointed back", self._pointing_as_before),
             ):
                 try:
                     self._in_three_tries(action, ok)
@@ -169,6 +173,10 @@ class Scene:
             return
         if not self._cooler_is_off and before.set_c != self._set_temp_c:
             camera.set_cooler(on=True, target_c=before.set_c)
+
+    def _pointing_as_before(self, cancel: CancelToken) -> None:
+        if not self._run.around.ctx.token.cancelled:
+            self.telescope.back(self._before.pointing_deg, cancel)
 
     def _filter_as_before(self, cancel: CancelToken) -> None:
         wheel, slot = self._observatory.wheel, self._before.slot
@@ -283,10 +291,12 @@ class Scene:
             # The lamp of such a panel sits in its cover.
             self._move_cover(open_it=step.light is not LightSource.PANEL)
         elif self._covered_by_hand:
-            where = "panel" if step.light is LightSource.PANEL else "lamp"
+            what = f"the {step.light} before the telescope"
+            if step.light is LightSource.SKY:
+                what = "the way to the sky free"
             self._run.ask(
                 QuestionKind.OPEN,
-                f"Is the cap off and the {where} before the telescope?",
+                f"Is the cap off and {what}?",
                 "It was covered for the frames before.",
                 OPEN_ANSWERS,
             )
@@ -481,19 +491,3 @@ class Scene:
 def _name_at(wheel: FilterWheel, slot: int | None) -> str | None:
     known = slot is not None and 0 <= slot < len(wheel.filters)
     return wheel.filters[slot] if known and slot is not None else None
-
-
-@contextmanager
-def _time_limit(seconds: float | None) -> Iterator[CancelToken]:
-    """Give a token that cancels itself after so many real seconds; never without a limit."""
-    token = CancelToken()
-    if seconds is None:
-        yield token
-        return
-    timer = threading.Timer(seconds, token.cancel)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield token
-    finally:
-        timer.cancel()

@@ -12,7 +12,7 @@ from calibstudio.domain.capture import ActivityKind, FrameResult, QuestionKind, 
 from calibstudio.domain.equipment import Frame
 from calibstudio.domain.errors import CalibStudioError, DeviceError
 from calibstudio.domain.kinds import FrameKind, kind_title
-from calibstudio.domain.plan import CaptureStep, Search, readout_s
+from calibstudio.domain.plan import CaptureStep, LightSource, Search, readout_s
 from calibstudio.domain.quality import Verdict
 from calibstudio.domain.wording import (
     count,
@@ -27,6 +27,7 @@ from calibstudio.services.capture_outliers import level_outliers, newest_may_be_
 from calibstudio.services.capture_run import FAILURE_ANSWERS, SequenceRun, StepEnded
 from calibstudio.services.capture_scene import Scene
 from calibstudio.services.capture_search import UNTRAINED_START_S, Searcher, of_filter
+from calibstudio.services.capture_twilight import TwilightFlats
 from calibstudio.services.trained import TrainedKey
 
 TRIES = 3
@@ -41,7 +42,10 @@ class StepRunner:
     def __init__(self, run: SequenceRun, scene: Scene, taker: FrameTaker) -> None:
         self._run, self._scene, self._taker = run, scene, taker
         self._levels = Levels(run, scene, taker)
-        self._search = Searcher(run, scene, taker, partial(self._judged_and_kept, is_search=True))
+        keep_test = partial(self._judged_and_kept, is_search=True)
+        keep = partial(self._judged_and_kept, is_search=False)
+        self._search = Searcher(run, scene, taker, keep_test)
+        self._twilight = TwilightFlats(run, scene, taker, keep_test, keep)
 
     def remember(self, frames: Sequence[FrameResult]) -> None:
         """Learn again what the frames of before the stop tell: bias level, dark rate.
@@ -138,6 +142,8 @@ class StepRunner:
 
     def _run_flats(self, index: int, step: CaptureStep) -> None:
         """Bias level, search, frames; the exposure follows a lamp that drifts."""
+        if step.light is LightSource.SKY:
+            self._twilight.await_sun(step)
         self._scene.to_temperature(step)
         bias = self._levels.bias(step)
         goal = None if step.target is None else self._levels.goal(step.target, bias)
@@ -154,6 +160,9 @@ class StepRunner:
             band_adu=None if goal is None or step.target is None
             else step.target.band_adu(goal.target_adu),
         )  # fmt: skip
+        if step.light is LightSource.SKY and goal is not None:
+            self._twilight.take(index, step, goal)
+            return
         if goal is None or (step.search is Search.NOTHING and step.exposure_s is not None):
             seconds = step.exposure_s if step.exposure_s is not None else UNTRAINED_START_S
         elif step.search is Search.BRIGHTNESS:

@@ -35,6 +35,7 @@ from calibstudio.domain.run_config import (
     ScienceList,
     Simulation,
 )
+from calibstudio.domain.twilight import Twilight
 from calibstudio.services.run_config_ost import is_ost, read_ost
 from calibstudio.store.yaml_file import Entry, parse_yaml, read_yaml
 from calibstudio.store.yaml_keys import CELSIUS, PERCENT, SECONDS, Mistakes, Section, number_of
@@ -264,6 +265,7 @@ def _flat(section: Section, camera: CameraWish) -> FlatWish:
     light = section.choice("light", LightSource)
     if search is Search.NOTHING and exposure_s is None:
         section.wrong("exposure", "an exposure is needed where nothing is searched")
+    twilight = _twilight(section, light, search)
     filters = section.texts("filters")
     shortest = section.number("shortest", low=0, high=LONGEST_S, units=SECONDS)
     longest = section.number("longest", low=0, high=LONGEST_S, units=SECONDS)
@@ -274,6 +276,7 @@ def _flat(section: Section, camera: CameraWish) -> FlatWish:
         filters=() if filters == ("all",) else filters,
         every_filter=filters == ("all",),
         light=light,
+        twilight=twilight,
         search=search,
         target=_target(section),
         limits=SearchLimits(
@@ -290,6 +293,19 @@ def _flat(section: Section, camera: CameraWish) -> FlatWish:
     )
     section.refuse_unknown()
     return wish
+
+
+def _twilight(section: Section, light: LightSource | None, search: Search) -> Twilight | None:
+    """Which end of the night; the sky needs it, because the filters' order hangs on it."""
+    twilight = section.choice("twilight", Twilight)
+    if light is LightSource.SKY:
+        if twilight is None:
+            section.wrong("twilight", "flats of the sky need twilight: dusk or dawn")
+        if search is not Search.EXPOSURE:
+            section.wrong("search", "the sky changes from frame to frame; search the exposure")
+    elif twilight is not None:
+        section.wrong("twilight", "only light: sky has a twilight")
+    return twilight
 
 
 def _target(section: Section) -> LevelTarget:

@@ -12,7 +12,14 @@ from calibstudio.domain.capture import Answer, QuestionKind
 from calibstudio.domain.equipment import PanelInfo, Region
 from calibstudio.domain.errors import FileProblemError, UsageError
 from calibstudio.domain.kinds import FrameKind
-from calibstudio.domain.plan import CapturePlan, LevelUnit, LightSource, Search
+from calibstudio.domain.plan import (
+    CapturePlan,
+    LevelUnit,
+    LightSource,
+    Search,
+    step_document,
+    step_from_document,
+)
 from calibstudio.domain.run_config import Part, RunConfig
 from calibstudio.domain.run_plan import plan_of
 from calibstudio.services.run_config import parse_run_config, read_run_config
@@ -284,3 +291,40 @@ def test_a_plan_that_a_wizard_saved_is_read_back_as_the_same_steps(tmp_path: Pat
     assert made.plan == plan and made.notes == []
     assert config.rig == "tiny"
     assert again.steps == plan.steps
+
+
+SKY = """
+calibstudio: 1
+flats: {frames: 6, light: sky, twilight: %s, filters: [L, Ha, B], dark_flats: 0}
+"""
+
+
+@pytest.mark.parametrize(
+    ("twilight", "order"), [("dusk", ["Ha", "B", "L"]), ("dawn", ["L", "B", "Ha"])]
+)
+def test_flats_of_the_sky_are_taken_in_the_order_of_the_light(
+    twilight: str, order: list[str]
+) -> None:
+    made = plan(SKY % twilight)
+
+    assert [s.filter for s in made.steps] == order
+    assert {s.light for s in made.steps} == {LightSource.SKY}
+    assert {str(s.twilight) for s in made.steps} == {twilight}
+    assert {s.limits.longest_s for s in made.steps} == {10.0}
+    assert step_from_document(step_document(made.steps[0])) == made.steps[0]
+
+
+@pytest.mark.parametrize(
+    ("keys", "says"),
+    [
+        ("light: sky", "need twilight: dusk or dawn"),
+        ("light: sky, twilight: noon", "dusk"),
+        ("light: sky, twilight: dusk, search: brightness", "search the exposure"),
+        ("light: panel, twilight: dusk", "only light: sky has a twilight"),
+    ],
+)
+def test_twilight_that_makes_no_sense_is_said(keys: str, says: str) -> None:
+    with pytest.raises(FileProblemError) as caught:
+        parsed(f"calibstudio: 1\nflats: {{{keys}, filters: [L]}}\n")
+
+    assert says in str(caught.value)
