@@ -13,13 +13,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from calibstudio.domain.equipment import Observatory
+from calibstudio.domain.equipment import FlatPanel, Observatory
 from calibstudio.domain.errors import CalibStudioError, DeviceError, DeviceUnreachableError
 from calibstudio.domain.jobs import CancelToken
 from calibstudio.domain.rig import DeviceOutcome
 
 log = logging.getLogger(__name__)
 _LOOK_S = 0.1
+CLOSE_LIMIT_S = 8.0
+"""A device that takes longer to be let go is left alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,19 +38,45 @@ class OpenedObservatory(Observatory):
         return tuple(o for o in self.outcomes if o.error is not None)
 
     def close(self) -> None:
-        """Make safe: lamp off, then let go of every device, also when one does not answer."""
-        panel = self.panel
-        if panel is not None and panel.info.has_lamp:
-            try:
-                panel.set_brightness(0, CancelToken())
-            except CalibStudioError as error:
-                log.info("the lamp was not switched off: %s", error)
-        for device in (panel, self.wheel, self.mount, self.camera):
-            close: Callable[[], None] | None = getattr(device, "close", None)
-            if close is not None:
-                close()
+        """Make safe: lamp off, then let go of every device.
+
+        All at the same time, so that one that hangs does not keep the others; within
+        `CLOSE_LIMIT_S`.
+        """
+        devices = {
+            "panel": lambda: _let_go_of_panel(self.panel),
+            "filter wheel": lambda: _closed(self.wheel),
+            "mount": lambda: _closed(self.mount),
+            "camera": lambda: _closed(self.camera),
+        }
+        threads = [
+            threading.Thread(target=act, daemon=True, name=f"letting go of the {word}")
+            for word, act in devices.items()
+        ]
+        ends = time.monotonic() + CLOSE_LIMIT_S
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(max(0.0, ends - time.monotonic()))
+            if thread.is_alive():
+                log.warning("%s takes too long", thread.name)
         if self.release is not None:
             self.release()
+
+
+def _let_go_of_panel(panel: FlatPanel | None) -> None:
+    if panel is not None and panel.info.has_lamp:
+        try:
+            panel.set_brightness(0, CancelToken())
+        except CalibStudioError as error:
+            log.info("the lamp was not switched off: %s", error)
+    _closed(panel)
+
+
+def _closed(device: object) -> None:
+    close: Callable[[], None] | None = getattr(device, "close", None)
+    if close is not None:
+        close()
 
 
 class Connecting:

@@ -33,6 +33,7 @@ from calibstudio.gui.jobs.board import JobBoard
 from calibstudio.gui.notify import EndOfWork
 from calibstudio.gui.problems import Problem
 from calibstudio.gui.rail import Rail
+from calibstudio.gui.rigs.connection import cold_camera
 from calibstudio.gui.sheet import Sheet, ask, show_problem
 from calibstudio.gui.status_bar import StatusBar
 from calibstudio.gui.widgets.banner import Banner
@@ -321,7 +322,7 @@ class MainWindow(QWidget):
 
     def closeEvent(self, event: QCloseEvent) -> None:
         reasons = [w.busy_with() for w in self._made.values()]
-        reasons = [r for r in reasons if r]
+        reasons = [r for r in (*reasons, cold_camera(self._context.equipment)) if r]
         if reasons and not self._may_close:
             event.ignore()
             ask(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QLabel, QWidget
 from pytestqt.qtbot import QtBot
 
 from calibstudio.app import Options, build
@@ -17,12 +17,15 @@ from calibstudio.devices.discovery import FINDERS, Found
 from calibstudio.domain.equipment import Site
 from calibstudio.domain.rig import DeviceRef, Rig
 from calibstudio.gui.context import GuiContext
-from calibstudio.gui.rigs.connection import RigConnection
+from calibstudio.gui.main_window import MainWindow
+from calibstudio.gui.rigs.connection import RigConnection, cold_camera
 from calibstudio.gui.rigs.editor import RigEditor
 from calibstudio.gui.rigs.page import EquipmentPage
 from calibstudio.gui.settings_dialog import SettingsSheet
+from calibstudio.gui.sheet import Sheet
 from calibstudio.gui.widgets.banner import Banner
 from calibstudio.gui.widgets.buttons import Button
+from calibstudio.gui.workspaces import WORKSPACES
 from calibstudio.services.rigs import rigs_here
 from tests.helpers.fake_alpaca import FakeAlpaca, refuses
 
@@ -226,6 +229,34 @@ def test_a_cooled_camera_is_not_let_go_without_a_question(
     assert "is cooled" in page.sheet.windowTitle()
     page.sheet.reject()
     assert context.equipment.observatory.camera.info.name == "Fake Camera"
+
+
+def test_the_window_asks_before_it_closes_on_a_cooled_camera(
+    qtbot: QtBot, context: GuiContext, server: FakeAlpaca
+) -> None:
+    context.connection.rigs.save(mine(server), new=True)
+    context.connection.connect_rig("Mine")
+    wait_idle(qtbot, context)
+    window = MainWindow(context, workspaces=WORKSPACES[:1])
+    qtbot.addWidget(window)
+    with qtbot.waitSignal(window.first_painted):
+        window.show()
+    context.equipment.observatory.camera.set_cooler(on=True, target_c=-10.0)
+    context.equipment.start()
+    qtbot.waitUntil(lambda: bool(cold_camera(context.equipment)), timeout=WAIT_MS)
+
+    window.close()
+
+    assert window.isVisible()
+    sheet = window.findChild(Sheet)
+    assert sheet is not None
+    words = " ".join(w.text() for w in sheet.findChildren(QLabel))
+    assert "Fake Camera is cooled at" in words
+    sheet.reject()
+    context.equipment.observatory.camera.set_cooler(on=False)
+    qtbot.waitUntil(lambda: not cold_camera(context.equipment), timeout=WAIT_MS)
+    with qtbot.waitSignal(window.closing):
+        window.close()
 
 
 def test_rigs_are_copied_deleted_brought_back_and_edited(

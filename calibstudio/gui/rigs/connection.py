@@ -23,6 +23,7 @@ from calibstudio.domain.rig import (
     outcomes_of,
     without_missing,
 )
+from calibstudio.domain.wording import quantity
 from calibstudio.gui.equipment_state import EquipmentSnapshot, EquipmentState
 from calibstudio.gui.jobs.runner import Job, JobRunner
 from calibstudio.gui.problems import ProblemReporter
@@ -354,6 +355,19 @@ def _plain_rows(observatory: Observatory) -> tuple[DeviceRow, ...]:
 
 def _sentence(error: CalibStudioError) -> str:
     return f"{error} {error.hint}".strip()
+
+
+def cold_camera(equipment: EquipmentState) -> str:
+    """Say that a real camera is cooled, before it is let go; empty when none is."""
+    camera = equipment.snapshot.camera
+    if equipment.observatory.is_simulated or camera is None or not camera.cooler_on:
+        return ""
+    at = "" if camera.sensor_c is None else f" at {quantity(camera.sensor_c, '°C', 1)}"
+    return (
+        f"{equipment.observatory.camera.info.name} is cooled{at}. Once it is disconnected, its "
+        "driver decides whether it stays cold or warms up at once. Warm it up in Live first, to "
+        "be gentle to it."
+    )
 
 
 def checked_address(text: str) -> str:

@@ -11,8 +11,9 @@ from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from calibstudio.domain.errors import CalibStudioError
 from calibstudio.domain.rig import Rig
-from calibstudio.domain.wording import count, quantity
+from calibstudio.domain.wording import count
 from calibstudio.gui.context import GuiContext
+from calibstudio.gui.rigs.connection import cold_camera
 from calibstudio.gui.rigs.devices_list import DevicesList
 from calibstudio.gui.rigs.editor import RigEditor
 from calibstudio.gui.settings_page import SettingsPage
@@ -167,20 +168,16 @@ class EquipmentPage(SettingsPage):
         self._leave(self.context.connection.disconnect_rig, "Disconnect")
 
     def _leave(self, act: Callable[[], object], word: str) -> Sheet | None:
-        equipment = self.context.equipment
-        camera = equipment.snapshot.camera
-        is_cold = camera is not None and bool(camera.cooler_on)
-        if equipment.observatory.is_simulated or not is_cold:
+        details = cold_camera(self.context.equipment)
+        if not details:
             act()
             return None
-        at_c = None if camera is None else camera.sensor_c
-        where = "" if at_c is None else f" at {quantity(at_c, '°C', 1)}"
+        name = self.context.equipment.observatory.camera.info.name
         self.sheet = ask(
             self.theme,
             self.window(),
-            f"{equipment.observatory.camera.info.name} is cooled{where}.",
-            details="Once it is disconnected, its driver decides whether it stays cold or warms up "
-            "at once. Warm it up in Live first, to be gentle to it.",
+            f"{name} is cooled.",
+            details=details,
             yes=f"{word} now",
             no="Stay connected",
             on_yes=act,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -9,15 +10,17 @@ from pathlib import Path
 import pytest
 
 from calibstudio.devices import discovery
+from calibstudio.devices import opened as opened_module
 from calibstudio.devices.discovery import FINDERS, Finder, Found, FoundDevice, discover
 from calibstudio.devices.rig_opening import locate, open_again, open_devices
 from calibstudio.devices.rigs import open_rig
 from calibstudio.domain.equipment import Optics, Site
 from calibstudio.domain.errors import DeviceUnreachableError, UsageError
+from calibstudio.domain.jobs import CancelToken
 from calibstudio.domain.rig import ROLES, DeviceRef, NoCameraError, Rig, Role
 from calibstudio.domain.run_config import Simulation
 from calibstudio.services.rigs import Rigs
-from tests.helpers.fake_alpaca import FakeAlpaca, refuses
+from tests.helpers.fake_alpaca import FakeAlpaca, hang, refuses
 from tests.helpers.indi_server import CAMERA, shared_indi, why_not
 
 
@@ -112,6 +115,36 @@ def test_a_device_that_comes_late_is_added_and_the_camera_stays(server: FakeAlpa
         open_again(opened, Role.CAMERA)
     panel.close()
     assert not server.devices["filterwheel", 0].values["connected"]
+
+
+def test_a_panel_that_hangs_does_not_keep_the_others_from_being_let_go(
+    server: FakeAlpaca, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(opened_module, "CLOSE_LIMIT_S", 0.5)
+    opened = open_devices(rig_of(server), finders=network())
+    assert opened.panel is not None
+    opened.panel.set_brightness(40, CancelToken())
+    server.faults["covercalibrator", "*"] = hang
+    begun = time.monotonic()
+
+    opened.close()
+
+    assert time.monotonic() - begun < 5.0
+    assert not server.devices["camera", 0].values["connected"]
+    assert not server.devices["filterwheel", 0].values["connected"]
+
+
+def test_the_lamp_is_off_and_everything_is_let_go_when_a_rig_is_closed(server: FakeAlpaca) -> None:
+    opened = open_devices(rig_of(server), finders=network())
+    assert opened.panel is not None
+    opened.panel.set_brightness(40, CancelToken())
+    assert opened.panel.status().brightness == 40
+
+    opened.close()
+
+    off = [path for _, path in server.requests if path.endswith("calibratoroff")]
+    assert off
+    assert not any(d.values["connected"] for d in server.devices.values())
 
 
 def test_a_silent_server_is_named_with_what_to_do(server: FakeAlpaca) -> None:
