@@ -28,7 +28,7 @@ def build_in_background(
     *,
     recipe: Recipe | None = None,
 ) -> Job:
-    """Build, judge and file the masters of some groups.
+    """Build, judge and file the masters of some groups (see `report_in_background`).
 
     ``find_groups`` runs first, in the job; ``on_built`` is called in the GUI thread with the
     report after its outcome was said. Without a ``recipe`` the default serves.
@@ -49,6 +49,16 @@ def build_in_background(
         )
 
     stop_at_broken = context.settings.current.stop_at_broken
+    return report_in_background(context, title, work, on_built)
+
+
+def report_in_background(
+    context: GuiContext,
+    title: str,
+    work: Callable[[JobContext], MastersReport],
+    on_built: Callable[[MastersReport], None],
+) -> Job:
+    """Do work that makes masters, and say what came of it."""
     job = context.background.submit(title, work)
 
     def say(report: MastersReport) -> None:

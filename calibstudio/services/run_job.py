@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from calibstudio.domain.capture import CaptureReport, CaptureStatus, SequenceControl
-from calibstudio.domain.equipment import CameraInfo, Observatory
+from calibstudio.domain.equipment import CameraInfo, Frame, Observatory, Site
 from calibstudio.domain.errors import CalibStudioError, UsageError
 from calibstudio.domain.grouping import Grouping
 from calibstudio.domain.grouping_rules import grouping_keys
@@ -25,6 +25,7 @@ from calibstudio.services.capture import run_sequence
 from calibstudio.services.capture_journal import Origin, StateLog
 from calibstudio.services.capture_state import Resumed, find_sequences, resume_plan
 from calibstudio.services.cooling import CoolingRules
+from calibstudio.services.latest import Latest
 from calibstudio.services.run_config import parse_run_config
 from calibstudio.services.trained import TrainedStore
 from calibstudio.store.folder_sink import FolderSink
@@ -174,6 +175,7 @@ def capture(
     control: SequenceControl,
     on_status: Callable[[CaptureStatus], None],
     trained_folder: Path,
+    preview: Latest[Frame] | None = None,
 ) -> CaptureReport:
     """Take the frames of a job, or what is left of them; see `run_sequence`."""
     sink = FolderSink(job.settings.frames_folder, patterns=job.config.frame_names)
@@ -185,6 +187,7 @@ def capture(
         control,
         on_status,
         trained=TrainedStore.for_rig(trained_folder, observatory.name),
+        preview=preview,
         cooling=cooling_rules(job.config.cooling),
         resumed=job.resumed,
         origin=job.origin(),
@@ -234,7 +237,12 @@ def with_known_flats(ctx: JobContext, job: RunJob, info: CameraInfo) -> RunConfi
 
 
 def build(
-    ctx: JobContext, job: RunJob, files: tuple[Path, ...] | None
+    ctx: JobContext,
+    job: RunJob,
+    files: tuple[Path, ...] | None,
+    *,
+    site: Site | None = None,
+    stop_at_broken: bool = False,
 ) -> tuple[MastersReport, Recipe]:
     """Build the masters of these frames; of all frames of the folder where there are none given.
 
@@ -255,13 +263,20 @@ def build(
         grouping, _ = scan_and_group(
             scanning,
             where,
+            site=site,
             library=library,
             tolerances=recipe.tolerances,
             keys=grouping_keys(recipe),
         )
         grouping = _of_kinds(grouping, job.config.master_kinds)
         report = build_masters(
-            building, grouping, grouping.headers, library, recipe, out=job.settings.out
+            building,
+            grouping,
+            grouping.headers,
+            library,
+            recipe,
+            out=job.settings.out,
+            stop_at_broken=stop_at_broken,
         )
     return report, recipe
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PySide6.QtWidgets import QLabel
 from pytestqt.qtbot import QtBot
 
 from calibstudio.domain.drafts import BiasDraft
@@ -17,6 +18,7 @@ from calibstudio.gui.context import GuiContext
 from calibstudio.gui.sheet import Sheet
 from calibstudio.gui.widgets.buttons import Button
 from calibstudio.services.capture_state import find_sequences, read_sequence
+from calibstudio.services.library import Library
 from tests.helpers.capture_desk import Desk, desk_at
 
 
@@ -137,7 +139,7 @@ def test_a_wizard_saves_its_plan_and_capture_opens_and_carries_it_out(
     desk.until(file.is_file)
     desk.capture.show_home()
     assert desk.capture.home.open_file.isVisible()
-    read_plan(desk.context, desk.capture, file, desk.capture.start)
+    read_plan(desk.context, desk.capture, file, desk.capture.start_file)
     desk.until(lambda: any(s.isVisible() for s in desk.window.findChildren(Sheet)))
     sheet = next(s for s in desk.window.findChildren(Sheet) if s.isVisible())
     press(desk, sheet, "Start")
@@ -147,6 +149,38 @@ def test_a_wizard_saves_its_plan_and_capture_opens_and_carries_it_out(
     desk.until_over()
     assert desk.status.plan.steps == plan.steps
     assert len(desk.files("bias")) == plan.frames_wanted
+
+
+def test_a_file_says_where_frames_and_masters_go_and_what_is_answered(
+    desk: Desk, tmp_path: Path
+) -> None:
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text('name = "mine"\n[stack.bias]\ncombine = "median"\nreject = "none"\n')
+    file = tmp_path / "bias.yaml"
+    file.write_text(
+        f"calibstudio: 1\nframes_folder: {tmp_path / 'raw'}\nlibrary: {tmp_path / 'masters'}\n"
+        f"recipe: {recipe}\nanswers: {{covered: true}}\nbias: {{frames: 4}}\n"
+    )
+
+    read_plan(desk.context, desk.capture, file, desk.capture.start_file)
+    desk.until(lambda: any(s.isVisible() for s in desk.window.findChildren(Sheet)))
+    sheet = next(s for s in desk.window.findChildren(Sheet) if s.isVisible())
+    said = " ".join(w.text() for w in sheet.findChildren(QLabel))
+    assert f"Frames go to {tmp_path / 'raw'}." in said
+    assert f"the library {tmp_path / 'masters'}, by the recipe {recipe}." in said
+    over: list[object] = []
+    desk.capture.run.masters_over.connect(lambda: over.append(1))
+    press(desk, sheet, "Start")
+    desk.until(lambda: bool(over))
+
+    assert len(list((tmp_path / "raw").rglob("*.fits"))) == 4
+    with Library.open(str(tmp_path / "masters")) as library:
+        (master,) = library.masters()
+    assert (master.recipe, master.n_combined) == ("mine", 4)
+    journal = desk.status.journal
+    assert journal is not None
+    # A sequence that has its masters is not offered for building them again.
+    assert read_sequence(journal).has_masters
 
 
 def test_saving_never_overwrites(desk: Desk, tmp_path: Path) -> None:
@@ -167,7 +201,7 @@ def test_a_file_that_is_no_plan_is_said(desk: Desk, tmp_path: Path) -> None:
     said: list[object] = []
     desk.context.problems.foreseen.connect(said.append)
 
-    read_plan(desk.context, desk.capture, file, desk.capture.start)
+    read_plan(desk.context, desk.capture, file, desk.capture.start_file)
     desk.until(lambda: bool(said))
 
     assert "line 2, bias.frames" in str(said[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from PySide6.QtWidgets import QFileDialog, QWidget
 from calibstudio.domain.jobs import JobContext
 from calibstudio.domain.plan import CapturePlan, estimate_plan
 from calibstudio.domain.wording import count, duration, file_size, number
+from calibstudio.gui.capture.run_state import settings_of_run
 from calibstudio.gui.context import GuiContext
 from calibstudio.gui.sheet import Sheet, file_dialog
 from calibstudio.gui.widgets.buttons import ButtonKind
@@ -18,6 +20,7 @@ from calibstudio.gui.widgets.text import label
 
 if TYPE_CHECKING:
     from calibstudio.domain.run_plan import PlanOfConfig
+    from calibstudio.services.run_job import RunJob
 
 FILTERS = "Capture plans (*.yaml *.yml);;All files (*)"
 MOST_STEPS = 8
@@ -56,7 +59,7 @@ def write_plan(context: GuiContext, path: Path, plan: CapturePlan) -> None:
 
 
 def open_plan(
-    context: GuiContext, parent: QWidget, on_start: Callable[[CapturePlan], object]
+    context: GuiContext, parent: QWidget, on_start: Callable[[CapturePlan, RunJob], object]
 ) -> QFileDialog:
     """Let the operator choose a file, show what it asks for, and start it when that is wanted."""
     dialog = file_dialog(
@@ -68,25 +71,35 @@ def open_plan(
 
 
 def read_plan(
-    context: GuiContext, parent: QWidget, path: Path, on_start: Callable[[CapturePlan], object]
+    context: GuiContext,
+    parent: QWidget,
+    path: Path,
+    on_start: Callable[[CapturePlan, RunJob], object],
 ) -> None:
     """Read a file in the background, then ask whether to start it."""
-    observatory = context.equipment.observatory
+    observatory, settings = context.equipment.observatory, settings_of_run(context)
 
-    def work(ctx: JobContext) -> PlanOfConfig:
+    def work(ctx: JobContext) -> tuple[PlanOfConfig, RunJob]:
         from calibstudio.domain.run_plan import plan_of
         from calibstudio.services.run_config import read_run_config
+        from calibstudio.services.run_job import RunJob
 
-        config, _ = read_run_config(path)
+        config, text = read_run_config(path)
+        own = replace(
+            settings,
+            frames_folder=(config.frames_folder or settings.frames_folder).absolute(),
+            library=config.library or settings.library,
+            out=config.out,
+        )
         made = plan_of(config, observatory)
         made.notes[:0] = config.notes
         wanted, here = config.rig, context.settings.current.rig
         if wanted and wanted != here:
             made.notes.insert(0, f"The file is for the rig {wanted}; another one is connected.")
-        return made
+        return made, RunJob(config, text, own)
 
     job = context.background.submit("Open plan", work, quiet=True)
-    job.succeeded.connect(lambda made: _ask(context, parent, path, made, on_start))
+    job.succeeded.connect(lambda found: _ask(context, parent, path, found[0], found[1], on_start))
     job.failed.connect(context.problems.report)
 
 
@@ -95,7 +108,8 @@ def _ask(
     parent: QWidget,
     path: Path,
     made: PlanOfConfig,
-    on_start: Callable[[CapturePlan], object],
+    job: RunJob,
+    on_start: Callable[[CapturePlan, RunJob], object],
 ) -> Sheet:
     """Show what a file asks for; the sequence starts when that is wanted."""
     plan = made.plan
@@ -110,14 +124,28 @@ def _ask(
         f"cooling, {file_size(cost.bytes)}."
     )
     sheet.body.addWidget(label(said, "note", wrap=True))
+    sheet.body.addWidget(label(where_it_goes(job), "note", wrap=True))
     for note in made.notes:
         sheet.body.addWidget(label(note, "secondary", tone="warn", wrap=True))
 
     def start() -> None:
         sheet.accept()
-        on_start(plan)
+        on_start(plan, job)
 
     sheet.add_button("Cancel", sheet.reject)
     sheet.add_button("Start", start, ButtonKind.PRIMARY)
     sheet.open()
     return sheet
+
+
+def where_it_goes(job: RunJob) -> str:
+    """Say where frames and masters of a file go, by which recipe, and what it answers."""
+    config, settings = job.config, job.settings
+    said = [f"Frames go to {settings.frames_folder}."]
+    if config.masters:
+        recipe = config.recipe or ("the file's own" if config.own_recipe else "default")
+        said.append(f"Masters go to the library {settings.library}, by the recipe {recipe}.")
+    if config.answers:
+        asked = count(len(config.answers), "question is", "questions are")
+        said.append(f"{asked} answered by the file.")
+    return " ".join(said)

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from calibstudio.domain.capture import Answer, CaptureReport, CaptureStatus, SequenceControl
 from calibstudio.domain.equipment import Frame
-from calibstudio.domain.grouping import Grouping
+from calibstudio.domain.errors import CalibStudioError
 from calibstudio.domain.jobs import JobContext
 from calibstudio.domain.plan import CapturePlan
-from calibstudio.gui.building import build_in_background
+from calibstudio.gui.building import report_in_background
 from calibstudio.gui.context import GuiContext
 from calibstudio.gui.jobs.runner import Job
 from calibstudio.services.latest import Latest
 
 if TYPE_CHECKING:
     from calibstudio.services.capture_state import Resumed
+    from calibstudio.services.masters import MastersReport
+    from calibstudio.services.run_job import RunJob, RunSettings
 
 LOOK_EVERY_MS = 60
 """The newest status and frame are shown so often; what came between is not missed."""
@@ -57,6 +58,7 @@ class CaptureRun(QObject):
         self._preview: Latest[Frame] = Latest()
         self._newest: Latest[CaptureStatus] = Latest()
         self._job: Job | None = None
+        self._running: RunJob | None = None
         self.is_ending = False
         """Stopped at once: devices are being made safe."""
         self.control = SequenceControl()
@@ -70,43 +72,53 @@ class CaptureRun(QObject):
         """Whether a sequence is under way."""
         return self._job is not None
 
-    def start(self, plan: CapturePlan, resumed: Resumed | None = None) -> None:
-        """Carry out a plan. One sequence at a time: the camera has one thread."""
+    def start(
+        self, plan: CapturePlan, resumed: Resumed | None = None, job: RunJob | None = None
+    ) -> None:
+        """Carry out a plan. One sequence at a time: the camera has one thread.
+
+        ``job``: of a file, whose folders, library, recipe and answers count. None: the settings'.
+        """
         if self._job is not None:
             return
+        from calibstudio.services.run_job import capture
+
         context = self._context
-        self.control = control = SequenceControl()
+        running = self._running = job or self._job_of(resumed)
+        self.control = control = SequenceControl(answers=running.config.answers)
         self.status = None
         self.is_ending = False
-        folder, rig = context.settings.current.frames_folder, context.settings.current.rig
         trained_folder = context.data_folder
         newest = self._newest = Latest()
 
         def work(ctx: JobContext) -> CaptureReport:
-            from calibstudio.services.capture import run_sequence
-            from calibstudio.services.capture_journal import Origin
-            from calibstudio.services.trained import TrainedStore
-            from calibstudio.store.folder_sink import FolderSink
-
             observatory = context.equipment.observatory
-            return run_sequence(
-                ctx,
-                observatory,
-                plan,
-                FolderSink(folder if resumed is None else resumed.root),
-                control,
-                newest.put,
-                trained=TrainedStore.for_rig(trained_folder, observatory.name),
-                preview=self._preview,
-                resumed=resumed,
-                origin=Origin(rig=rig),
-            )
+            return capture(
+                ctx, running, observatory, plan, control, newest.put, trained_folder,
+                self._preview,
+            )  # fmt: skip
 
         self._job = context.camera_jobs.submit(plan.title, work)
         self._job.succeeded.connect(self._on_report)
         self._job.failed.connect(self._on_failed)
         self._job.cancelled.connect(self._on_cancelled)
         self._timer.start()
+
+    def _job_of(self, resumed: Resumed | None) -> RunJob:
+        """Return what a plan of the window, or a sequence that goes on, is carried out with."""
+        from calibstudio.domain.run_config import RunConfig
+        from calibstudio.services.run_job import RunJob, job_of_sequence
+
+        settings = settings_of_run(self._context)
+        if resumed is None:
+            return RunJob(RunConfig(name=""), "", settings)
+        try:
+            return job_of_sequence(resumed, settings)
+        except CalibStudioError as error:
+            # What was kept of its file makes no sense any more: the frames are taken all the same.
+            self._context.problems.report(error)
+            known = replace(settings, frames_folder=resumed.root)
+            return RunJob(RunConfig(name=resumed.path.name), "", known, resumed)
 
     # The operator's hand
 
@@ -206,8 +218,10 @@ class CaptureRun(QObject):
         for sentence, hint in report.problems:
             self._context.toasts.say(sentence, "warn", hint=hint)
         self.ended.emit(report)
-        if report.plan.build_masters and report.accepted and not report.stopped:
-            self.build_masters(report.plan.title, report.accepted)
+        run = self._running
+        wanted = report.plan.build_masters and report.accepted and not report.stopped
+        if run is not None and run.config.masters and wanted:
+            self.build_masters(report, run)
 
     @Slot(object)
     def _on_failed(self, error: Exception) -> None:
@@ -228,17 +242,31 @@ class CaptureRun(QObject):
 
     # Masters
 
-    def build_masters(self, title: str, files: tuple[Path, ...]) -> None:
-        """Build, judge and file the masters that these frames allow, in the background."""
-        site = self._context.settings.current.site
+    def build_masters(self, report: CaptureReport, run: RunJob) -> None:
+        """Build, judge and file the masters that the frames allow, in the background."""
+        context, files = self._context, report.accepted
+        observatory, journal = context.equipment.observatory, report.journal
+        site = context.settings.current.site
+        stop_at_broken = context.settings.current.stop_at_broken
 
-        def find_groups(ctx: JobContext) -> Grouping:
-            from calibstudio.services.import_frames import scan_and_group
+        def work(ctx: JobContext) -> MastersReport:
+            from calibstudio.services.run_job import build, note_masters
 
-            return scan_and_group(ctx, files, site=site)[0]
+            made, _ = build(ctx, run, files, site=site, stop_at_broken=stop_at_broken)
+            if journal is not None:
+                # A sequence that goes on later knows that these are there.
+                note_masters(journal, run.settings.frames_folder, observatory.clock.now())
+            return made
 
-        job = build_in_background(
-            self._context, f"Masters of {title}", find_groups, self.masters_built.emit
-        )
+        title = f"Masters of {report.plan.title}"
+        job = report_in_background(context, title, work, self.masters_built.emit)
         job.finished.connect(self.masters_over)
         self.masters_begun.emit()
+
+
+def settings_of_run(context: GuiContext) -> RunSettings:
+    """Return what the settings of the window say for a sequence."""
+    from calibstudio.services.run_job import RunSettings
+
+    settings = context.settings.current
+    return RunSettings(settings.rig, settings.frames_folder, settings.library)

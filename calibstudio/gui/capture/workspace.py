@@ -32,6 +32,7 @@ from calibstudio.services.answers import AnswerStore
 
 if TYPE_CHECKING:
     from calibstudio.services.capture_state import Resumed
+    from calibstudio.services.run_job import RunJob
 
 WIZARDS: dict[str, Callable[[GuiContext, AnswerStore], Wizard]] = {
     made.name: made for made in (BiasWizard, DarkWizard, FlatWizard, DarkFlatWizard)
@@ -143,7 +144,7 @@ class CaptureWorkspace(Workspace):
     @Slot()
     def open_file(self) -> None:
         """Choose a file with a plan, look at what it asks for, and start it."""
-        open_plan(self.context, self, self.start)
+        open_plan(self.context, self, self.start_file)
 
     def _answers(self) -> AnswerStore:
         """What was answered last for this rig: a small file, read like the settings."""
@@ -178,19 +179,23 @@ class CaptureWorkspace(Workspace):
         """Carry out a plan."""
         self._begin(plan, None)
 
+    def start_file(self, plan: CapturePlan, job: RunJob) -> None:
+        """Carry out the plan of a file: its folders, library, recipe and answers count."""
+        self._begin(plan, None, job)
+
     @Slot(object)
     def resume(self, resumed: Resumed) -> None:
         """Go on with a sequence that was stopped."""
         self._begin(resumed.plan, resumed)
 
-    def _begin(self, plan: CapturePlan, resumed: Resumed | None) -> None:
+    def _begin(self, plan: CapturePlan, resumed: Resumed | None, job: RunJob | None = None) -> None:
         if self.run.is_running:
             return
         self._drop_wizard()
         self.running.begin(plan.title)
         self.set_subtitle(plan.title)
         self._show_running()
-        self.run.start(plan, resumed)
+        self.run.start(plan, resumed, job)
 
     @Slot(object)
     def _on_ended(self, report: object) -> None:
