@@ -101,9 +101,9 @@ def _say(context: GuiContext, report: MastersReport) -> str:
         context.toasts.say(
             f"{made} in the library: {counted}.",
             "warn" if worrying else "good",
-            hint=" ".join(reasons),
+            hint="\n".join(reasons),
         )
     else:
         left = [f"{s.name}: {s.reason}" for s in report.left[:MOST_REASONS]]
-        context.toasts.say("No master was built.", "bad", hint=" ".join(reasons or left))
+        context.toasts.say("No master was built.", "bad", hint="\n".join(reasons or left))
     return counted

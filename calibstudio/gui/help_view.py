@@ -5,7 +5,6 @@ from __future__ import annotations
 from PySide6.QtCore import Qt, QUrl, Signal, Slot
 from PySide6.QtGui import (
     QKeyEvent,
-    QResizeEvent,
     QTextBlockFormat,
     QTextCharFormat,
     QTextCursor,
@@ -25,6 +24,7 @@ from calibstudio import __version__
 from calibstudio.domain.errors import CalibStudioError
 from calibstudio.gui.actions import ACTIONS
 from calibstudio.gui.context import GuiContext
+from calibstudio.gui.help_pictures import HelpBrowser
 from calibstudio.gui.resources import resource
 from calibstudio.gui.theme import ThemeState
 from calibstudio.gui.widgets.buttons import Button, ButtonKind
@@ -40,6 +40,7 @@ PAGES = (
     ("library", "Library"),
     ("calibrate", "Calibrate"),
     ("stacking", "Stacking"),
+    ("stacking-speed", "Speed of stacking"),
     ("recipes", "Recipes"),
     ("compared", "Compared with Siril"),
     ("bad-pixels", "Bad pixels"),
@@ -54,6 +55,8 @@ PAGES = (
 )
 
 
+PICTURE = "\ufffc"
+"""Stands for a picture in the text of a document."""
 COLUMN = 820
 """Widest text, in pixels."""
 
@@ -95,7 +98,10 @@ def set_in_type(document: QTextDocument, theme: ThemeState) -> None:
         form = block.blockFormat()
         level = form.headingLevel()
         in_table = cursor.currentTable() is not None
-        form.setLineHeight(130, QTextBlockFormat.LineHeightTypes.ProportionalHeight.value)
+        is_picture = PICTURE in block.text()
+        kinds = QTextBlockFormat.LineHeightTypes
+        kind = kinds.SingleHeight if is_picture else kinds.ProportionalHeight
+        form.setLineHeight(130, kind.value)
         form.setTopMargin({0: 0, 1: 0, 2: 20}.get(level, 14))
         form.setBottomMargin(0 if in_table else 8 if level else 10)
         cursor.setBlockFormat(form)
@@ -154,14 +160,16 @@ class HelpView(Workspace):
         self._list = PageList(context.theme, PAGES, name="Help pages")
         column.addWidget(self._list)
         row.addWidget(side)
-        self._browser = QTextBrowser()
+        self._browser = HelpBrowser(context.theme, COLUMN)
         self._browser.setAccessibleName("Help text")
         self._browser.setOpenLinks(False)
         self._browser.setFrameShape(QTextBrowser.Shape.NoFrame)
         row.addWidget(self._browser, 1)
         self.body.addLayout(row, 1)
         self._page = ""
+        self._pictures_are = 0
         self._list.chosen.connect(self._render)
+        self._browser.resized.connect(self._on_resized)
         self._browser.anchorClicked.connect(self._on_link)
         context.theme.changed.connect(self._on_theme_changed)
         self.show_page("index")
@@ -183,14 +191,20 @@ class HelpView(Workspace):
         self._page = page
         document = self._browser.document()
         document.setDefaultFont(self.theme.font(14))
+        document.clear()  # with its pictures, which have the size and the colours of before
+        self._pictures_are = self._browser.picture_width
         self._browser.setMarkdown(page_text(page))
         set_in_type(document, self.theme)
         self._fit_column()
         self._browser.moveCursor(QTextCursor.MoveOperation.Start)
 
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        self._fit_column()
+    @Slot()
+    def _on_resized(self) -> None:
+        """Lines and pictures follow the width that the text has, once it has it."""
+        if self._browser.picture_width != self._pictures_are:
+            self._render(self._page)
+        else:
+            self._fit_column()
 
     def _fit_column(self) -> None:
         """Keep lines short enough to read."""

@@ -17,6 +17,7 @@ from calibstudio.domain.quality import Verdict
 from calibstudio.domain.sun import sun_altitude_deg
 from calibstudio.domain.twilight import Twilight, twilight_of
 from calibstudio.domain.wording import (
+    TIMES,
     count,
     duration,
     file_size,
@@ -192,7 +193,7 @@ def _settings(observatory: Observatory, plan: CapturePlan) -> Check:
         words.append(f"gain {number(settings.gain)}")
     if settings.offset is not None:
         words.append(f"offset {number(settings.offset)}")
-    words.append(f"binning {settings.binning}")
+    words.append(f"binning {settings.binning} {TIMES} {settings.binning}")
     fact = ", ".join(words)
     return Check(name, Verdict.GOOD, f"{fact[:1].upper()}{fact[1:]}; read back with every frame.")
 

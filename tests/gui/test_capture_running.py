@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,12 +14,19 @@ from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
 from calibstudio.devices.simulator.faults import Faults
-from calibstudio.domain.capture import Answer, StepPhase, StepState
+from calibstudio.domain.capture import (
+    Activity,
+    ActivityKind,
+    Answer,
+    CaptureStatus,
+    StepPhase,
+    StepState,
+)
 from calibstudio.domain.drafts import DarkDraft, FlatDraft
 from calibstudio.domain.plan import CameraSettings, CapturePlan, SearchLimits
 from calibstudio.domain.quality import Verdict
 from calibstudio.gui.capture.running import good_words
-from calibstudio.gui.capture.sequence_panel import COLUMNS
+from calibstudio.gui.capture.sequence_panel import COLUMNS, sequence_facts
 from calibstudio.gui.context import GuiContext
 from calibstudio.gui.sheet import Sheet
 from calibstudio.gui.widgets.buttons import Button
@@ -435,3 +443,15 @@ def test_it_is_red_only_at_night(
     desk.until(lambda: desk.capture.running.picture.pyramid is not None)
 
     assert is_red_only(desk.window)
+
+
+def test_a_gain_of_zero_is_a_setting_like_others(desk: Desk) -> None:
+    plan = darks(desk)
+    settings = replace(plan.steps[0].settings, gain=0, offset=0)
+    state = StepState(replace(plan.steps[0], settings=settings))
+    status = CaptureStatus(plan, (state,), Activity(ActivityKind.STARTING, "", datetime.now(UTC)))
+
+    facts = dict(sequence_facts(status, state))
+
+    assert facts["Settings"] == "gain 0, offset 0"
+    assert facts["Light flag in header"] == "dark, light off"

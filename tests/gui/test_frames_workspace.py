@@ -368,7 +368,9 @@ def test_what_a_stack_takes_is_said_once_it_is_known(qtbot, workspace, night):
     group, pace = workspace.group, Pace()
     pixels = len(group.frames) * SHAPE[0] * SHAPE[1]
 
-    assert cost_text(workspace.state, group, pace).startswith("Runs in the background, 6 frames")
+    said = cost_text(workspace.state, group, pace)
+    assert said.startswith("Runs in the background, 6 frames")
+    assert "0.0\u202fMP" not in said
     pace.learn(pixels, 42.0)
     assert cost_text(workspace.state, group, pace).startswith("About 40\u202fs in the background")
 
@@ -390,9 +392,13 @@ def test_files_that_are_not_understood_say_why(qtbot, workspace, night):
 
     workspace.groups.tree.setCurrentIndex(workspace.groups.model.index(1, 0))
 
-    said = workspace.frames._nothing
-    assert said.isVisible()
-    assert "broken.fits" in said._hint.text()
+    reasons = {r.file: r.why for r in workspace.frames.reasons.records}
+    assert "broken.fits" in reasons and reasons["broken.fits"].endswith(".")
+    assert workspace.frames.title.text() == "Not understood"
+    assert not workspace.frames.table.isVisible()
+    # A group that is chosen next takes its place again.
+    workspace.groups.choose_group(group_of(workspace, "Dark · 60").id)
+    assert workspace.frames.table.isVisible()
 
 
 def test_the_row_under_dragged_frames_is_marked_until_they_are_dropped(qtbot, workspace, night):

@@ -140,3 +140,22 @@ def test_a_click_elsewhere_closes_it(qtbot: QtBot, popover: JobsPopover, window:
     qtbot.mouseClick(window, Qt.MouseButton.LeftButton, pos=window.rect().topLeft())
 
     assert not popover.isVisible()
+
+
+def test_the_list_is_as_high_as_its_rows(
+    qtbot: QtBot, popover: JobsPopover, runner: JobRunner
+) -> None:
+    def work(ctx: JobContext) -> None:
+        ctx.progress(0.38, "5 frames in a row were bad. Gradient 991 ADU, limit 868 ADU.")
+        ctx.token.wait(600)
+
+    popover.close_popover()
+    job = runner.submit("Darks, 2 exposures, 60 s to 120 s", work)
+    qtbot.waitUntil(lambda: bool(popover.rows) and popover.rows[0].entry.fraction == 0.38)
+    popover.show()
+    popover.place()
+
+    assert not popover._area.verticalScrollBar().isVisible()
+    assert popover._area.height() >= popover.rows[0].minimumSizeHint().height()
+    with qtbot.waitSignal(job.cancelled, timeout=5000):
+        job.cancel()

@@ -120,7 +120,7 @@ def test_every_screen_of_the_window_is_red_only_in_night(
 ) -> None:
     qtbot.keyClick(shown.window, Qt.Key.Key_F9)
 
-    for page in ("index", "live", "keys", "licences"):
+    for page in ("index", "live", "capture", "keys", "licences"):
         shown.window.show_help(page)
         assert is_red_only(shown.window)
     for page in ("appearance", "folders", "equipment", "site"):

@@ -381,3 +381,21 @@ def test_a_plot_follows_the_theme(plots: list[QWidget], theme: ThemeState) -> No
     rgb = pixels(plots[0])
 
     assert tuple(rgb[2, 2]) == (255, 255, 255)
+
+
+def test_where_nothing_is_plotted_no_numbers_stand_at_the_axes(
+    qtbot: QtBot, theme: ThemeState
+) -> None:
+    plot = SeriesPlot(theme)
+    qtbot.addWidget(plot)
+    left, bottom = plot._axes["left"], plot._axes["bottom"]
+    assert left.tickStrings([0.2, 0.4], 1.0, 0.2) == ["", ""]
+
+    nothing = SeriesData(np.empty(0), np.empty(0))
+    plot.set_series(nothing, label="Level [ADU]", limits=(29_491.0, 36_044.0))
+    assert left.tickStrings([30_000.0], 1.0, 2000.0) == ["30\u202f000"]
+    assert bottom.tickStrings([1.0], 1.0, 1.0) == [""]
+
+    plot.set_series(SeriesData(np.array([1.0]), np.array([502.0])), label="Level [ADU]")
+    assert left.tickStrings([502.0], 1.0, 1.0) == ["502"]
+    assert bottom.tickStrings([1.0], 1.0, 1.0) == ["1"]

@@ -7,14 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, Qt
-from PySide6.QtGui import QStandardItem, QStandardItemModel
+from PySide6.QtGui import QStandardItem, QStandardItemModel, QTextDocument
 from PySide6.QtWidgets import QLabel, QLineEdit, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
 from calibstudio.domain.quality import Finding, Verdict
 from calibstudio.gui.actions import ACTIONS
 from calibstudio.gui.caret import Caret
-from calibstudio.gui.help_view import PAGES, page_text
+from calibstudio.gui.context import GuiContext
+from calibstudio.gui.help_pictures import HelpBrowser, help_picture
+from calibstudio.gui.help_view import COLUMN, PAGES, HelpView, page_text
 from calibstudio.gui.icons import STATUS_ICONS, icon_pixmap
 from calibstudio.gui.jobs import panel
 from calibstudio.gui.resources import resource
@@ -281,6 +283,9 @@ def test_every_help_page_has_a_title_and_links_that_lead_somewhere() -> None:
         assert "There is no page about this yet" not in text
         for part in text.split("](")[1:]:
             target = part.split(")")[0]
+            if target.startswith("pictures/"):
+                assert resource(f"help/{target}").is_file(), (page, target)
+                continue
             assert target.startswith("http") or target.removesuffix(".md") in pages, (page, target)
 
 
@@ -299,3 +304,47 @@ def test_a_theme_has_every_token(theme: ThemeState) -> None:
         theme.set_theme(name)
         window = QWidget()
         assert np.isfinite(window.palette().window().color().redF())
+
+
+def test_pictures_of_the_help_are_as_wide_as_the_text_and_red_in_night(theme: ThemeState) -> None:
+    picture = help_picture("live-dark.png", theme.tokens, 640)
+    assert picture.width() == 640
+
+    theme.set_theme("night")
+    red = help_picture("live-dark.png", theme.tokens, 640)
+    colors = {red.pixelColor(x, y).getRgb()[:3] for x in range(0, 640, 7) for y in range(0, 350, 7)}
+    assert len(colors) > 20
+    assert all(g == 0 and b == 0 and r <= 204 for r, g, b in colors)
+
+    assert help_picture("../live.md", theme.tokens, 640).isNull()
+    assert help_picture("absent.png", theme.tokens, 640).isNull()
+
+
+def test_lines_of_the_help_are_short_enough_to_read(qtbot: QtBot, context: GuiContext) -> None:
+    view = HelpView(context)
+    qtbot.addWidget(view)
+    view.resize(1840, 900)
+    view.show()
+    view.show_page("live")
+
+    browser = view.findChild(HelpBrowser)
+    assert browser is not None
+    layout = browser.document().documentLayout()
+    block = browser.document().begin()
+    while block.isValid():
+        assert layout.blockBoundingRect(block).width() <= COLUMN
+        block = block.next()
+
+
+def test_a_card_keeps_the_narrow_space_before_a_unit(qtbot: QtBot, theme: ThemeState) -> None:
+    finding = Finding(Verdict.BAD, "light leak", "Gradient 23.5\u202fADU.", "", "Cover\u202fit.")
+    card = VerdictCard(theme, finding)
+    qtbot.addWidget(card)
+
+    said = []
+    for words in card.findChildren(QLabel):
+        document = QTextDocument()
+        document.setHtml(words.text())
+        said.append(document.toPlainText())
+    assert "Gradient 23.5\u202fADU." in said
+    assert any("Cover\u202fit." in text for text in said)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from abc import abstractmethod
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QVBoxLayout, QWidget
 
+from calibstudio.gui.theme import ThemeState
 from calibstudio.gui.widgets.panels import scrolled
 from calibstudio.gui.widgets.text import label
+from calibstudio.gui.widgets.verdict import StatusDot
 
 MARGIN, COMPACT_MARGIN = 32, 20
 
@@ -31,6 +33,35 @@ class Columns(QWidget):
         stacked = compact and self._stacks
         self._row.setDirection(direction.TopToBottom if stacked else direction.LeftToRight)
         self._row.setSpacing(12 if compact else 20)
+
+
+class Remark(QWidget):
+    """What is wrong or advised: its shape, and words in its colour."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self._kind = kind
+        self._shape: StatusDot | None = None
+        self._words = label("", "secondary", tone=kind, wrap=True)
+        self._row = QHBoxLayout(self)
+        self._row.setContentsMargins(0, 0, 0, 0)
+        self._row.setSpacing(8)
+        self._row.addWidget(self._words, 1)
+
+    def set_theme(self, theme: ThemeState) -> None:
+        """Draw the shape in the colours of this theme."""
+        if self._shape is None:
+            self._shape = StatusDot(theme, size=18)
+            self._shape.set_status(self._kind)
+            self._row.insertWidget(0, self._shape, 0, Qt.AlignmentFlag.AlignTop)
+
+    def text(self) -> str:
+        """What it says."""
+        return self._words.text()
+
+    def setText(self, text: str) -> None:
+        """Say something else."""
+        self._words.setText(text)
 
 
 class Page(QWidget):
@@ -60,8 +91,8 @@ class Page(QWidget):
         head.addWidget(self.question)
         head.addWidget(self.hint)
         self.body.addLayout(head)
-        self.problem = label("", "body", tone="bad", wrap=True)
-        self.advice = label("", "secondary", tone="warn", wrap=True)
+        self.problem = Remark("bad")
+        self.advice = Remark("warn")
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(scrolled(inner))
@@ -78,8 +109,10 @@ class Page(QWidget):
         self.body.addWidget(self.problem)
         self.body.addWidget(self.advice)
 
-    def finish(self) -> None:
+    def finish(self, theme: ThemeState) -> None:
         """Close the layout."""
+        for remark in (self.problem, self.advice):
+            remark.set_theme(theme)
         if self.problem.parent() is None:
             self.say_below()
         self.body.addStretch(1)

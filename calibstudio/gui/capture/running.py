@@ -267,7 +267,9 @@ class RunningView(QWidget):
             ),
             label="Level [ADU]",
             limits=band,
-            limits_text="" if band is None else f"{number(band[0])} to {number(band[1])} ADU",
+            limits_text=""
+            if band is None
+            else f"limits {number(band[0])}–{quantity(band[1], 'ADU')}",
             least_span=4.0,
         )
         target = [] if state.target_adu is None else [Mark(state.target_adu, "target", "text3")]

@@ -190,7 +190,7 @@ class SequencePanel(QWidget):
         state = next((s for s in status.steps if s.step.id == step_id), None)
         if state is not None:
             self.table.select_key(state.step.id)
-            self._facts.set_rows(_facts(status, state))
+            self._facts.set_rows(sequence_facts(status, state))
             said = f"{state.text} {state.hint}".strip() if state.phase in _EXPLAINED else ""
             self.said.setText(said)
             self.said.setVisible(bool(said))
@@ -242,13 +242,14 @@ def _as_shown(status: CaptureStatus) -> tuple[StepState, ...]:
     return tuple(replace(s, phase=StepPhase.WAITING) if s.phase in cut else s for s in status.steps)
 
 
-def _facts(status: CaptureStatus, state: StepState) -> list[tuple[str, str]]:
+def sequence_facts(status: CaptureStatus, state: StepState) -> list[tuple[str, str]]:
+    """Return what is known about a step, as names and values."""
     facts: list[tuple[str, str]] = []
     if state.step.target is not None:
         facts.append(("Target level", state.step.target.words()))
     if state.band_adu is not None:
         low, high = state.band_adu
-        facts.append(("Accepted", f"{number(low)} to {quantity(high, 'ADU')}"))
+        facts.append(("Accepted", f"{number(low)}–{quantity(high, 'ADU')}"))
     if status.bias_adu is not None:
         facts.append(("Bias level", quantity(status.bias_adu, "ADU", 1)))
     if state.brightness is not None:
@@ -262,11 +263,15 @@ def _facts(status: CaptureStatus, state: StepState) -> list[tuple[str, str]]:
         taken = f"{number(state.good)} of {count(state.wanted, 'frame')}"
         facts.append((PHASES[state.phase][1], taken))
     settings = state.step.settings
-    said = [f"{w} {v}" for w, v in (("gain", settings.gain), ("offset", settings.offset)) if v]
+    said = [
+        f"{w} {v}"
+        for w, v in (("gain", settings.gain), ("offset", settings.offset))
+        if v is not None
+    ]
     if settings.binning > 1:
         said.append(f"binning {settings.binning} {TIMES} {settings.binning}")
     if said:
         facts.append(("Settings", ", ".join(said)))
-    light = "light on" if state.step.kind.needs_light else "dark"
+    light = "light on" if state.step.kind.needs_light else "light off"
     facts.append(("Light flag in header", f"{state.step.kind}, {light}"))
     return facts

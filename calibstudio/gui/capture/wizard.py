@@ -107,7 +107,7 @@ class Wizard(QWidget):
         self.pages = list(pages)
         steps = self._make_steps()
         for page in self.pages:
-            page.finish()
+            page.finish(self.theme)
             page.edited.connect(self._on_edited)
             self._stack.addWidget(page)
         foot = ground("bg", border="top")

@@ -22,7 +22,7 @@ def settings_words(settings: CameraSettings) -> str:
     if settings.offset is not None:
         parts.append(f"offset {settings.offset}")
     if settings.binning > 1:
-        parts.append(f"binning {settings.binning}")
+        parts.append(f"binning {binning_words(settings.binning)}")
     if settings.set_temp_c is not None:
         parts.append(temperature(settings.set_temp_c))
     return " · ".join(parts) or "as the camera is"

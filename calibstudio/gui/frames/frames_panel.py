@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import Qt, QTimer, Signal, Slot
@@ -12,6 +13,7 @@ from calibstudio.domain.grouping import Group
 from calibstudio.domain.wording import count, number
 from calibstudio.gui.frames.across import AcrossPanel
 from calibstudio.gui.frames.dragging import FrameTable
+from calibstudio.gui.frames.questions import Reason
 from calibstudio.gui.frames.state import FramesState
 from calibstudio.gui.frames.table import (
     FrameRow,
@@ -24,11 +26,16 @@ from calibstudio.gui.theme import ThemeState
 from calibstudio.gui.widgets.buttons import Button, ButtonSize
 from calibstudio.gui.widgets.panels import EmptyState, ground
 from calibstudio.gui.widgets.splitter import Splitter
+from calibstudio.gui.widgets.table import Column, RecordTableModel, TableView
 from calibstudio.gui.widgets.text import ElidedLabel, label
 
 PLOT_AFTER_MS = 250
 """While frames are measured the plot is drawn no more often than this."""
 LEAST_TABLE = 150
+REASON_COLUMNS = (
+    Column[Reason]("File", lambda r: r.file, width=340, strong=True, tooltip=lambda r: r.file),
+    Column[Reason]("Reason", lambda r: r.why, width=520, tooltip=lambda r: r.why),
+)
 
 
 class FramesPanel(QWidget):
@@ -58,6 +65,7 @@ class FramesPanel(QWidget):
         self._frames: tuple[Path, ...] = ()
         self._kind = ""
         self._is_filling = False
+        self._heading = ""
         self.title = label("", "heading")
         self.note = ElidedLabel("", "small", tone="text2")
         self.leave_out = Button(theme, "Leave out", icon="leave-out", size=ButtonSize.SMALL)
@@ -78,6 +86,9 @@ class FramesPanel(QWidget):
         self._plot_later.setSingleShot(True)
         self._splitter = Splitter("frames-centre", Qt.Orientation.Vertical, sizes=(580, 350))
         self._nothing = EmptyState(theme, "frames", "")
+        self.reasons: RecordTableModel[Reason] = RecordTableModel(
+            REASON_COLUMNS, key=lambda reason: reason.file
+        )
         self._pages = QStackedWidget()
         self._build()
 
@@ -99,6 +110,7 @@ class FramesPanel(QWidget):
         self._splitter.addWidget(self.across)
         self._pages.addWidget(self._splitter)
         self._pages.addWidget(self._nothing)
+        self._pages.addWidget(TableView(self._theme, self.reasons, name="Files in no group"))
         column.addWidget(self._pages, 1)
         self._plot_later.timeout.connect(self._renew_plot)
         self._state.measured.connect(self._on_measured)
@@ -129,13 +141,16 @@ class FramesPanel(QWidget):
         """While folders are read the table of a group waits for all its frames; the tree fills."""
         self._is_filling = on
 
-    def say_nothing(self, sentence: str, hint: str = "") -> None:
-        """Say why there are no frames here; shown until a group is."""
+    def say_nothing(self, sentence: str, hint: str = "", reasons: Sequence[Reason] = ()) -> None:
+        """Say why there are no frames here, or of each file why; shown until a group is."""
         self._nothing.set_sentence(sentence, hint)
+        self._heading = sentence if reasons else ""
+        self.reasons.set_records(reasons)
 
     def show_frames(self, group: Group | None, frames: tuple[Path, ...]) -> None:
         """Show a group, or some of its frames."""
-        self._pages.setCurrentIndex(1 if group is None else 0)
+        nothing = 2 if self.reasons.records else 1
+        self._pages.setCurrentIndex(nothing if group is None else 0)
         changed_group = (group and group.id) != (self._group and self._group.id)
         if self._is_filling and group is not None and not changed_group:
             return
@@ -162,7 +177,7 @@ class FramesPanel(QWidget):
         rows = frame_rows(self._state, self._frames)
         self._numbers = {row.path: row.number for row in rows}
         self.model.set_records(rows)
-        self.title.setText("" if group is None else group_title(group))
+        self.title.setText(self._heading if group is None else group_title(group))
         self._say_counts()
         # In a turn of its own: a large group's table and plot together would be felt.
         self._plot_later.start(0)
@@ -170,7 +185,8 @@ class FramesPanel(QWidget):
     def _say_counts(self) -> None:
         group = self._group
         if group is None:
-            self.note.setText("")
+            files = len(self.reasons.records)
+            self.note.setText(count(files, "file") if files else "")
             return
         parts = [
             f"{count(len(group.frames), 'frame')}, {number(len(self._state.used(group)))} used"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from calibstudio.domain.grouping import Group
 from calibstudio.domain.header import FrameHeader
-from calibstudio.domain.wording import count, number
+from calibstudio.domain.wording import count, number, significant
 from calibstudio.gui.frames.state import FramesState
 
 KEPT = 0.5
@@ -43,11 +43,17 @@ def cost_text(state: FramesState, group: Group, pace: Pace) -> str:
     pixels = pixels_of(used)
     if len(used) < 2 or not pixels:
         return ""
-    size = f"{number(pixels / len(used) / 1e6, 1)}\u202fMP"
+    size = _megapixels(pixels / len(used))
     seconds = pace.seconds(pixels)
     if seconds is None:
         return f"Runs in the background, {count(len(used), 'frame')} of {size}."
     return f"About {_rounded(seconds)} in the background, {count(len(used), 'frame')} of {size}."
+
+
+def _megapixels(pixels: float) -> str:
+    """Write ``61.2 MP``; a small sensor keeps two digits: ``0.025 MP``."""
+    mp = pixels / 1e6
+    return f"{number(mp, 1) if mp >= 1 else significant(mp, 2)}\u202fMP"
 
 
 def _rounded(seconds: float) -> str:

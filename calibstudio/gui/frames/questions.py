@@ -22,6 +22,14 @@ class GroupQuestion:
     offer: Offer
 
 
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """A file that is in no group, and why."""
+
+    file: str
+    why: str = ""
+
+
 def question_for(grouping: Grouping, group: Group) -> GroupQuestion | None:
     """Return the question a group raises, or None when nothing near can be offered."""
     offer = next((o for o in offers(grouping) if o.group_id == group.id), None)
@@ -44,14 +52,12 @@ def _answer(grouping: Grouping, offer: Offer) -> str:
     return f"Move {count(n, 'frame')} to {group_title(target)}"
 
 
-def about_row(node: Node | None) -> tuple[str, str]:
+def about_row(node: Node | None) -> tuple[str, str, tuple[Reason, ...]]:
     """Say what a row without frames is: files that are not understood, each with its reason."""
     if node is None:
-        return "Choose a group at the left.", ""
+        return "Choose a group at the left.", "", ()
     if node.key.startswith("settings/"):
-        return f"{node.text}: choose one of its groups.", ""
+        return f"{node.text}: choose one of its groups.", "", ()
     if not node.key.startswith("left/"):
-        return node.text, ""
-    reasons = [child.text for child in node.children[:8]] if node.strong else []
-    more = f"\nand {count(len(node.children) - 8, 'more')}" if len(node.children) > 8 else ""
-    return node.text, "\n".join(reasons) + more
+        return node.text, "", ()
+    return node.text, "", tuple(Reason(*child.text.split(": ", 1)) for child in node.children)

@@ -237,7 +237,11 @@ class FramesWorkspace(Workspace):
         if not self._folders:
             return ""
         last = self._folders[-1]
-        more = f" and {count(len(self._folders) - 1, 'more')}" if len(self._folders) > 1 else ""
+        more = (
+            f" and {count(len(self._folders) - 1, 'more', 'more')}"
+            if len(self._folders) > 1
+            else ""
+        )
         parent = f"{last.parent.name} / " if last.parent.name else ""
         return f"{parent}{last.name}{more}"
 
@@ -286,7 +290,9 @@ class FramesWorkspace(Workspace):
             cost=cost_text(self.state, group, self.stacking.pace),
         )
         question = question_for(self.state.grouping, group)
-        if question is None:
+        if question is None and group.notes:
+            self.groups.question.ask("To know about this group", "\n".join(group.notes))
+        elif question is None:
             self.groups.question.hide()
         else:
             self.groups.question.ask(

@@ -106,6 +106,10 @@ class JobRow(QWidget):
             self.entry.on_show()
 
 
+MOST_HEIGHT = 420
+"""Of the list of jobs; more of them scroll."""
+
+
 class JobsPopover(Popover):
     """480 wide, above the jobs field. Finished jobs go once they have been seen."""
 
@@ -142,10 +146,22 @@ class JobsPopover(Popover):
         self.set_note(" · ".join(f"{n} {word}" for n, word in parts if n))
         self._empty.setVisible(not entries)
         self._area.setVisible(bool(entries))
-        height = min(self._inner.sizeHint().height(), 420)
-        self._area.setFixedHeight(max(height, 1))
+        self._fit()
         if self.isVisible():
             self.place()
+
+    def _fit(self) -> None:
+        """Be as high as the rows are now: a row grows when its job gets a bar."""
+        for row in self._rows:
+            if (inside := row.layout()) is not None:
+                inside.invalidate()
+                inside.activate()
+        self._list.invalidate()
+        self._area.setFixedHeight(max(min(self._list.sizeHint().height(), MOST_HEIGHT), 1))
+
+    def place(self) -> None:
+        self._fit()
+        super().place()
 
     def _rebuild(self, entries: tuple[JobEntry, ...]) -> None:
         kept = {id(r.entry): r for r in self._rows}

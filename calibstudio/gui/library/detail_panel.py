@@ -25,7 +25,7 @@ from calibstudio.gui.picture.plot_base import Mark
 from calibstudio.gui.picture.plots import HistogramPlot
 from calibstudio.gui.picture.view import PictureView
 from calibstudio.gui.widgets.buttons import Button, ButtonKind, ButtonSize
-from calibstudio.gui.widgets.panels import EmptyState, KeyValueGrid, ground
+from calibstudio.gui.widgets.panels import EmptyState, KeyValueGrid, ground, scrolled
 from calibstudio.gui.widgets.segmented import SegmentedControl
 from calibstudio.gui.widgets.table import Column, RecordTableModel, TableView
 from calibstudio.gui.widgets.text import label
@@ -244,6 +244,12 @@ class MasterPanel(QWidget):
 
     def _build(self) -> None:
         self._nothing = EmptyState(self._theme, "library", "No master chosen.")
+        self._undecided = EmptyState(
+            self._theme,
+            "clock",
+            "Nobody has decided about this master yet.",
+            hint="Approve, reject and retire are written here, with their reason.",
+        )
         self._stack = QStackedWidget()
         self._stack.addWidget(self._nothing)
         self._stack.addWidget(self._make_body())
@@ -266,7 +272,7 @@ class MasterPanel(QWidget):
         self.picture.setFixedHeight(272)
         self.planes.setParent(self.picture)
         column.addWidget(self.picture)
-        column.addWidget(self._make_middle(), 1)
+        column.addWidget(scrolled(self._make_middle()), 1)
         column.addWidget(self._make_foot())
         return body
 
@@ -280,7 +286,8 @@ class MasterPanel(QWidget):
         self._pages.addWidget(self.histogram)
         for table in self.tables.values():
             self._pages.addWidget(table)
-        self._pages.setMinimumHeight(120)
+        self._pages.addWidget(self._undecided)
+        self._pages.setMinimumHeight(176)
         column.addWidget(self._pages, 1)
         column.addWidget(self.facts)
         column.addWidget(self.again)
@@ -471,10 +478,14 @@ class MasterPanel(QWidget):
         self._models["inputs"].set_records(papers.inputs)
         self._models["history"].set_records(papers.history)
         self._offer_planes(papers.maps)
+        self._on_tab(self.tabs.value)
 
     @Slot(object)
     def _on_tab(self, tab: object) -> None:
-        self._pages.setCurrentIndex([name for name, _ in TABS].index(str(tab)))
+        if tab == "history" and not self._models["history"].records:
+            self._pages.setCurrentWidget(self._undecided)
+        else:
+            self._pages.setCurrentIndex([name for name, _ in TABS].index(str(tab)))
 
     def _offer_planes(self, maps: tuple[str, ...]) -> None:
         offered = (*PLANES, *((name, REJECTED[name]) for name in maps))

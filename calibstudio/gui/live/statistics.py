@@ -18,6 +18,8 @@ from calibstudio.services.live_measure import LiveNumbers, RegionNumbers
 ROW_PX = 25
 COMPACT_ROW_PX = 24
 _UNIT_PX = 40
+ALL_NAMES = ("Median", "Mean", "Sigma (robust)", "Minimum", "Maximum", "Saturated", "At zero")
+COMPACT_NAMES = ("Median", "Sigma (robust)", "Maximum", "Saturated", "At zero")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,12 @@ class StatisticsTable(QWidget):
         self.update()
 
 
+def no_rows(*, compact: bool = False) -> list[StatisticRow]:
+    """Return the rows before there is a frame: what will be said, without values."""
+    names = COMPACT_NAMES if compact else (*ALL_NAMES, "Above bias")
+    return [StatisticRow(name, "—", "", "text3", "No frame yet.") for name in names]
+
+
 def statistic_rows(
     numbers: LiveNumbers, part: RegionNumbers, *, compact: bool = False
 ) -> list[StatisticRow]:
@@ -138,8 +146,7 @@ def statistic_rows(
         _above_bias(numbers, found),
     ]
     if compact:
-        names = {"Median", "Sigma (robust)", "Maximum", "Saturated", "At zero"}
-        return [row for row in rows if row.name in names]
+        return [row for row in rows if row.name in COMPACT_NAMES]
     return rows
 
 

@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QStackedLayout, QVBoxLayout, 
 from calibstudio.gui.live.histogram_panel import HistogramPanel
 from calibstudio.gui.live.history import HistoryPanel
 from calibstudio.gui.live.parts import HeadBar
-from calibstudio.gui.live.statistics import StatisticsTable, statistic_rows
+from calibstudio.gui.live.statistics import StatisticsTable, no_rows, statistic_rows
 from calibstudio.gui.theme import ThemeState
 from calibstudio.gui.widgets.segmented import SegmentedControl
 from calibstudio.gui.widgets.splitter import Splitter
@@ -136,6 +136,7 @@ class LiveStrip(QFrame):
     def _show_statistics(self) -> None:
         numbers = self._numbers
         if numbers is None or self._part is None:
+            self.statistics.set_rows(no_rows(compact=self._compact))
             return
         part = self._part if self.scope.value else numbers.whole
         self._statistics_note.setText("whole frame" if part.region is None else "region")

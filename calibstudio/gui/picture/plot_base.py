@@ -126,6 +126,8 @@ class _Axis(pg.AxisItem):  # type: ignore[misc]  # pyqtgraph has no types
         self.kind = kind
         self.extra: tuple[float, ...] = ()
         """Values that get a number too, where there is room: the first and the last frame."""
+        self.silent = False
+        """Nothing is plotted: numbers would be of nothing."""
         self.places: list[float] = []
         self.enableAutoSIPrefix(False)
         self.setStyle(
@@ -149,6 +151,8 @@ class _Axis(pg.AxisItem):  # type: ignore[misc]  # pyqtgraph has no types
         return [(step, places)]
 
     def tickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:
+        if self.silent:
+            return ["" for _ in values]
         return [tick_text(v * scale, spacing, self.kind) for v in values]
 
 
@@ -228,6 +232,14 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no types
     def view_box(self) -> Any:
         """pyqtgraph's view box: ranges in the plot's units."""
         return self._box
+
+    def set_silent(self, *, left: bool, bottom: bool) -> None:
+        """Write no numbers at an axis along which nothing is plotted."""
+        for side, silent in (("left", left), ("bottom", bottom)):
+            if self._axes[side].silent != silent:
+                self._axes[side].silent = silent
+                self._axes[side].picture = None
+                self._axes[side].update()
 
     def set_label(self, side: str, text: str, token: str = "axis") -> None:
         """Name an axis, with its unit in brackets: ``Level [ADU]``."""

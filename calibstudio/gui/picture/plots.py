@@ -75,6 +75,7 @@ class HistogramPlot(Plot):
         super().__init__(theme, name="Histogram", y=AxisKind.DECADES, left_px=62, parent=parent)
         self.set_label("left", "Pixels")
         self.set_label("bottom", self._unit_label)
+        self.set_silent(left=True, bottom=True)
         self.setMouseEnabled(True, False)
         self.view_box.sigXRangeChanged.connect(self._on_range_changed)
         self.view_box.sigRangeChangedManually.connect(self._on_moved_by_hand)
@@ -133,6 +134,7 @@ class HistogramPlot(Plot):
             Bias, median, saturation (see `histogram_marks`).
         """
         self._histograms = dict(histograms)
+        self.set_silent(left=not histograms, bottom=not histograms)
         self._full, self._bounds = full, bounds
         self._v_marks = tuple(marks)
         for name in [n for n in self._curves if n not in self._histograms]:

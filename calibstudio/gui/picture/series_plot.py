@@ -94,6 +94,7 @@ class SeriesPlot(Plot):
         for item in (self._second_line, self._line, *self._dots.values()):
             self.addItem(item)
         self.set_label("bottom", "Frame" if x is AxisKind.WHOLE else "")
+        self.set_silent(left=True, bottom=True)
 
     def set_series(
         self,
@@ -125,6 +126,7 @@ class SeriesPlot(Plot):
             if data.x.size > 1 and self._axes["bottom"].kind is AxisKind.WHOLE
             else ()
         )
+        self.set_silent(left=not data.x.size and limits is None, bottom=not data.x.size)
         self.set_label("left", label, "series1" if second is not None else "axis")
         self.set_label("right", second_label if second is not None else "")
         self.set_margins(right=14 if second is None else 66 if second_label else 48)
@@ -233,7 +235,7 @@ class SeriesPlot(Plot):
             painter.drawLine(QPointF(x, y), QPointF(x + 4, y))
             painter.setPen(self._theme.color("series2"))
             box = QRectF(x + 8, y - 8, 48, 16)
-            text = tick_text(value, step, AxisKind.NUMBER)
+            text = tick_text(value, step, AxisKind.NUMBER) if self._data.x.size else ""
             painter.drawText(box, int(Qt.AlignmentFlag.AlignVCenter), text)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QWidget
 from calibstudio.gui.icons import STATUS_ICONS, paint_icon
 from calibstudio.gui.theme import ThemeState
 from calibstudio.gui.widgets.buttons import Button, ButtonKind, ButtonSize, IconButton
+from calibstudio.gui.widgets.text import KEEP_SPACES
 from calibstudio.gui.widgets.verdict import WORDS, status_color
 
 
@@ -84,7 +85,7 @@ class Banner(QWidget):
     def _say(self) -> None:
         strong = 600 + self._theme.tokens.weight_shift
         head = f'<span style="font-weight:{strong}">{html.escape(self._head)}</span>'
-        self._label.setText(f"{head} {html.escape(self._text)}")
+        self._label.setText(f'<span style="{KEEP_SPACES}">{head} {html.escape(self._text)}</span>')
         self._label.setToolTip(html.escape(f"{self._head} {self._text}".strip()))
         self.setAccessibleName(f"{WORDS[self._kind]}: {self._head} {self._text}".strip())
 

@@ -31,6 +31,10 @@ ROLES = frozenset(
 title, value 18; question 20; count 28."""
 
 
+KEEP_SPACES = "white-space:pre-wrap"
+"""Style of rich text: without it Qt makes wide spaces of the narrow ones before units."""
+
+
 def plain(text: str) -> str:
     """Return text for places where Qt would read HTML: names of files may contain anything."""
     return html.escape(text) if QtGui.Qt.mightBeRichText(text) else text

@@ -32,10 +32,15 @@ class Toast(QWidget):
         row.setSpacing(8)
         words = QVBoxLayout()
         words.setSpacing(2)
-        words.addWidget(label(said.text, "body", wrap=True))
+        text = label(said.text, "body", wrap=True)
+        text.setMinimumHeight(20)
+        words.addWidget(text)
         if said.hint:
             words.addWidget(label(said.hint, "small", wrap=True))
+        # One line stands in the middle of the row that the buttons make, and so does its shape.
+        words.setContentsMargins(0, 0 if said.hint else 4, 0, 0)
         row.addLayout(words, 1)
+        row.setAlignment(words, Qt.AlignmentFlag.AlignTop)
         if said.action:
             button = Button(theme, said.action, size=ButtonSize.SMALL)
             button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
@@ -73,7 +78,12 @@ class Toast(QWidget):
         painter.setBrush(QColor(t.card))
         painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), 6, 6)
         color = status_color(t, self._said.kind)
-        paint_icon(painter, QRect(14, 13, 20, 20), STATUS_ICONS[self._said.kind], color)
+        paint_icon(
+            painter,
+            QRect(14, 12 if self._said.hint else 16, 20, 20),
+            STATUS_ICONS[self._said.kind],
+            color,
+        )
 
     @Slot()
     def _on_action(self) -> None:

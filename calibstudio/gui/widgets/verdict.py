@@ -16,7 +16,7 @@ from calibstudio.domain.quality import Finding, Verdict
 from calibstudio.gui.icons import STATUS_ICONS, paint_icon
 from calibstudio.gui.theme import ThemeState, Tokens
 from calibstudio.gui.widgets.buttons import Button, ButtonSize
-from calibstudio.gui.widgets.text import plain
+from calibstudio.gui.widgets.text import KEEP_SPACES, plain
 
 WORDS = {
     "good": "GOOD",
@@ -285,10 +285,11 @@ class VerdictCard(QWidget):
         strong = 600 + t.weight_shift
         color = status_color(t, self._kind)
         self._head.setText(
-            f'<span style="font-weight:{strong}"><span style="color:{color};font-weight:'
-            f'{strong + 100}">{finding.verdict.value}</span> · {html.escape(finding.title)}</span>'
+            f'<span style="{KEEP_SPACES};font-weight:{strong}">'
+            f'<span style="color:{color};font-weight:{strong + 100}">{finding.verdict.value}</span>'
+            f" · {html.escape(finding.title)}</span>"
         )
-        self._what.setText(html.escape(finding.what))
+        self._what.setText(f'<span style="{KEEP_SPACES}">{html.escape(finding.what)}</span>')
         self._what.setVisible(bool(finding.what))
         parts = [
             f'<span style="font-weight:{strong};color:{t.text}">{name}:</span> {html.escape(text)}'
@@ -296,7 +297,7 @@ class VerdictCard(QWidget):
             if text
         ]
         self._more.setText(
-            f'<div style="font-size:13px;color:{t.text2}">{"<br>".join(parts)}</div>'
+            f'<div style="{KEEP_SPACES};font-size:13px;color:{t.text2}">{"<br>".join(parts)}</div>'
         )
         self._more.setVisible(bool(parts))
         self.update()

@@ -40,7 +40,7 @@ def test_everything_in_order_is_said_with_facts(tmp_path: Path) -> None:
     }
     assert "free," in checks["Free disk"].fact and "needed" in checks["Free disk"].fact
     assert checks["Gain and offset"].fact == (
-        "Gain 100, offset 50, binning 1; read back with every frame."
+        "Gain 100, offset 50, binning 1 × 1; read back with every frame."
     )
     assert checks["Panel answers"].fact == "Bench panel, off, brightness 0–255."
 
