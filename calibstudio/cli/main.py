@@ -32,6 +32,8 @@ COMMANDS = {
     "masters": "build, judge and file every master that a folder allows",
     "plan": "what is missing for my lights, as a capture plan for run",
     "run": "capture and build without a screen, from one file; go on after a stop",
+    "requests": "list, add, cancel and carry out calibration requests",
+    "nightly": "the whole night's work in one call: due policies, requests, masters, library",
     "qc": "measure and judge frames, sets and masters",
     "library": "list, show, approve and reject masters",
     "rigs": "which devices, optics and site belong together, under a name",

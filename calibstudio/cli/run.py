@@ -84,7 +84,7 @@ def run(args: argparse.Namespace, ctx: JobContext) -> Outcome:
     if job.settings.part is Part.MASTERS:
         return _finished(ctx, job, operator, None, None, "")
     capturing, building = ctx.split(6, 1)
-    with _out_in_time(ctx.token):
+    with out_in_time(ctx.token):
         observatory = _open(job, ctx.token)
         try:
             report = _captured(capturing, job, observatory, operator, ask=not args.no_confirm)
@@ -313,7 +313,7 @@ def _capture_text(report: CaptureReport) -> str:
 
 
 @contextmanager
-def _out_in_time(token: CancelToken) -> Iterator[None]:
+def out_in_time(token: CancelToken) -> Iterator[None]:
     """End the process where a driver hangs after an interrupt; what is complete is on disk."""
     done = threading.Event()
 

@@ -6,7 +6,7 @@ Used by the wizards' drafts and by the pre-flight.
 from __future__ import annotations
 
 from calibstudio.domain.equipment import CameraInfo, PanelInfo, Region
-from calibstudio.domain.plan import CameraSettings
+from calibstudio.domain.plan import CameraSettings, CapturePlan, Search
 from calibstudio.domain.wording import EN_DASH, exposure, number, temperature
 
 USUAL_SET_TEMP_C = -10.0
@@ -121,3 +121,14 @@ def _inside(region: Region, shape: tuple[int, int]) -> bool:
         and region.x + region.width <= columns
         and region.y + region.height <= rows
     )
+
+
+def plan_problems(plan: CapturePlan, info: CameraInfo) -> list[str]:
+    """Why a camera cannot carry a plan out, one sentence each, with the step."""
+    found: list[str] = []
+    for step in plan.steps:
+        problems = settings_problems(step.settings, info)
+        if step.exposure_s is not None and step.search is Search.NOTHING:
+            problems += exposure_problems(step.exposure_s, info)
+        found += [f"{step.title}: {problem}" for problem in problems]
+    return list(dict.fromkeys(found))

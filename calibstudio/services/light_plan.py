@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from calibstudio.domain.draft_checks import exposure_problems, settings_problems
+from calibstudio.domain.draft_checks import plan_problems
 from calibstudio.domain.equipment import CameraInfo, PanelInfo
 from calibstudio.domain.errors import UsageError
 from calibstudio.domain.header import FrameHeader
@@ -99,8 +99,8 @@ class LightPlan:
             config = on_wheel(config, filters)
         camera = info or camera_of(self.lights.headers)
         made = plan_for(config, camera, filters, panel)
-        if info is not None:
-            _refuse_impossible(made.plan, info)
+        if info is not None and (problems := plan_problems(made.plan, info)):
+            raise UsageError(problems[0], hint="Leave it out of the plan.")
         cost = expected_cost(made.plan, taken, expected, camera)
         notes = [*self._notes(taken), *made.notes]
         said = cost_words(cost, made.plan)
@@ -141,16 +141,6 @@ def plan_from_lights(
     fixed = library_needs(lights, library, settings)
     flats = flat_facts(measuring, lights, fixed, library, settings)
     return LightPlan(lights, settings, tuple(fixed), tuple(flats))
-
-
-def _refuse_impossible(plan: CapturePlan, info: CameraInfo) -> None:
-    """Raise `UsageError` where the camera cannot be set as the lights were taken."""
-    for step in plan.steps:
-        problems = settings_problems(step.settings, info)
-        if step.exposure_s is not None and step.kind in (FrameKind.DARK, FrameKind.DARK_FLAT):
-            problems += exposure_problems(step.exposure_s, info)
-        if problems:
-            raise UsageError(f"{step.title}: {problems[0]}", hint="Leave it out of the plan.")
 
 
 def camera_of(headers: Sequence[FrameHeader]) -> CameraInfo:

@@ -24,7 +24,7 @@ from sqlalchemy.pool import NullPool
 from calibstudio.domain.errors import CalibStudioError, LibraryError, UsageError
 from calibstudio.store.library_place import LibraryPlace
 
-REVISIONS = ("0001",)
+REVISIONS = ("0001", "0002")
 """Schema versions that this program knows, oldest first; the last is its own."""
 BUSY_S = 15.0
 """How long to wait for another program's write."""

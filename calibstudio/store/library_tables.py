@@ -168,3 +168,23 @@ class FileHashRow(Base):
     file_bytes: Mapped[int] = mapped_column(BigInteger)
     file_mtime_ns: Mapped[int] = mapped_column(BigInteger)
     sha256: Mapped[str] = mapped_column(String(64))
+
+
+class RequestRow(Base):
+    """One calibration request."""
+
+    __tablename__ = "calibration_requests"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(20))
+    wish_json: Mapped[str] = mapped_column(Text)
+    """What is asked for: number, exposure, filter, camera settings."""
+    priority: Mapped[int]
+    state: Mapped[str] = mapped_column(String(10), index=True)
+    reason: Mapped[str] = mapped_column(Text)
+    policy: Mapped[str] = mapped_column(Text)
+    item: Mapped[str] = mapped_column(Text)
+    night: Mapped[date | None]
+    created_us: Mapped[int] = mapped_column(BigInteger)
+    changed_us: Mapped[int] = mapped_column(BigInteger)
+    sequence: Mapped[str] = mapped_column(Text)

@@ -1,0 +1,152 @@
+"""Carrying out the queue: each request a sequence, the masters of all at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from calibstudio.domain.capture import CaptureReport, CaptureStatus, SequenceControl, StepPhase
+from calibstudio.domain.draft_checks import plan_problems
+from calibstudio.domain.equipment import Observatory
+from calibstudio.domain.errors import CalibStudioError, Cancelled, UsageError
+from calibstudio.domain.jobs import JobContext
+from calibstudio.domain.requests import Request, RequestState
+from calibstudio.domain.run_config import RunConfig
+from calibstudio.domain.run_plan import plan_of
+from calibstudio.domain.wording import count
+from calibstudio.services.library import Library
+from calibstudio.services.masters import MastersReport
+from calibstudio.services.requests import carrying_out, requests_of
+from calibstudio.services.run_config_write import config_text
+from calibstudio.services.run_job import RunJob, RunSettings, build, capture
+from calibstudio.store.library_requests import change_request
+
+
+@dataclass(slots=True)
+class QueueReport:
+    """What became of a queue."""
+
+    requests: list[Request] = field(default_factory=list)
+    captured: list[CaptureReport] = field(default_factory=list)
+    masters: MastersReport | None = None
+    stopped: bool = False
+    """The operator, or a question that nobody answered, stopped it."""
+
+
+def run_queue(
+    ctx: JobContext,
+    library: Library,
+    observatory: Observatory,
+    settings: RunSettings,
+    operator: Callable[[], tuple[SequenceControl, Callable[[CaptureStatus], None]]],
+    trained_folder: Path,
+    *,
+    on_begin: Callable[[Request], object] = lambda request: None,
+) -> QueueReport:
+    """Take every queued request, the most urgent first, then build the masters of all frames.
+
+    A request that fails is marked and the next is taken; one that is stopped is queued again.
+
+    Parameters
+    ----------
+    operator
+        Gives a fresh control for each sequence, and who sees its status.
+
+    Raises
+    ------
+    UsageError
+        Another program carries out this queue.
+    Cancelled
+        What was being taken is queued again; its frames are kept.
+    """
+    report = QueueReport()
+    with carrying_out(library):
+        capturing, building = ctx.split(6, 1)
+        total = len(_queued(library))
+        while (waiting := _queued(library)) and not report.stopped:
+            request = _moved(library, waiting[0], RequestState.QUEUED, RequestState.RUNNING)
+            if request is None:
+                continue  # somebody cancelled it
+            on_begin(request)
+            part = _part(capturing, len(report.requests), max(total, len(report.requests) + 1))
+            control, see = operator()
+            done = _taken(part, library, observatory, settings, request, control, see,
+                          trained_folder, report)  # fmt: skip
+            report.requests.append(done)
+        files = tuple(path for one in report.captured for path in one.accepted)
+        if files:
+            report.masters = _built(building, settings, files)
+    return report
+
+
+def _queued(library: Library) -> list[Request]:
+    return [r for r in requests_of(library, open_only=True) if r.state is RequestState.QUEUED]
+
+
+def _part(ctx: JobContext, index: int, total: int) -> JobContext:
+    """Return the part of a progress that one request of several takes."""
+    return ctx.split(index, 1, max(0, total - index - 1))[1]
+
+
+def _taken(
+    ctx: JobContext,
+    library: Library,
+    observatory: Observatory,
+    settings: RunSettings,
+    request: Request,
+    control: SequenceControl,
+    see: Callable[[CaptureStatus], None],
+    trained_folder: Path,
+    report: QueueReport,
+) -> Request:
+    """Take one request; return it as it is afterwards."""
+    running = RequestState.RUNNING
+    try:
+        config: RunConfig = request.wish.config(f"request {request.id}")
+        made = plan_of(config, observatory).plan
+        if problems := plan_problems(made, observatory.camera.info):
+            raise UsageError(problems[0], hint="Ask for something that this camera can.")
+        # The cooler stays where it is for the next; the last warms the sensor up.
+        warm_up = made.warm_up and not _queued(library)
+        plan = replace(made, warm_up=warm_up, title=request.wish.title)
+        job = RunJob(config, config_text(plan), settings)
+        found = capture(ctx, job, observatory, plan, control, see, trained_folder)
+    except Cancelled:
+        _moved(library, request, running, RequestState.QUEUED, "It was interrupted.")
+        raise
+    except CalibStudioError as error:
+        reason = f"{error} {error.hint}".strip()
+        return _moved(library, request, running, RequestState.ERROR, reason) or request
+    report.captured.append(found)
+    sequence = "" if found.journal is None else str(found.journal)
+    if found.stopped:
+        report.stopped = True
+        back = _moved(library, request, running, RequestState.QUEUED, "It was stopped.", sequence)
+        return back or request
+    good = count(sum(s.good for s in found.steps), "good frame")
+    wrong = [s.text for s in found.steps if s.good < s.wanted and s.phase is not StepPhase.SKIPPED]
+    state = RequestState.ERROR if wrong else RequestState.DONE
+    reason = f"{good}. {' '.join(wrong)}".strip()
+    return _moved(library, request, running, state, reason, sequence) or request
+
+
+def _built(ctx: JobContext, settings: RunSettings, files: tuple[Path, ...]) -> MastersReport:
+    job = RunJob(RunConfig(name="requests"), "", settings)
+    return build(ctx, job, files)[0]
+
+
+def _moved(
+    library: Library,
+    request: Request,
+    before: RequestState,
+    after: RequestState,
+    reason: str = "",
+    sequence: str = "",
+) -> Request | None:
+    with library.database.writing() as session:
+        return change_request(
+            session, request.id, (before,), after, datetime.now(UTC), reason=reason,
+            sequence=sequence,
+        )  # fmt: skip
