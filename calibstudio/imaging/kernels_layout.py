@@ -21,7 +21,8 @@ WORK_PER_FRAME, WORK_PAD = 6, 64
 
 def work_length(n_frames: int) -> int:
     """Return how many float64 of work memory a kernel needs."""
-    sixteen_pixels = 17 * n_frames + 64  # Two rows of float32 a frame, and one lane.
+    # Twice two rows of float32 a frame with their state, and one lane: see `kernels_lines`.
+    sixteen_pixels = 33 * n_frames + 320
     return WORK_PER_FRAME * n_frames + WORK_PAD + sixteen_pixels
 
 

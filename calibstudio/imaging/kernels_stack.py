@@ -38,9 +38,10 @@ from calibstudio.imaging.kernels_layout import (
     Raw,
     Rule,
 )
-from calibstudio.imaging.kernels_lines import lines_u16, take_line
-from calibstudio.imaging.kernels_pixel import finish_pixel, settle_pixel
+from calibstudio.imaging.kernels_lines_pool import turn_column, work_off
+from calibstudio.imaging.kernels_pixel import finish_pixel
 from calibstudio.imaging.kernels_trim import TRIMMING, trimmed_u16
+from calibstudio.imaging.kernels_values import sort_values
 from calibstudio.imaging.kernels_vectors import (
     F32,
     LANES,
@@ -184,6 +185,7 @@ def stack_u16(job: int) -> int:
     is_sorted = get_i64(job + _J_SORTED)
     rule = int(get_f64(get_i64(job + _J_PARAMETERS) + _P_RULE))
     trims = n > 1 and rule in TRIMMING
+    taken = 0  # Lanes of the pool of `kernels_lines_pool` that hold a pixel.
     for start in range(0, pixels, BLOCK):
         if get_i64(stop) != 0:
             return start
@@ -203,7 +205,8 @@ def stack_u16(job: int) -> int:
                 look, rough = _column_u16(job, n, start + column, place)
                 look &= lanes
                 if rule == _LINEAR_FIT and n >= 5:
-                    look |= _lines_u16(job, n, start + column, place, lanes & ~look)
+                    failed, taken = turn_column(job, n, start + column, place, lanes & ~look, taken)
+                    look |= failed
                 while look != 0:
                     lane = lowest_bit(look)
                     look &= look - 1
@@ -211,6 +214,8 @@ def stack_u16(job: int) -> int:
                         _ends_u16(job, n, start + column + lane, place + 2 * lane, lane)
                     else:
                         _closer_u16(job, n, start + column + lane, place + 2 * lane)
+    if taken != 0:
+        work_off(job, n, taken, LANES)
     return pixels
 
 
@@ -282,7 +287,7 @@ def _column_u16(job: int, n: int, pixel: int, column: int) -> tuple[int, int]:
         good = both(good, winsorized_keeps(parameters, needed, limit, narrow, spread))
     elif rule == _ESD:
         good = both(good, esd_keeps(job, n, column, ref, s1, s2))
-    elif rule != _LINEAR_FIT:  # Which is not done yet: see `_lines_u16`.
+    elif rule != _LINEAR_FIT:  # Which is not done yet: see `stack_u16`.
         mad = zero_f64()
         if rule == _MAD:
             mad = mad_column(column, n, True, center)
@@ -310,44 +315,16 @@ def _ends_u16(job: int, n: int, pixel: int, place: int, lane: int) -> None:
 
 
 @inlined
-def _lines_u16(job: int, n: int, pixel: int, place: int, lanes: int) -> int:
-    """Clip pixels by their lines, sixteen at once; returns those that need a look by themselves."""
-    failed, changed, held = lines_u16(job, n, place, lanes)
-    values = get_i64(job + _J_WORK)
-    while changed != 0:
-        lane = lowest_bit(changed)
-        changed &= changed - 1
-        # Values are whole numbers, as differences from the middle of this lane.
-        middle = float(get_u16(place + 2 * lane + ((n - 1) // 2) * ROW_U16))
-        first, end = take_line(job, n, lane, middle, values)
-        settle_pixel(job, pixel + lane, values, n, first, end, (held >> lane) & 1, 0)
-        blame_u16(job, n, first, n - end, pixel + lane)
-    return failed
-
-
-@inlined
 def _closer_u16(job: int, n: int, pixel: int, place: int) -> None:
     """Decide one pixel by the definition of its rule."""
     values = get_i64(job + _J_WORK)
     for i in range(n):
         put_f64(values + 8 * i, float(get_u16(place + i * ROW_U16)))
     if get_i64(job + _J_SORTED) != 1:
-        _sort_values(values, n)
+        sort_values(values, n)
     low, high = finish_pixel(job, pixel, values, n, 0)
     if low + high != 0:
         blame_u16(job, n, low, high, pixel)
-
-
-@inlined
-def _sort_values(values: int, n: int) -> None:
-    """Insertion sort, for the few pixels that were not sorted by the network."""
-    for i in range(1, n):
-        v = get_f64(values + 8 * i)
-        j = i
-        while j > 0 and get_f64(values + 8 * (j - 1)) > v:
-            put_f64(values + 8 * j, get_f64(values + 8 * (j - 1)))
-            j -= 1
-        put_f64(values + 8 * j, v)
 
 
 @inlined

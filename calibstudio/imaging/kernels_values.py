@@ -6,7 +6,7 @@ ascending order, ``work`` of scratch memory.
 
 from __future__ import annotations
 
-from calibstudio.imaging.kernels_vectors import get_f64, inlined
+from calibstudio.imaging.kernels_vectors import get_f64, inlined, put_f64
 
 
 @inlined
@@ -59,3 +59,15 @@ def trim(
     while high > low and get_f64(values + 8 * (high - 1)) - center > most_above:
         high -= 1
     return low, high
+
+
+@inlined
+def sort_values(values: int, n: int) -> None:
+    """Insertion sort, for the few pixels that were not sorted by the network."""
+    for i in range(1, n):
+        v = get_f64(values + 8 * i)
+        j = i
+        while j > 0 and get_f64(values + 8 * (j - 1)) > v:
+            put_f64(values + 8 * j, get_f64(values + 8 * (j - 1)))
+            j -= 1
+        put_f64(values + 8 * j, v)

@@ -155,6 +155,7 @@ lowest_bit = _operation(
     _INT, [_INT], lambda b, v: _call(b, "llvm.cttz", _I64, v, ir.Constant(ir.IntType(1), 1))
 )
 """Index of the lowest bit that is set; the number must not be 0."""
+count_bits = _operation(_INT, [_INT], lambda b, v: _call(b, "llvm.ctpop", _I64, v))
 square_root = _operation(_REAL, [_REAL], lambda b, v: _call(b, "llvm.sqrt", _DOUBLE, v))
 
 # 16-bit pixels.

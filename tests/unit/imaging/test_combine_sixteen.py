@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from calibstudio.domain.pixels import ArrayRows, Stored
-from calibstudio.domain.recipe import Floor, Rejection, StackSettings
+from calibstudio.domain.recipe import Combine, Floor, Rejection, StackSettings
 from tests.helpers.realistic_stack import combined, realistic_stack
 
 LIMITS = {
@@ -85,3 +85,34 @@ def test_fractions_are_of_the_value_and_not_of_its_code() -> None:
 
     assert (sink.cnt == 4).all()
     assert (sink.image == 100).all()
+
+
+@pytest.mark.parametrize("n", [2, 3, 5, 20, 120])
+@pytest.mark.parametrize(
+    ("rule", "low", "high"),
+    [
+        (Rejection.SIGMA, 3.0, 2.0),
+        (Rejection.SIGMA, 1.0, 0.7),
+        (Rejection.MINMAX, 1.0, 0.0),
+        (Rejection.PERCENTILE, 0.01, 0.005),
+    ],
+)
+def test_codes_trimmed_by_their_sums_give_what_the_same_numbers_give(
+    rule: Rejection, low: float, high: float, n: int
+) -> None:
+    stack = realistic_stack(n, seed=n, shape=(8, 83))
+    # Squares of all codes do not fit 32 bits.
+    stack[:, 4] = np.random.default_rng(n).integers(0, 65536, stack[:, 4].shape)
+
+    for combine in Combine:
+        settings = StackSettings(combine=combine, reject=rule, low=low, high=high)
+        codes, first = combined(stack, settings)
+        numbers, second = combined(stack.astype(np.float32), settings)
+
+        np.testing.assert_array_equal(codes.cnt, numbers.cnt)
+        np.testing.assert_allclose(codes.image, numbers.image, rtol=2e-7)
+        np.testing.assert_allclose(codes.unc, numbers.unc, rtol=1e-6)
+        assert [(f.rejected_low, f.rejected_high) for f in first.frames] == [
+            (f.rejected_low, f.rejected_high) for f in second.frames
+        ]
+        assert first.n_held == second.n_held
