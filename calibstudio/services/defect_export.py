@@ -32,7 +32,7 @@ def export_defects(record: MasterRecord, form: ListForm, out: Path) -> tuple[Pat
     from calibstudio.domain.errors import FileProblemError
     from calibstudio.store.defect_fits import read_defects
     from calibstudio.store.defect_lists import ENDINGS, write_list
-    from calibstudio.store.master_fits import open_pixels
+    from calibstudio.store.master_read import open_pixels
     from calibstudio.store.publish import sha256_of
 
     if out.suffix.lower() not in ENDINGS[form]:

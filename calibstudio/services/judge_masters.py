@@ -10,7 +10,7 @@ from calibstudio.domain.kinds import FrameKind
 from calibstudio.domain.quality import Assessment
 from calibstudio.domain.thresholds import DEFAULT_THRESHOLDS, Thresholds
 from calibstudio.imaging.quality import MasterContext, central_level, measure_master
-from calibstudio.store.master_fits import MasterFile, read_master
+from calibstudio.store.master_read import MasterFile, read_master
 from calibstudio.store.pixels import read_image
 
 

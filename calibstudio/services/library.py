@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from calibstudio.store.library_masters import Decision, FileFacts, StateChange
     from calibstudio.store.library_overlay import Correction, Regrouping
     from calibstudio.store.library_place import LibraryPlace
-    from calibstudio.store.master_fits import MasterFile
+    from calibstudio.store.master_read import MasterFile
 
 log = logging.getLogger(__name__)
 
@@ -181,7 +181,7 @@ class Library:
         """
         from calibstudio.store.library_gain import apply_measured_gains
         from calibstudio.store.library_masters import add_master
-        from calibstudio.store.master_fits import read_master
+        from calibstudio.store.master_read import read_master
 
         path = path.absolute()
         master = read_master(path, sha256=sha256)
@@ -281,14 +281,14 @@ class Library:
         FileProblemError
             It is gone or damaged.
         """
-        from calibstudio.store.master_fits import read_master
+        from calibstudio.store.master_read import read_master
 
         record = self.get(prefix)
         return read_master(record.path, sha256=record.sha256)
 
     def cards(self, prefix: str) -> tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...]:
         """Return all headers of a master's file: (EXTNAME, ((keyword, value, comment), ...))."""
-        from calibstudio.store.master_fits import header_of
+        from calibstudio.store.master_read import header_of
 
         return header_of(self.get(prefix).path)
 

@@ -19,7 +19,7 @@ from calibstudio.services.library import Library, file_facts
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-    from calibstudio.store.master_fits import MasterFile
+    from calibstudio.store.master_read import MasterFile
 
 log = logging.getLogger(__name__)
 
@@ -191,7 +191,7 @@ def _read_masters(
     ctx: JobContext, library: Library, entries: Iterable[Mapping[str, Any]]
 ) -> tuple[list[MasterFile], list[LeftOut]]:
     from calibstudio.store.codec import from_exact_ascii
-    from calibstudio.store.master_fits import read_master
+    from calibstudio.store.master_read import read_master
 
     paths = dict.fromkeys(_fits_files(library.folder))
     for entry in entries:

@@ -31,19 +31,19 @@ from calibstudio.imaging.calibrate import dark_signal
 from calibstudio.imaging.dark_scaling import DarkLevel, dark_level, optimal_factor
 from calibstudio.services.library import Library
 from calibstudio.services.master_parts import Chosen
-from calibstudio.services.master_plan import (
-    DARK_KINDS,
+from calibstudio.services.master_plan import DARK_KINDS
+from calibstudio.services.master_scale import Growth, is_rate_record
+from calibstudio.services.master_subtract import (
     DarkRate,
     FlatFrame,
     Known,
     Subtraction,
     choose_subtraction,
 )
-from calibstudio.services.master_scale import Growth, is_rate_record
 from calibstudio.services.master_take import read_planes
 from calibstudio.services.master_values import common_values
 from calibstudio.services.overscan import read_treated
-from calibstudio.store.master_fits import open_pixels
+from calibstudio.store.master_read import open_pixels
 
 MOST_MEASURED = 6
 """Darks whose dark signal is measured for one group of flats: the nearest in exposure."""

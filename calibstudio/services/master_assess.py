@@ -20,7 +20,7 @@ from calibstudio.services.judge import worst_of_images
 from calibstudio.services.master_parts import Chosen, Stacked, Surroundings
 from calibstudio.services.master_stack import is_rate
 from calibstudio.services.master_values import CommonValues
-from calibstudio.store.master_fits import open_pixels
+from calibstudio.store.master_read import open_pixels
 
 
 def assess(

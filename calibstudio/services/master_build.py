@@ -19,8 +19,8 @@ from calibstudio.imaging.combine import describe_rule
 from calibstudio.services.frame_notes import about_frames
 from calibstudio.services.master_assess import assess
 from calibstudio.services.master_parts import Chosen, Limits, Stacked, Surroundings
-from calibstudio.services.master_plan import Subtraction
 from calibstudio.services.master_stack import is_rate, stack_detector
+from calibstudio.services.master_subtract import Subtraction
 from calibstudio.services.master_values import CommonValues, common_values
 from calibstudio.services.provenance import provenance_text
 from calibstudio.store.copied_cards import agreeing_cards

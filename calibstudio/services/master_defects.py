@@ -39,8 +39,9 @@ from calibstudio.services.masters import BuiltMaster
 from calibstudio.services.overscan import open_treated
 from calibstudio.store.defect_fits import Mask, write_defects
 from calibstudio.store.master_cards import Combined, MasterContent
-from calibstudio.store.master_fits import MasterPixels, Written
+from calibstudio.store.master_fits import Written
 from calibstudio.store.master_names import master_name, short_hash
+from calibstudio.store.master_read import MasterPixels
 from calibstudio.store.recipes import recipe_document
 
 KEY = (*HARD, "set_temp_c", "sensor_temp_c")

@@ -14,7 +14,7 @@ from calibstudio.domain.overscan import OverscanSettings
 from calibstudio.imaging.calibrate import Levels
 from calibstudio.imaging.combine import CombineReport, Scale
 from calibstudio.imaging.quality import SetAssessment
-from calibstudio.services.master_plan import Subtraction
+from calibstudio.services.master_subtract import Subtraction
 from calibstudio.store.master_fits import Detector
 
 

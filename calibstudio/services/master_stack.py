@@ -41,7 +41,7 @@ from calibstudio.services.frame_weights import exposure_weights
 from calibstudio.services.master_flat import flat_cards, flat_sentences, read_regions
 from calibstudio.services.master_floor import rejection_floor
 from calibstudio.services.master_parts import Chosen, Limits, Stacked
-from calibstudio.services.master_plan import Subtraction
+from calibstudio.services.master_subtract import Subtraction
 from calibstudio.services.master_take import Taken, common_unc, taken_from
 from calibstudio.services.overscan import open_treated, read_treated
 from calibstudio.store.copied_cards import SECTIONS, agreeing_cards

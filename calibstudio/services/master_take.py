@@ -14,8 +14,8 @@ from calibstudio.domain.header import FrameHeader
 from calibstudio.domain.master import MasterRecord
 from calibstudio.domain.pixels import PlaneRows
 from calibstudio.imaging.dark_scaling import ScaledDark
-from calibstudio.services.master_plan import Subtraction
-from calibstudio.store.master_fits import MasterPixels, open_pixels
+from calibstudio.services.master_subtract import Subtraction
+from calibstudio.store.master_read import MasterPixels, open_pixels
 from calibstudio.store.publish import sha256_of
 
 Planes = tuple[NDArray[np.float32], NDArray[np.float32] | None]

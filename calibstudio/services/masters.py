@@ -21,7 +21,8 @@ from calibstudio.domain.kinds import FrameKind
 from calibstudio.domain.master import MasterRecord
 from calibstudio.domain.recipe import Recipe
 from calibstudio.services.library import Library
-from calibstudio.services.master_plan import DarkRate, NotBuilt, bias_out_of, plan_masters, too_few
+from calibstudio.services.master_plan import NotBuilt, plan_masters, too_few
+from calibstudio.services.master_subtract import DarkRate, bias_out_of
 
 if TYPE_CHECKING:
     from calibstudio.domain.quality import Assessment

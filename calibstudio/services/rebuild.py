@@ -16,10 +16,10 @@ from calibstudio.domain.master import MasterRecord
 from calibstudio.domain.wording import count
 from calibstudio.services.library import Library
 from calibstudio.services.master_parts import Chosen, Limits, Surroundings
-from calibstudio.services.master_plan import ScaledBy, Subtraction
+from calibstudio.services.master_subtract import ScaledBy, Subtraction
 from calibstudio.services.provenance import File, Provenance, as_it_was, read_provenance
 from calibstudio.services.rebuild_compare import differences
-from calibstudio.store.master_fits import MasterFile, read_master
+from calibstudio.store.master_read import MasterFile, read_master
 from calibstudio.store.publish import sha256_of
 
 _MOST_NAMED = 3

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibstudio.domain.wording import count, number, significant
-from calibstudio.store.master_fits import MasterFile, header_of, read_master
+from calibstudio.store.master_read import MasterFile, header_of, read_master
 
 _MOST_CARDS = 5
 _OF_EVERY_FILE = frozenset({"CHECKSUM", "DATASUM"})

@@ -9,7 +9,7 @@ from calibstudio.domain.errors import FileProblemError, UsageError
 from calibstudio.domain.kinds import FrameKind
 from calibstudio.domain.master import MasterRecord
 from calibstudio.store.any_header import find_hdu, read_hdus
-from calibstudio.store.master_fits import open_pixels
+from calibstudio.store.master_read import open_pixels
 from calibstudio.store.publish import sha256_of
 from calibstudio.store.xisf_write import write_xisf
 

@@ -14,7 +14,8 @@ from calibstudio.devices.simulator.observatory import SimulatedObservatory
 from calibstudio.gui.context import GuiContext
 from calibstudio.gui.faults import FaultsPopover
 from calibstudio.gui.main_window import MainWindow
-from calibstudio.gui.status_bar import StatusBar, faults_text
+from calibstudio.gui.status_bar import StatusBar
+from calibstudio.gui.status_texts import faults_text
 from calibstudio.gui.widgets.buttons import Button
 from calibstudio.gui.widgets.popover import Popover
 from tests.helpers.bench import bench_observatory

@@ -17,7 +17,7 @@ from calibstudio.domain.recipe import DarkForm, DarkScaling, DarkSettings, Recip
 from calibstudio.services.import_frames import scan
 from calibstudio.services.library import Library
 from calibstudio.services.masters import BuiltMaster, MastersReport, build_masters
-from calibstudio.store.master_fits import MasterFile, read_master
+from calibstudio.store.master_read import MasterFile, read_master
 from tests.helpers.night import (
     EGAIN,
     READ_NOISE_ADU,

@@ -19,7 +19,7 @@ from calibstudio.domain.recipe import StackSettings as Stack
 from calibstudio.services.import_frames import scan
 from calibstudio.services.library import Library
 from calibstudio.services.masters import BuiltMaster, MastersReport, build_masters
-from calibstudio.store.master_fits import read_master
+from calibstudio.store.master_read import read_master
 from tests.helpers.night import Camera, header, take, write_frame
 
 

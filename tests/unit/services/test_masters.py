@@ -25,7 +25,7 @@ from calibstudio.services.import_frames import scan
 from calibstudio.services.library import Library
 from calibstudio.services.library_care import rebuild
 from calibstudio.services.masters import BuiltMaster, MastersReport, build_masters
-from calibstudio.store.master_fits import MasterFile, read_master
+from calibstudio.store.master_read import MasterFile, read_master
 from tests.helpers.night import (
     BIAS_ADU,
     DARK_ADU_PER_S,

@@ -17,7 +17,7 @@ from calibstudio.services.library import Library
 from calibstudio.services.masters import BuiltMaster, MastersReport, build_masters
 from calibstudio.services.qc import examine
 from calibstudio.store.headers import read_header
-from calibstudio.store.master_fits import read_master
+from calibstudio.store.master_read import read_master
 from tests.helpers.night import header
 
 AMPS = {"GREEN_AMP1": (40, 64), "GREEN_AMP2": (40, 64), "RED_AMP1": (36, 72)}

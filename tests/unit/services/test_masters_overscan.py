@@ -16,7 +16,7 @@ from calibstudio.domain.recipe import Recipe
 from calibstudio.services.import_frames import scan
 from calibstudio.services.library import Library
 from calibstudio.services.masters import BuiltMaster, MastersReport, build_masters
-from calibstudio.store.master_fits import read_master
+from calibstudio.store.master_read import read_master
 from tests.helpers.night import header
 
 NY, NX, NB = 64, 80, 16

@@ -17,7 +17,7 @@ from calibstudio.domain.recipe import Recipe
 from calibstudio.services.import_frames import scan
 from calibstudio.services.library import Library
 from calibstudio.services.masters import MastersReport, build_masters
-from calibstudio.store.master_fits import MasterFile, read_master
+from calibstudio.store.master_read import MasterFile, read_master
 from calibstudio.store.recipes import load_recipe
 from tests.helpers.night import Camera, header, take, write_frame
 

@@ -18,7 +18,7 @@ from calibstudio.services.library import Library
 from calibstudio.services.masters import build_masters
 from calibstudio.services.xisf_export import export_xisf
 from calibstudio.store.headers import read_header
-from calibstudio.store.master_fits import read_master
+from calibstudio.store.master_read import read_master
 from calibstudio.store.pixels import read_image
 from tests.helpers.night import Camera, take
 

@@ -14,7 +14,8 @@ from astropy.time import Time
 from calibstudio.domain.errors import FileProblemError, WriteProblemError
 from calibstudio.domain.master import InputRecord, UsedMaster
 from calibstudio.domain.quality import Assessment, Finding, Metric, Verdict
-from calibstudio.store.master_fits import header_of, read_master, write_master
+from calibstudio.store.master_fits import write_master
+from calibstudio.store.master_read import header_of, read_master
 from calibstudio.store.publish import sha256_of
 from tests.helpers.masters import ASSESSMENT, START, make_content, make_detector
 
