@@ -29,6 +29,8 @@ STEEPEST_OFF = 0.003
 """By how much per second the fitted slope may differ from the prior's."""
 SLOPE_HOLDS_S = 120.0
 """So long after the newest frame its slope is believed; then the prior's."""
+LAST_DUSK_DEG, LAST_DAWN_DEG = -8.0, -1.0
+"""Altitudes of the Sun at which the light of a twilight is over for most filters."""
 SUN_FROM_DEG, SUN_TO_DEG = -18.0, DAY_FROM_DEG
 
 _NARROW = ("oiii", "hb", "ha", "nii", "sii")
@@ -55,6 +57,15 @@ def twilight_of(moment: datetime, site: Site) -> Twilight:
     return Twilight.DUSK if falls else Twilight.DAWN
 
 
+def next_twilight(moment: datetime, site: Site) -> Twilight:
+    """Return the end of the night whose light can still be used, or comes next."""
+    last_dusk = next_sun_crossing(moment, site, LAST_DUSK_DEG, rising=False)
+    last_dawn = next_sun_crossing(moment, site, LAST_DAWN_DEG, rising=True)
+    if last_dusk is None or last_dawn is None:
+        return twilight_of(moment, site)
+    return Twilight.DUSK if last_dusk < last_dawn else Twilight.DAWN
+
+
 def in_order_of_light(filters: tuple[str, ...], twilight: Twilight) -> tuple[str, ...]:
     """Return filters as the light wants them: at dusk narrow and blue first, at dawn the reverse.
 
@@ -76,6 +87,12 @@ def _dimness(name: str) -> tuple[int, int]:
     words = {"blue": "b", "green": "g", "red": "r"}
     key = words.get(key, key.rstrip("'"))
     return (2, _BROAD.index(key)) if key in _BROAD else (3, 0)
+
+
+def filter_width_angstrom(name: str) -> float:
+    """Return the usual width of such a filter, for estimates: 70, 900 or 3000 angstrom."""
+    group, _ = _dimness(name)
+    return 70.0 if group == 1 else 3000.0 if group == 4 else 900.0
 
 
 def prior_log_rate(sun_deg: float) -> float:

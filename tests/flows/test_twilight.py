@@ -24,6 +24,7 @@ from calibstudio.domain.jobs import CancelToken
 from calibstudio.domain.plan import CameraSettings, CapturePlan, LightSource, SearchLimits
 from calibstudio.domain.sun import sun_altitude_deg, sun_horizontal_deg
 from calibstudio.domain.twilight import Twilight
+from calibstudio.domain.twilight_outlook import sky_windows
 from tests.helpers.sequences import Operator
 
 SHORTEST_S, LONGEST_S = 0.5, 10.0
@@ -201,3 +202,29 @@ def test_without_a_site_the_plan_is_refused_with_a_sentence(tmp_path: Path) -> N
 
     with pytest.raises(Exception, match="Without a site nobody knows where the Sun is"):
         Operator().run(there, plan_for(there, Twilight.DUSK), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("twilight", "near", "edge_s"),
+    [(Twilight.DUSK, DUSK, SHORTEST_S), (Twilight.DAWN, DAWN, LONGEST_S)],
+)
+def test_the_clock_of_the_wizard_is_right_to_a_few_minutes(
+    twilight: Twilight, near: datetime, edge_s: float
+) -> None:
+    there = observatory(near)
+    assert there.site is not None and there.camera.info.pixel_size_um is not None
+    conversion = there.camera.conversion(100, None)
+    assert conversion is not None
+    names = ("Ha", "B", "L")
+
+    windows = sky_windows(
+        names, twilight, now=near - timedelta(hours=4), site=there.site, optics=there.optics,
+        pixel_um=there.camera.info.pixel_size_um,
+        signal_e=(TARGET_ADU - 500.0) * conversion.e_per_adu, limits_s=(SHORTEST_S, LONGEST_S),
+    )  # fmt: skip
+
+    for window in windows:
+        truth = light_begins(there, near - timedelta(minutes=8), window.filter, edge_s)
+        assert window.begins is not None and window.ends is not None
+        assert abs(window.begins - truth) < timedelta(minutes=6)
+        assert timedelta(minutes=8) < window.ends - window.begins < timedelta(minutes=25)

@@ -14,13 +14,15 @@ from pytestqt.qtbot import QtBot
 
 from calibstudio.domain.capture import StepPhase
 from calibstudio.domain.kinds import FrameKind
-from calibstudio.domain.plan import CameraSettings, Search
+from calibstudio.domain.plan import CameraSettings, LightSource, Search
 from calibstudio.domain.quality import Verdict
+from calibstudio.domain.twilight import Twilight
 from calibstudio.gui.capture.bias_wizard import BiasWizard
 from calibstudio.gui.capture.dark_flat_wizard import DarkFlatWizard
 from calibstudio.gui.capture.dark_wizard import DarkWizard
 from calibstudio.gui.capture.flat_wizard import FlatWizard
 from calibstudio.gui.capture.start_table import StartSheet
+from calibstudio.gui.capture.twilight_wizard import TwilightWizard
 from calibstudio.gui.context import GuiContext
 from calibstudio.gui.widgets.buttons import Button
 from calibstudio.services.start_values import StartState
@@ -372,3 +374,33 @@ def test_every_page_is_red_only_at_night(
         wizard.show_page(i)
 
         assert is_red_only(desk.window)
+
+
+def test_twilight_flats_are_asked_with_their_clock_and_order(desk: Desk) -> None:
+    wizard = desk.open("twilight")
+    assert isinstance(wizard, TwilightWizard)
+    desk.click(wizard.sky.dawn)
+    dawn = wizard.draft.plan(wizard.info)
+    desk.click(wizard.sky.dusk)
+    desk.click(wizard.next)
+    for name, box in wizard.filter.boxes.items():
+        if box.isChecked() is not (name in ("L", "Ha", "B")):
+            desk.click(box)
+    desk.type(wizard.filter.number, "9")
+    desk.click(wizard.next)
+    desk.type(wizard.clock.longest, "8")
+    desk.until(lambda: all(w.begins is not None for w in wizard.clock.model.records))
+
+    windows = wizard.clock.model.records
+    plan = wizard.draft.plan(wizard.info)
+    flats = [s for s in plan.steps if s.kind is FrameKind.FLAT]
+    assert [w.filter for w in windows] == ["Ha", "B", "L"] == [s.filter for s in flats]
+    begins = [w.begins for w in windows if w.begins is not None]
+    assert begins == sorted(begins) and "estimated" in wizard.clock.clock.note.text()
+    assert {(s.light, s.twilight, s.count) for s in flats} == {(LightSource.SKY, Twilight.DUSK, 9)}
+    assert {s.limits.longest_s for s in flats} == {8.0}
+    assert dawn.steps[0].twilight is Twilight.DAWN
+    now = desk.context.equipment.observatory.clock.now()
+    assert timedelta(seconds=wizard.estimate().seconds) >= begins[-1] - now
+    desk.click(wizard.next)
+    assert wizard.next.text() == "Start 3 filters"

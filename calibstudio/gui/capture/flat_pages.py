@@ -133,7 +133,9 @@ class FilterPage(Page):
         self.darks.clicked.connect(self._on_edited)
 
     def _make_filters(self, filters: tuple[str, ...]) -> Card:
-        card = Card("Filters", note="taken in this order")
+        is_sky = self._draft.light is LightSource.SKY
+        note = "taken in the order of the light" if is_sky else "taken in this order"
+        card = Card("Filters", note=note)
         grid = QGridLayout()
         grid.setHorizontalSpacing(20)
         grid.setVerticalSpacing(6)

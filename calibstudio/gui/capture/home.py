@@ -32,7 +32,7 @@ TILES = (
     ("bias", "Bias", "Shortest exposures, covered", "bias", True),
     ("dark", "Darks", "A list of exposures, covered", "dark", True),
     ("flat", "Panel flats", "Exposure searched, dark flats after", "flat", True),
-    ("twilight", "Twilight flats", "Comes with a later version", "sunset", False),
+    ("twilight", "Twilight flats", "Dusk or dawn, filters in order of light", "sunset", True),
     ("dark-flat", "Dark flats", "For flats that are taken already", "dark-flat", True),
     ("plan", "Plan from my lights", "What they need, and what is there", "plan", True),
 )

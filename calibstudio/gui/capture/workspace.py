@@ -23,6 +23,7 @@ from calibstudio.gui.capture.plan_file import open_plan
 from calibstudio.gui.capture.recent import can_go_on
 from calibstudio.gui.capture.run_state import CaptureRun
 from calibstudio.gui.capture.running import RunningView
+from calibstudio.gui.capture.twilight_wizard import TwilightWizard
 from calibstudio.gui.capture.wizard import Wizard
 from calibstudio.gui.context import GuiContext
 from calibstudio.gui.sheet import file_dialog
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from calibstudio.services.run_job import RunJob
 
 WIZARDS: dict[str, Callable[[GuiContext, AnswerStore], Wizard]] = {
-    made.name: made for made in (BiasWizard, DarkWizard, FlatWizard, DarkFlatWizard)
+    made.name: made for made in (BiasWizard, DarkWizard, FlatWizard, TwilightWizard, DarkFlatWizard)
 }
 """Wizard of each tile. A new wizard is a line here and a tile in `home`."""
 

@@ -16,6 +16,7 @@ from calibstudio.domain.twilight import (
     Twilight,
     exposure_for,
     in_order_of_light,
+    next_twilight,
     prior_log_rate,
     signal_of,
     twilight_of,
@@ -100,3 +101,17 @@ def test_when_the_sky_will_have_a_rate_is_found_along_the_law(twilight: Twilight
 
     assert at is not None and abs((at - target).total_seconds()) < 5.0
     assert fit.when(1e-30, start, twilight) is None
+
+
+@pytest.mark.parametrize(
+    ("moment", "comes"),
+    [
+        (datetime(2026, 4, 17, 12, 0, tzinfo=UTC), Twilight.DUSK),
+        (EVENING, Twilight.DUSK),
+        (datetime(2026, 4, 17, 22, 42, tzinfo=UTC), Twilight.DAWN),
+        (MORNING, Twilight.DAWN),
+        (datetime(2026, 4, 18, 5, 0, tzinfo=UTC), Twilight.DUSK),
+    ],
+)
+def test_the_twilight_that_is_still_to_come_is_offered(moment: datetime, comes: Twilight) -> None:
+    assert next_twilight(moment, SITE) is comes
