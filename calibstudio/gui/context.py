@@ -52,3 +52,12 @@ class GuiContext:
     """Connects and disconnects rigs, and says what became of each device."""
     rigs: tuple[RigChoice, ...] = ()
     """Simulated observatories."""
+
+    @property
+    def rig_name(self) -> str:
+        """What opens the same equipment again: the rig that is open, else that of the settings.
+
+        The command line may have opened another rig than that of the settings.
+        """
+        rig = self.equipment.observatory.rig
+        return self.settings.current.rig if rig is None else rig.name

@@ -25,11 +25,13 @@ from calibstudio.domain.capture import (
 from calibstudio.domain.drafts import DarkDraft, FlatDraft
 from calibstudio.domain.plan import CameraSettings, CapturePlan, SearchLimits
 from calibstudio.domain.quality import Verdict
+from calibstudio.domain.rig import Rig
 from calibstudio.gui.capture.running import good_words
 from calibstudio.gui.capture.sequence_panel import COLUMNS, sequence_facts
 from calibstudio.gui.context import GuiContext
 from calibstudio.gui.sheet import Sheet
 from calibstudio.gui.widgets.buttons import Button
+from calibstudio.services.capture_state import find_sequences
 from calibstudio.store import folder_sink, publish
 from tests.helpers.capture_desk import Desk, cut_or_overlapping, desk_at
 
@@ -455,3 +457,15 @@ def test_a_gain_of_zero_is_a_setting_like_others(desk: Desk) -> None:
 
     assert facts["Settings"] == "gain 0, offset 0"
     assert facts["Light flag in header"] == "dark, light off"
+
+
+def test_a_sequence_names_the_rig_that_is_open_whatever_the_settings_say(desk: Desk) -> None:
+    equipment = desk.context.equipment
+    equipment.replace(replace(equipment.observatory, rig=Rig("Of the command line")))
+
+    begin(desk, darks(desk, 1))
+
+    folder = desk.context.settings.current.frames_folder
+    desk.until(lambda: bool(find_sequences(folder)))
+    assert find_sequences(folder)[0].origin.rig == "Of the command line"
+    desk.until(lambda: not desk.capture.run.is_running)

@@ -41,7 +41,7 @@ def save_plan_as(context: GuiContext, parent: QWidget, plan: CapturePlan) -> QFi
 
 def write_plan(context: GuiContext, path: Path, plan: CapturePlan) -> None:
     """Write a plan in the background, and say where it is."""
-    rig = context.settings.current.rig
+    rig = context.rig_name
 
     def work(ctx: JobContext) -> Path:
         from calibstudio.services.run_config_write import save_plan
@@ -93,7 +93,7 @@ def read_plan(
         )
         made = plan_of(config, observatory)
         made.notes[:0] = config.notes
-        wanted, here = config.rig, context.settings.current.rig
+        wanted, here = config.rig, context.rig_name
         if wanted and wanted != here:
             made.notes.insert(0, f"The file is for the rig {wanted}; another one is connected.")
         return made, RunJob(config, text, own)

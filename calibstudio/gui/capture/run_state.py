@@ -269,4 +269,5 @@ def settings_of_run(context: GuiContext) -> RunSettings:
     from calibstudio.services.run_job import RunSettings
 
     settings = context.settings.current
-    return RunSettings(settings.rig, settings.frames_folder, settings.library)
+    rig = context.rig_name
+    return RunSettings(rig, settings.frames_folder, settings.library)
