@@ -36,6 +36,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="OUT",
         help="FITS file to write; never replaced",
     )
+    _add_rule(parser)
+    _add_levels(parser)
+    _add_running(parser)
+
+
+def _add_rule(parser: argparse.ArgumentParser) -> None:
+    """Declare what is rejected and kept."""
     parser.add_argument(
         "--combine",
         choices=[c.value for c in Combine],
@@ -78,6 +85,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="X|none",
         help="winsorized: values further out become the median first, in sigmas",
     )
+
+
+def _add_levels(parser: argparse.ArgumentParser) -> None:
+    """Declare what is done to each frame before, and how much it counts."""
     parser.add_argument(
         "--normalize",
         choices=[n.value for n in Normalization],
@@ -109,6 +120,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="bias or dark that is taken out of every frame first",
     )
+
+
+def _add_running(parser: argparse.ArgumentParser) -> None:
+    """Declare what is done about broken files, and what the work may take."""
     parser.add_argument(
         "--broken",
         choices=(_LEAVE_OUT, _STOP),
@@ -165,7 +180,8 @@ def _add_overscan(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, ctx: JobContext) -> Outcome:
     """Combine, and make each file that was left out a problem."""
-    from calibstudio.services.stack import stack_files, summary
+    from calibstudio.services.stack import stack_files
+    from calibstudio.services.stack_summary import summary
 
     files = [Path(path).absolute() for path in args.files]
     report = stack_files(

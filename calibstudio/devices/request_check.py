@@ -36,7 +36,7 @@ def check(request: ExposureRequest, info: CameraInfo) -> None:
             f"{info.name} has no read-out mode “{request.readout_mode}”.",
             hint=f"Choose one of: {known}." if known else "It has only one.",
         )
-    _check_region(request, info)
+    check_region(request, info)
 
 
 def _check_dial(
@@ -55,7 +55,14 @@ def _check_dial(
         )
 
 
-def _check_region(request: ExposureRequest, info: CameraInfo) -> None:
+def check_region(request: ExposureRequest, info: CameraInfo) -> None:
+    """Refuse a region that does not lie on the sensor, or is smaller than one binned pixel.
+
+    Raises
+    ------
+    UnsupportedRequestError
+        With the size of the sensor.
+    """
     region, (ny, nx) = request.region, info.shape
     if region is None:
         return

@@ -121,21 +121,20 @@ def measure_set(
         add_frames_judged(judge, names, judged, kept, thresholds)
     good = [s for i in kept if (s := samples[i]) is not None]
     if good:
-        shape = good[0].shape
-        data = SetData(
-            kind,
-            good,
-            [contexts[i] for i in kept],
-            [s for s in bias_samples if s is not None and s.shape == shape],
-            has_leak,
-        )
+        under = [s for s in bias_samples if s is not None and s.shape == good[0].shape]
+        data = SetData(kind, good, [contexts[i] for i in kept], under, has_leak)
         _add_metrics(judge, data, thresholds)
     else:
-        why = "every frame of the set is BAD by itself" if bad else "no frame can be used"
-        for name in ("level", *_ASKED_OF.get(kind, ())):
-            judge.missing(name, why)
+        _say_none(judge, kind, all_bad=bool(bad))
     result = judge.result()
     return SetAssessment(result.metrics, result.findings, dict(sorted(outliers.items())))
+
+
+def _say_none(judge: Judge, kind: str, *, all_bad: bool) -> None:
+    """Say why nothing could be measured."""
+    why = "every frame of the set is BAD by itself" if all_bad else "no frame can be used"
+    for name in ("level", *_ASKED_OF.get(kind, ())):
+        judge.missing(name, why)
 
 
 def _add_metrics(judge: Judge, data: SetData, thresholds: Thresholds) -> None:

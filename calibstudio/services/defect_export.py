@@ -29,11 +29,9 @@ def export_defects(record: MasterRecord, form: ListForm, out: Path) -> tuple[Pat
     WriteProblemError
         A file cannot be written, or the name is taken by other content.
     """
-    from calibstudio.domain.errors import FileProblemError
     from calibstudio.store.defect_fits import read_defects
     from calibstudio.store.defect_lists import ENDINGS, write_list
-    from calibstudio.store.master_read import open_pixels
-    from calibstudio.store.publish import sha256_of
+    from calibstudio.store.master_read import check_unchanged, open_pixels
 
     if out.suffix.lower() not in ENDINGS[form]:
         endings = " or ".join(ENDINGS[form])
@@ -41,15 +39,7 @@ def export_defects(record: MasterRecord, form: ListForm, out: Path) -> tuple[Pat
             f"{out.name}: a list for {form.value} must end with {endings}.",
             hint=f"Name it {out.stem}{ENDINGS[form][0]}.",
         )
-    try:
-        same = sha256_of(record.path) == record.sha256
-    except OSError as error:
-        raise FileProblemError(f"{record.path} cannot be read: {error}.") from error
-    if not same:
-        raise FileProblemError(
-            f"{record.path.name} was changed since it was made.",
-            hint="Run calibstudio library verify.",
-        )
+    check_unchanged(record)
     lists = {pixels.detector: pixels for pixels in read_defects(record.path)}
     opened = open_pixels(record.path)
     written = []

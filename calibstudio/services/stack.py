@@ -18,9 +18,8 @@ from calibstudio.domain.errors import CalibrationError, FileProblemError, WriteP
 from calibstudio.domain.jobs import JobContext
 from calibstudio.domain.overscan import IfWrong, OverscanSettings
 from calibstudio.domain.pixels import RowSource
-from calibstudio.domain.recipe import Normalization, Rejection, StackSettings, Weight
-from calibstudio.domain.wording import count, duration, number, quantity, size
-from calibstudio.imaging.combine import CombineReport, FrameShare, Scale, combine, describe_rule
+from calibstudio.domain.recipe import Normalization, StackSettings, Weight
+from calibstudio.imaging.combine import CombineReport, FrameShare, Scale, combine
 from calibstudio.imaging.combine_share import MEMORY
 from calibstudio.imaging.reject import resolve
 from calibstudio.services.frame_notes import about_frames
@@ -29,8 +28,6 @@ from calibstudio.services.stack_inputs import Skipped, StackedImage, StackInputs
 from calibstudio.services.stack_subtract import LessPlane, Subtrahend, open_subtrahend
 from calibstudio.store.publish import flush_to_disk, publish_file
 from calibstudio.store.stack_fits import HeaderCard, PlannedImage, StackFile, kept_cards
-
-_MOST_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -419,13 +416,6 @@ def _is_colour(path: Path, image: str) -> bool:
     )
 
 
-def _listed(paths: Sequence[Path]) -> str:
-    names = [str(path) for path in paths[:_MOST_NAMED]]
-    if len(paths) > _MOST_NAMED:
-        names.append(count(len(paths) - _MOST_NAMED, "other file"))
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
 def _cards(
     inputs: StackInputs,
     image: StackedImage,
@@ -462,50 +452,3 @@ def _shifted_bayer(kept: Sequence[HeaderCard], source: RowSource) -> list[Header
             start[keyword] = (start[keyword] + int(value)) % 2
     others = [one for one in kept if one[0] not in start]
     return [*others, *((k, n, "pattern of the kept part") for k, n in start.items())]
-
-
-def summary(report: StackReport) -> str:
-    """Say in one paragraph what a stack did."""
-    _, first = report.images[0]
-    shapes = {r.shape for _, r in report.images}
-    what = size(first.shape) if len(shapes) == 1 else "several sizes"
-    images = "" if len(report.images) == 1 else f", {count(len(report.images), 'image')} each"
-    values = report.megapixels * 1e6
-    rejected = report.n_rejected_low + report.n_rejected_high
-    share = 100.0 * rejected / values if values else 0.0
-    lines = [
-        f"Combined {count(report.n_frames, 'frame')} of {what} pixels{images} into "
-        f"{report.output}: {describe_rule(first.settings)}"
-        f"{' (chosen by the number of frames)' if first.automatic else ''}."
-    ]
-    if first.settings.reject is not Rejection.NONE:
-        lines.append(
-            f"Rejected {share:.3g} % of the values ({number(report.n_rejected_low)} low, "
-            f"{number(report.n_rejected_high)} high); noise alone gives "
-            f"{100.0 * first.expected_share:.3g} %."
-        )
-    if first.floor_adu:
-        floor = quantity(first.floor_adu, "ADU", 3)
-        lines.append(f"The sigma of the rule is at least {floor}.")
-    if first.weighted:
-        weights = [frame.weight for frame in first.frames]
-        lines.append(f"Weights of frames from {min(weights):.3g} to {max(weights):.3g}.")
-    elif first.settings.weight is not Weight.NONE:
-        lines.append("All frames have the same weight.")
-    held = sum(r.n_held for _, r in report.images)
-    if held:
-        keep = first.settings.min_keep
-        lines.append(f"At {count(held, 'pixel')} the {keep} nearest values were kept.")
-    marked = {frame.name for _, r in report.images for frame in r.marked}
-    if marked:
-        names = sorted(marked)
-        listed = _listed([Path(name) for name in names])
-        them = "it" if len(names) == 1 else "them"
-        lines.append(f"Much more than noise was rejected in {listed}: look at {them}.")
-    if report.treated:
-        lines.append(f"Of every frame: {report.treated}.")
-    lines += report.notes
-    speed = report.megapixels / report.seconds if report.seconds > 0 else 0.0
-    rate = f", {number(speed)} megapixels a second" if speed >= 10 else ""
-    lines.append(f"Took {duration(report.seconds)}{rate}.")
-    return " ".join(lines)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from calibstudio.domain.errors import FileProblemError, UsageError
+from calibstudio.domain.errors import UsageError
 from calibstudio.domain.kinds import FrameKind
 from calibstudio.domain.master import MasterRecord
 from calibstudio.store.any_header import find_hdu, read_hdus
-from calibstudio.store.master_read import open_pixels
-from calibstudio.store.publish import sha256_of
+from calibstudio.store.master_read import check_unchanged, open_pixels
 from calibstudio.store.xisf_write import write_xisf
 
 _TYPES: Mapping[str, str] = {
@@ -35,15 +34,7 @@ def export_xisf(record: MasterRecord, out: Path) -> tuple[Path, ...]:
     """
     if out.suffix.lower() != ".xisf":
         raise UsageError(f"{out.name} does not end with .xisf.", hint=f"Name it {out.stem}.xisf.")
-    try:
-        same = sha256_of(record.path) == record.sha256
-    except OSError as error:
-        raise FileProblemError(f"{record.path} cannot be read: {error}.") from error
-    if not same:
-        raise FileProblemError(
-            f"{record.path.name} was changed since it was made.",
-            hint="Run calibstudio library verify.",
-        )
+    check_unchanged(record)
     hdus = read_hdus(record.path)
     pixels = open_pixels(record.path)
     written = []

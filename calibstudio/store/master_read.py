@@ -331,3 +331,22 @@ def header_of(path: Path) -> tuple[tuple[str, tuple[tuple[str, str, str], ...]],
             )
     except OSError as error:
         raise FileProblemError(f"{path} cannot be read: {error}.") from error
+
+
+def check_unchanged(record: MasterRecord) -> None:
+    """Refuse a master whose bytes are not those that it was filed with.
+
+    Raises
+    ------
+    FileProblemError
+        It was changed, or cannot be read.
+    """
+    try:
+        same = sha256_of(record.path) == record.sha256
+    except OSError as error:
+        raise FileProblemError(f"{record.path} cannot be read: {error}.") from error
+    if not same:
+        raise FileProblemError(
+            f"{record.path.name} was changed since it was made.",
+            hint="Run calibstudio library verify.",
+        )

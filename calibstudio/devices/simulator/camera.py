@@ -12,6 +12,7 @@ from math import isfinite, isinf
 import numpy as np
 from numpy.typing import NDArray
 
+from calibstudio.devices.request_check import check_region
 from calibstudio.devices.simulator.cooler import Cooler
 from calibstudio.devices.simulator.faults import Faults
 from calibstudio.devices.simulator.light import Light
@@ -354,20 +355,6 @@ def _checked(
 
 
 def _checked_region(request: ExposureRequest, info: CameraInfo) -> Region:
+    check_region(request, info)
     ny, nx = info.shape
-    region = request.region or Region(0, 0, nx, ny)
-    fits = (
-        region.x >= 0
-        and region.y >= 0
-        and region.x + region.width <= nx
-        and region.y + region.height <= ny
-        and region.width >= request.binning
-        and region.height >= request.binning
-    )
-    if not fits:
-        raise UnsupportedRequestError(
-            f"The region {region.width} × {region.height} at {region.x}, {region.y} does not fit "
-            f"on {info.name}.",
-            hint=f"Its sensor has {nx} × {ny} pixels.",
-        )
-    return region
+    return request.region or Region(0, 0, nx, ny)

@@ -24,7 +24,8 @@ from calibstudio.domain.overscan import (
 from calibstudio.domain.recipe import Rejection, StackSettings
 from calibstudio.services.judge import judge_files
 from calibstudio.services.overscan import OverscanError, open_treated, read_treated
-from calibstudio.services.stack import stack_files, summary
+from calibstudio.services.stack import stack_files
+from calibstudio.services.stack_summary import summary
 from calibstudio.store.headers import read_header
 
 NY, NX, NB = 60, 80, 12

@@ -24,7 +24,8 @@ from calibstudio.domain.jobs import CancelToken, JobContext, Progress
 from calibstudio.domain.recipe import Normalization, Rejection, StackSettings
 from calibstudio.imaging.kernels import warm_kernels
 from calibstudio.services import stack_inputs
-from calibstudio.services.stack import stack_files, summary
+from calibstudio.services.stack import stack_files
+from calibstudio.services.stack_summary import summary
 from calibstudio.store.pixels import FramePixels, open_frame
 from tests.helpers.realistic_stack import combined, realistic_stack, write_frames
 

@@ -11,7 +11,8 @@ from astropy.io import fits
 from calibstudio.domain.errors import CalibrationError
 from calibstudio.domain.jobs import JobContext
 from calibstudio.domain.recipe import Rejection, StackSettings
-from calibstudio.services.stack import stack_files, summary
+from calibstudio.services.stack import stack_files
+from calibstudio.services.stack_summary import summary
 from tests.helpers.xisf_files import xisf_file
 
 MEAN = StackSettings(reject=Rejection.NONE, min_keep=1)
