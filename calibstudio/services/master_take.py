@@ -20,6 +20,7 @@ from calibstudio.store.publish import sha256_of
 
 Planes = tuple[NDArray[np.float32], NDArray[np.float32] | None]
 """Image and UNC of a master."""
+_BAND_ROWS = 256
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,16 +122,16 @@ def common_unc(
     the mean scale, and root mean square where it was not the same for all.
     """
     found = {id(t): t for t in taken if t is not None}
-    total: NDArray[np.float64] | None = None
-    known = 0
-    for one in found.values():
-        unc = one.uncertainty()
-        if unc is None:
-            continue
-        known += 1
-        square = unc.astype(np.float64) ** 2
-        total = square if total is None else total + square
-    if total is None:
+    known = [unc for one in found.values() if (unc := one.uncertainty()) is not None]
+    if not known:
         return None
     mean_scale = float(np.mean(scales)) if len(scales) else 1.0
-    return np.asarray(np.sqrt(total / known) * mean_scale, dtype=np.float32)
+    common = np.empty(known[0].shape, np.float32)
+    # By bands: float64 of the whole image is several times the memory of the result.
+    for y0 in range(0, len(common), _BAND_ROWS):
+        band = slice(y0, y0 + _BAND_ROWS)
+        total = np.zeros(common[band].shape)
+        for unc in known:
+            total += unc[band].astype(np.float64) ** 2
+        common[band] = np.sqrt(total / len(known)) * mean_scale
+    return common
