@@ -21,10 +21,12 @@ from calibstudio.gui.capture.bias_wizard import BiasWizard
 from calibstudio.gui.capture.dark_flat_wizard import DarkFlatWizard
 from calibstudio.gui.capture.dark_wizard import DarkWizard
 from calibstudio.gui.capture.flat_wizard import FlatWizard
-from calibstudio.gui.capture.start_table import StartSheet
+from calibstudio.gui.capture.start_table import COLUMNS, StartSheet, StartTable
 from calibstudio.gui.capture.twilight_wizard import TwilightWizard
 from calibstudio.gui.context import GuiContext
+from calibstudio.gui.theme import ThemeState
 from calibstudio.gui.widgets.buttons import Button
+from calibstudio.gui.widgets.table import TableView
 from calibstudio.services.start_values import StartState
 from calibstudio.services.trained import TrainedKey, TrainedStore
 from tests.helpers.capture_desk import Desk, cut_or_overlapping, desk_at
@@ -404,3 +406,20 @@ def test_twilight_flats_are_asked_with_their_clock_and_order(desk: Desk) -> None
     assert timedelta(seconds=wizard.estimate().seconds) >= begins[-1] - now
     desk.click(wizard.next)
     assert wizard.next.text() == "Start 3 filters"
+
+
+def test_the_state_of_a_start_value_is_in_sight_at_every_width(
+    qtbot: QtBot, theme: ThemeState
+) -> None:
+    table = StartTable(theme)
+    qtbot.addWidget(table)
+    table.show()
+    view = table.findChild(TableView)
+    assert view is not None
+
+    for width in (700, 860, 1130):
+        table.resize(width, 200)
+        shown = [i for i in range(len(COLUMNS)) if not view.isColumnHidden(i)]
+        assert len(COLUMNS) - 1 in shown
+        assert sum(COLUMNS[i].width for i in shown) <= width
+    assert shown == list(range(len(COLUMNS)))

@@ -399,3 +399,14 @@ def test_where_nothing_is_plotted_no_numbers_stand_at_the_axes(
     plot.set_series(SeriesData(np.array([1.0]), np.array([502.0])), label="Level [ADU]")
     assert left.tickStrings([502.0], 1.0, 1.0) == ["502"]
     assert bottom.tickStrings([1.0], 1.0, 1.0) == ["1"]
+
+
+def test_the_line_goes_through_the_frames_that_count(qtbot: QtBot, theme: ThemeState) -> None:
+    plot = SeriesPlot(theme)
+    qtbot.addWidget(plot)
+    x, y = np.arange(1.0, 5.0), np.array([502.0, 503.0, 950.0, 502.0])
+
+    plot.set_series(SeriesData(x, y, ["good", "warn", "bad", "good"]), label="Level [ADU]")
+
+    assert list(plot._line.getData()[0]) == [1.0, 2.0, 4.0]
+    assert list(plot._dots["bad"].getData()[0]) == [3.0]

@@ -347,4 +347,4 @@ def test_a_card_keeps_the_narrow_space_before_a_unit(qtbot: QtBot, theme: ThemeS
         document.setHtml(words.text())
         said.append(document.toPlainText())
     assert "Gradient 23.5\u202fADU." in said
-    assert any("Cover\u202fit." in text for text in said)
+    assert any("Cure: cover\u202fit." in text for text in said)

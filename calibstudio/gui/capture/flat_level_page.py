@@ -266,10 +266,6 @@ class LevelPage(Page):
     def answer(self) -> str:
         return self._draft.target.words()
 
-    def set_compact(self, compact: bool) -> None:
-        super().set_compact(compact)
-        self.table.set_compact(compact)
-
 
 def _search_sentence(search: Search, outlook: Outlook) -> str:
     if search is Search.NOTHING:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QGridLayout, QWidget
 
 from calibstudio.domain.drafts import FlatDraft
@@ -77,8 +78,9 @@ COLUMNS: tuple[Column[StartValue], ...] = (
     Column("Time with dark flats", _time, align="right", width=144, tooltip=_time_tip),
     Column("State", lambda r: _state(r)[1], tag=_state, tooltip=_state_tip, width=120),
 )  # fmt: skip
-_WHEN_COMPACT = {0, 3, 4, 6}
-"""Order, trained, then, good frames: said elsewhere, or in the tooltip."""
+_GIVE_WAY = (4, 3, 0, 6, 5)
+"""Then, trained, order, good frames, expected range: the first to go where there is no room, for
+they are said elsewhere or in a tooltip. The state never goes."""
 
 
 class StartTable(FramedTable):
@@ -102,15 +104,22 @@ class StartTable(FramedTable):
         """Show what is known; ``is_read`` False: trained values are still being read."""
         self._model.set_records(outlook.rows)
         settings = draft.settings
-        parts = [f"{w} {v}" for w, v in (("gain", settings.gain), ("offset", settings.offset)) if v]
+        said_of = (("gain", settings.gain), ("offset", settings.offset))
+        parts = [f"{w} {v}" for w, v in said_of if v is not None]
         parts.append(f"binning {binning_words(settings.binning)}")
         said = f"for {', '.join(parts)}"
         self.note.setText(said if is_read else "Reading the trained values…")
         self.fit()
 
-    def set_compact(self, compact: bool) -> None:
-        """Less room: what is said elsewhere goes."""
-        self.set_hidden(_WHEN_COMPACT if compact else set())
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        hidden: set[int] = set()
+        for column in _GIVE_WAY:
+            shown = (c.width for i, c in enumerate(COLUMNS) if i not in hidden)
+            if sum(shown) <= self.width() - 2:
+                break
+            hidden.add(column)
+        self.set_hidden(hidden)
 
 
 class StartSheet(Sheet):

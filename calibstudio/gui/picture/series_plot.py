@@ -166,10 +166,12 @@ class SeriesPlot(Plot):
 
     def restyle(self, tokens: Tokens) -> None:
         data = self._data
-        self._line.setPen(self.pen("series1"))
-        self._line.setData(data.x, data.y, connect="finite")
         kinds = np.array(list(data.kinds) or ["good"] * data.x.size, dtype="U8")
         kinds[~np.isin(kinds, list(_KINDS))] = "good"
+        # The line is of what counts: a frame that was replaced stands beside it.
+        counts = kinds != "bad"
+        self._line.setPen(self.pen("series1"))
+        self._line.setData(data.x[counts], data.y[counts], connect="finite")
         known = np.isfinite(data.y)
         for kind, item in self._dots.items():
             token = _KINDS[kind][2]

@@ -208,6 +208,12 @@ class StatusDot(QWidget):
         self.update()
 
 
+def _after_colon(text: str) -> str:
+    """Return a sentence as it goes on after a colon; names with more capitals stay."""
+    first = text.split(" ", 1)[0]
+    return text[:1].lower() + text[1:] if first[1:].islower() else text
+
+
 class VerdictCard(QWidget):
     """What is wrong, how much, why and what to do; with at most two buttons."""
 
@@ -292,7 +298,8 @@ class VerdictCard(QWidget):
         self._what.setText(f'<span style="{KEEP_SPACES}">{html.escape(finding.what)}</span>')
         self._what.setVisible(bool(finding.what))
         parts = [
-            f'<span style="font-weight:{strong};color:{t.text}">{name}:</span> {html.escape(text)}'
+            f'<span style="font-weight:{strong};color:{t.text}">{name}:</span> '
+            f"{html.escape(_after_colon(text))}"
             for name, text in (("Likely cause", finding.cause), ("Cure", finding.cure))
             if text
         ]
