@@ -141,6 +141,7 @@ def set_up() -> None:
     must([*installer, "install", "--require-hashes", "-r", str(LOCK)])
     must([*installer, "install", "--no-deps", "--no-build-isolation", "--editable", str(ROOT)])
     STAMP.write_text(fingerprint)
+    print("Ready.", flush=True)
 
 
 def fast_installer() -> list[str]:

@@ -2,12 +2,19 @@
 
 import sys
 
+INTERRUPTED = 130
+
 
 def main() -> int:
     """Run the command line; without arguments, the window."""
-    from calibstudio.cli.main import run
+    try:
+        from calibstudio.cli.main import run
 
-    return run(sys.argv[1:])
+        return run(sys.argv[1:])
+    except KeyboardInterrupt:
+        # Before the command listens to signals itself: nothing has begun.
+        sys.stderr.write("calibstudio: Stopped before anything began.\n")
+        return INTERRUPTED
 
 
 if __name__ == "__main__":

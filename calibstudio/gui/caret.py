@@ -7,7 +7,7 @@ program, those inside spin boxes and Qt's own dialogs included.
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QObject, QPoint, QRect, Qt, QTimer, Slot
+from PySide6.QtCore import QEvent, QMetaObject, QObject, QPoint, QRect, Qt, QTimer, Slot
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
@@ -68,6 +68,7 @@ class Caret(QObject):
         self._editor: Editor | None = None
         self._mark: _Mark | None = None
         self._ground: QWidget | None = None
+        self._heard: list[QMetaObject.Connection] = []
         self._blink = QTimer(self)
         self._blink.timeout.connect(self._on_blink)
         app = QApplication.instance()
@@ -89,12 +90,11 @@ class Caret(QObject):
             if editor.style().pixelMetric(QStyle.PixelMetric.PM_TextCursorWidth, None, editor):
                 editor.setStyle(self._style)
             ground: QWidget = editor
-            editor.cursorPositionChanged.connect(self._on_moved)
-            editor.textChanged.connect(self._on_moved)
+            self._heard.append(editor.textChanged.connect(self._on_moved))
         else:
             editor.setCursorWidth(0)
             ground = editor.viewport()
-            editor.cursorPositionChanged.connect(self._on_moved)
+        self._heard.append(editor.cursorPositionChanged.connect(self._on_moved))
         self._editor = editor
         self._mark = _Mark(self._theme, ground)
         self._ground = ground
@@ -104,7 +104,7 @@ class Caret(QObject):
     def _leave(self) -> None:
         """Let go of the field that had the focus. Parts of it may be destroyed already."""
         self._blink.stop()
-        editor, self._editor = self._editor, None
+        self._editor = None
         mark, self._mark = self._mark, None
         ground, self._ground = self._ground, None
         if ground is not None and isValid(ground):
@@ -112,10 +112,10 @@ class Caret(QObject):
         if mark is not None and isValid(mark):
             mark.hide()
             mark.deleteLater()
-        if editor is not None and isValid(editor):
-            editor.cursorPositionChanged.disconnect(self._on_moved)
-            if isinstance(editor, QLineEdit):
-                editor.textChanged.disconnect(self._on_moved)
+        # By connection: Qt may have cut some of them itself while the field is being destroyed.
+        heard, self._heard = self._heard, []
+        for connection in heard:
+            QObject.disconnect(connection)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if event.type() in (QEvent.Type.Paint, QEvent.Type.Resize):

@@ -164,3 +164,17 @@ def test_commands_without_a_window_never_import_qt():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
     assert done.returncode == 0
     assert json.loads(done.stdout)["checks"]
+
+
+def test_an_interrupt_before_anything_began_is_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from calibstudio import __main__ as program
+
+    def interrupted(argv: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("calibstudio.cli.main.run", interrupted)
+
+    assert program.main() == 130
+    assert capsys.readouterr().err == "calibstudio: Stopped before anything began.\n"
