@@ -170,7 +170,7 @@ class LibraryOpener:
     """Opens the library of the settings when somebody first needs it, and keeps it open."""
 
     def __init__(self, where: Callable[[], str]) -> None:
-        self._where = where
+        self.where = where
         self._lock = threading.Lock()
         self._opened: tuple[str, Library] | None = None
 
@@ -184,7 +184,7 @@ class LibraryOpener:
         """
         from calibstudio.services.library import Library
 
-        where = self._where()
+        where = self.where()
         with self._lock:
             if self._opened is None or self._opened[0] != where:
                 former = self._opened
@@ -242,6 +242,7 @@ def build(
         problems=problems,
         toasts=toasts,
         open_library=library,
+        library_now=library.where,
         data_folder=options.data_folder or data_folder(),
         connection=RigConnection(
             doors_of(saved) if open_rig is None else doors_of(saved, open_rig),

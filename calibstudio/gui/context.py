@@ -52,6 +52,13 @@ class GuiContext:
     """Connects and disconnects rigs, and says what became of each device."""
     rigs: tuple[RigChoice, ...] = ()
     """Simulated observatories."""
+    library_now: Callable[[], str] | None = None
+    """Folder or URL of the library that `open_library` opens; None: that of the settings."""
+
+    @property
+    def library(self) -> str:
+        """Folder or URL of the library that is shown: masters go there and nowhere else."""
+        return self.settings.current.library if self.library_now is None else self.library_now()
 
     @property
     def rig_name(self) -> str:

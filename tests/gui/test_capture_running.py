@@ -26,6 +26,7 @@ from calibstudio.domain.drafts import DarkDraft, FlatDraft
 from calibstudio.domain.plan import CameraSettings, CapturePlan, SearchLimits
 from calibstudio.domain.quality import Verdict
 from calibstudio.domain.rig import Rig
+from calibstudio.gui.capture.run_state import settings_of_run
 from calibstudio.gui.capture.running import good_words
 from calibstudio.gui.capture.sequence_panel import COLUMNS, sequence_facts
 from calibstudio.gui.context import GuiContext
@@ -469,3 +470,13 @@ def test_a_sequence_names_the_rig_that_is_open_whatever_the_settings_say(desk: D
     desk.until(lambda: bool(find_sequences(folder)))
     assert find_sequences(folder)[0].origin.rig == "Of the command line"
     desk.until(lambda: not desk.capture.run.is_running)
+
+
+def test_masters_of_a_sequence_go_to_the_library_that_is_shown(
+    context: GuiContext, tmp_path: Path
+) -> None:
+    shown = str(tmp_path / "of the command line")
+    named = replace(context, library_now=lambda: shown)
+
+    assert settings_of_run(named).library == shown
+    assert settings_of_run(context).library == context.settings.current.library

@@ -270,4 +270,4 @@ def settings_of_run(context: GuiContext) -> RunSettings:
 
     settings = context.settings.current
     rig = context.rig_name
-    return RunSettings(rig, settings.frames_folder, settings.library)
+    return RunSettings(rig, settings.frames_folder, context.library)
