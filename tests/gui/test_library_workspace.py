@@ -327,6 +327,9 @@ def test_a_bad_pixel_map_is_shown_and_written_for_siril(
 
     qtbot.waitUntil(lambda: workspace.detail.picture.pyramid is not None, timeout=20000)
     assert workspace.detail.record == record
+    # Good pixels are 0 in a map: they are not marked as clipped.
+    qtbot.waitUntil(lambda: not workspace.detail.picture.shows_clipped, timeout=20000)
+    assert workspace.detail._title.text().startswith("Bad-pixel map")
     assert workspace.detail.export.isVisible()
     workspace.detail.export.click()
     out = tmp_path / "bad.lst"

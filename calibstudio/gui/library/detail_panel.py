@@ -206,6 +206,7 @@ class MasterPanel(QWidget):
         self._context = context
         theme = self._theme = context.theme
         self._record: MasterRecord | None = None
+        self._shows_map = False
         self._title = label("", "heading")
         self._tag = VerdictTag(theme)
         self.picture = PictureView(theme)
@@ -420,6 +421,11 @@ class MasterPanel(QWidget):
         self.chips.hide_empty()
         unit = self._unit(plane.name)
         self.chips.set_unit(unit, decimals=None)
+        # Of a map nearly every pixel is 0, which is good news: nothing is marked there.
+        is_map = self._record.kind == BPM
+        if is_map != self._shows_map:
+            self._shows_map = is_map
+            self.picture.show_clipped(not is_map)
         self.picture.set_picture(plane.pyramid)
         self._place_planes()
         self.histogram.set_unit(_axis(self._record, plane.name, unit))
@@ -430,7 +436,10 @@ class MasterPanel(QWidget):
             marks.append(Mark(middle, f"median {significant(middle)}", "series1", (2.0, 3.0)))
             low, high = main.quantile(0.001), main.quantile(0.999)
             self.chips.show_verdict(
-                "", f"99.8\u202f% of pixels {significant(low)}{EN_DASH}{significant(high)} {unit}"
+                "",
+                "bits of each pixel, 0 where it is good"
+                if is_map and not plane.name
+                else f"99.8\u202f% of pixels {significant(low)}{EN_DASH}{significant(high)} {unit}",
             )
         self.histogram.set_histograms(plane.histograms, marks=marks)
         self.histogram.zoom_to_data()

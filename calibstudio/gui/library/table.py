@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from calibstudio.domain.header import HeaderValue
-from calibstudio.domain.kinds import kind_title
+from calibstudio.domain.kinds import BPM, kind_title
 from calibstudio.domain.master import MasterRecord, ReviewState
 from calibstudio.domain.wording import number, significant
 from calibstudio.gui.widgets.table import Column, verdict_column
@@ -135,7 +135,7 @@ def verdict_line(record: MasterRecord) -> str:
 
 def master_title(record: MasterRecord) -> str:
     """Return ``Master flat · Ha · 2026-04-17``."""
-    parts = [f"Master {record.kind}"]
+    parts = ["Bad-pixel map" if record.kind == BPM else f"Master {record.kind}"]
     key: Mapping[str, HeaderValue] = {**record.values, **record.key}
     if record.kind in ("dark", "dark flat") and "exposure_s" in key:
         parts.append(f"{_plain(key['exposure_s'])}\u202fs")
