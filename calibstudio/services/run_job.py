@@ -133,7 +133,7 @@ def sequence_to_resume(folder: Path, wanted: str) -> Resumed:
         return _checked(resume_plan(path.resolve()))
     found = find_sequences(folder)
     for candidate in found:
-        if candidate.can_go_on or _lacks_masters(candidate):
+        if candidate.can_go_on or lacks_masters(candidate):
             return resume_plan(candidate.path)
     running = next((r for r in found if r.running), None)
     if running is not None:
@@ -150,7 +150,7 @@ def _checked(resumed: Resumed) -> Resumed:
             f"The sequence {resumed.path.name} is running in another window or program.",
             hint="Go on with it there, or close that program first.",
         )
-    if not resumed.can_go_on and not _lacks_masters(resumed):
+    if not resumed.can_go_on and not lacks_masters(resumed):
         raise UsageError(
             f"The sequence {resumed.path.name} has all its frames"
             + (" and its masters." if resumed.has_masters else "."),
@@ -159,8 +159,8 @@ def _checked(resumed: Resumed) -> Resumed:
     return resumed
 
 
-def _lacks_masters(resumed: Resumed) -> bool:
-    """Whether a run was killed after its last frame, before its masters were built."""
+def lacks_masters(resumed: Resumed) -> bool:
+    """Whether the program ended after the last frame, before the masters were built."""
     wanted = resumed.plan.build_masters and "config" in resumed.origin.options
     part = _part(resumed.origin.options)
     done = resumed.has_masters or resumed.running

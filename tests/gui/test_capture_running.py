@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -32,7 +33,7 @@ from calibstudio.gui.capture.sequence_panel import COLUMNS, sequence_facts
 from calibstudio.gui.context import GuiContext
 from calibstudio.gui.sheet import Sheet
 from calibstudio.gui.widgets.buttons import Button
-from calibstudio.services.capture_state import find_sequences
+from calibstudio.services.capture_state import find_sequences, read_sequence
 from calibstudio.store import folder_sink, publish
 from tests.helpers.capture_desk import Desk, cut_or_overlapping, desk_at
 
@@ -379,6 +380,29 @@ def test_masters_are_built_and_said(desk: Desk) -> None:
 
     with desk.context.open_library() as library:
         assert {m.kind for m in library.masters()} == {"dark", "bpm"}
+
+
+def test_a_sequence_that_ended_without_its_masters_says_so_and_builds_them(desk: Desk) -> None:
+    """The window was closed after the last frame, before anything was built."""
+    begin(desk, darks(desk, 3, masters=True))
+    desk.until_over()
+    desk.until(lambda: desk.capture.running.sequence.masters.tag.accessibleName() == "2 built")
+    journal = desk.status.journal
+    assert journal is not None
+    lines = journal.read_text().splitlines(keepends=True)
+    journal.write_text("".join(line for line in lines if "masters" not in json.loads(line)))
+    desk.click(desk.capture.running.strip.back)
+    desk.until(lambda: bool(desk.capture.home.recent.rows))
+    desk.until(lambda: desk.capture.home.recent.rows[0].tag.accessibleName() == "No masters")
+    over: list[object] = []
+    desk.capture.run.masters_over.connect(lambda: over.append(1))
+
+    assert desk.capture.home.recent.rows[0].resume.text() == "Build masters"
+    desk.click(desk.capture.home.recent.rows[0].resume)
+    desk.until(lambda: bool(over))
+
+    assert len(desk.files("dark")) == 3
+    assert read_sequence(journal).has_masters
 
 
 def test_home_lists_finished_sequences_and_opens_their_folder(desk: Desk) -> None:

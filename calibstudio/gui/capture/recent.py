@@ -24,8 +24,10 @@ LOOKING = "Looking for sequences…"
 
 
 def can_go_on(resumed: Resumed) -> bool:
-    """Whether something is left to take."""
-    return resumed.can_go_on
+    """Whether something is left to take, or its masters are still to be built."""
+    from calibstudio.services.run_job import lacks_masters
+
+    return resumed.can_go_on or lacks_masters(resumed)
 
 
 class RecentSequences(QWidget):
@@ -110,20 +112,29 @@ class _Row(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         goes_on = can_go_on(resumed)
         self.tag = VerdictTag(theme, "waiting" if goes_on else "good")
-        self.tag.set_status("waiting" if goes_on else "good", "Stopped" if goes_on else "Done")
+        lacks = goes_on and not resumed.can_go_on
+        if lacks:
+            self.tag.set_status("warn", "No masters")
+        else:
+            self.tag.set_status("waiting" if goes_on else "good", "Stopped" if goes_on else "Done")
         title = ElidedLabel(resumed.plan.title, "medium")
         self.count = label(_counted(resumed), "small", tone="text2")
         began = f"{resumed.started_at:%Y-%m-%d %H:%M} UTC"
         self.when = label(began, "note")
         title.set_tip(f"Began {began}")
         self.show_frames = Button(theme, "Show in Frames", icon="frames", size=ButtonSize.SMALL)
-        self.resume = Button(theme, "Resume", icon="play", size=ButtonSize.SMALL)
+        self.resume = Button(
+            theme,
+            "Build masters" if lacks else "Resume",
+            icon="stack" if lacks else "play",
+            size=ButtonSize.SMALL,
+        )
         self.resume.setVisible(goes_on)
         row = QHBoxLayout(self)
         row.setContentsMargins(16, 6, 16, 6)
         row.setSpacing(16)
         tag_place = QWidget()
-        tag_place.setFixedWidth(92)
+        tag_place.setFixedWidth(112)
         tag_row = QHBoxLayout(tag_place)
         tag_row.setContentsMargins(0, 0, 0, 0)
         tag_row.addWidget(self.tag)
@@ -140,6 +151,6 @@ class _Row(QWidget):
 
 
 def _counted(resumed: Resumed) -> str:
-    if can_go_on(resumed):
+    if resumed.can_go_on:
         return f"{number(resumed.good)} of {count(resumed.wanted, 'good frame')}"
     return count(resumed.good, "good frame")
