@@ -48,6 +48,7 @@ PAGES = (
     ("equipment", "Equipment"),
     ("commands", "Command line"),
     ("run", "Capture without a screen"),
+    ("requests", "Requests and nights"),
     ("killed", "Killed at random moments"),
     ("auto-exposure", "Test frames of a search"),
     ("keys", "Keys"),

@@ -41,6 +41,6 @@ def test_a_sequence_of_biases_and_darks_is_taken_through_it(tmp_path: Path) -> N
     assert [h["IMAGETYP"] for h in headers] == ["Bias Frame"] * 3 + ["Dark Frame"] * 3
     assert [h["EXPTIME"] for h in headers] == [0.01] * 3 + [1.0] * 3
     assert {h["INSTRUME"] for h in headers} == {CAMERA}
-    assert {(h["GAIN"], h["OFFSET"]) for h in headers} == {(90, 500)}
+    assert {(h["GAIN"], h["OFFSET"]) for h in headers} == {(info.gain_default, 500)}
     assert {fits.getdata(path).shape for path in report.accepted} == {(512, 512)}
     assert len({np.asarray(fits.getdata(path)).tobytes() for path in report.accepted}) == 6

@@ -277,6 +277,7 @@ def test_every_icon_that_the_program_names_is_there() -> None:
 
 def test_every_help_page_has_a_title_and_links_that_lead_somewhere() -> None:
     pages = {page for page, _ in PAGES}
+    assert {path.stem for path in resource("help").glob("*.md")} <= pages
     for page in pages:
         text = page_text(page)
         assert text.startswith("# ")
