@@ -96,38 +96,99 @@ def measure_set(
     Notes
     -----
     Of each frame the same evenly spread tiles are kept (up to 128 of 64 x 64 pixels), so that a
-    set of any size needs the memory of one frame and about 35 MB.
+    set of any size needs the memory of one frame and about 35 MB, and as much for biases.
     """
     names = list(names) or [f"frame {i + 1}" for i in range(len(frames))]
-    at_most = tiles_per_frame(len(frames) + len(biases))
+    measured = _sampled(kind, frames, contexts, names, biases, judged, thresholds, ctx)
+    return measured.assessed(measured.bias_samples)
+
+
+def measure_set_alone_and_beside(
+    kind: str,
+    frames: Sequence[FrameSource],
+    contexts: Sequence[FrameContext],
+    *,
+    names: Sequence[str],
+    biases: Sequence[FrameSource] = (),
+    thresholds: Thresholds = DEFAULT_THRESHOLDS,
+    ctx: JobContext | None = None,
+) -> tuple[SetAssessment, SetAssessment]:
+    """Measure the frames of one group twice, reading them once: alone, and beside bias frames.
+
+    What the frames say alone follows from them only, whatever else was taken. The arguments are
+    those of `measure_set`.
+    """
+    measured = _sampled(kind, frames, contexts, names, biases, (), thresholds, ctx)
+    alone = measured.assessed(())
+    beside = measured.assessed(measured.bias_samples) if measured.bias_samples else alone
+    return alone, beside
+
+
+@dataclass(frozen=True, slots=True)
+class _Sampled:
+    """Frames that were read, and which of them do not belong."""
+
+    kind: str
+    samples: Sequence[Sample | None]
+    bias_samples: Sequence[Sample]
+    contexts: Sequence[FrameContext]
+    names: Sequence[str]
+    copies: Mapping[int, str]
+    unfit: frozenset[int]
+    """Broken, of another shape, or a copy."""
+    bad: Mapping[int, str]
+    outliers: Mapping[int, str]
+    judged: Sequence[Assessment]
+    thresholds: Thresholds
+
+    def assessed(self, biases: Sequence[Sample]) -> SetAssessment:
+        """Judge the frames that belong, with these bias frames."""
+        judge, thresholds = Judge(self.kind), self.thresholds
+        kept = [i for i in range(len(self.samples)) if i not in self.outliers]
+        _add_belonging(judge, self.names, self.copies, self.outliers, self.bad, thresholds)
+        has_leak = False
+        if self.kind in DARK_LIKE:
+            seen = [s for i, s in enumerate(self.samples) if s is not None and i not in self.unfit]
+            has_leak = add_leak(judge, seen, thresholds)
+        if self.judged:
+            add_frames_judged(judge, self.names, self.judged, kept, thresholds)
+        good = [s for i in kept if (s := self.samples[i]) is not None]
+        if good:
+            under = [s for s in biases if s.shape == good[0].shape]
+            contexts = [self.contexts[i] for i in kept]
+            _add_metrics(judge, SetData(self.kind, good, contexts, under, has_leak), thresholds)
+        else:
+            _say_none(judge, self.kind, all_bad=bool(self.bad))
+        result = judge.result()
+        return SetAssessment(result.metrics, result.findings, dict(sorted(self.outliers.items())))
+
+
+def _sampled(
+    kind: str,
+    frames: Sequence[FrameSource],
+    contexts: Sequence[FrameContext],
+    names: Sequence[str],
+    biases: Sequence[FrameSource],
+    judged: Sequence[Assessment],
+    thresholds: Thresholds,
+    ctx: JobContext | None,
+) -> _Sampled:
+    # A few biases beside the frames do not change how much of the frames is looked at.
+    at_most = tiles_per_frame(max(len(frames), len(biases)))
     bayer = contexts[0].bayer if contexts else None
-    samples, outliers = _sample_all(frames, names, bayer, at_most, ctx)
+    samples, broken = _sample_all(frames, names, bayer, at_most, ctx)
     bias_samples, _ = _sample_all(biases, ["bias"] * len(biases), bayer, at_most, None)
-    outliers.update(odd_shapes(samples))
+    outliers = {**broken, **odd_shapes(samples)}
     copies = find_copies(samples, names)
     outliers.update(copies)
     unfit = frozenset(outliers)
     bad = bad_frames(judged)
     outliers = {**bad, **outliers}
     outliers.update(_unlike(kind, samples, outliers, contexts, thresholds))
-    judge = Judge(kind)
-    kept = [i for i in range(len(frames)) if i not in outliers]
-    _add_belonging(judge, names, copies, {**bad, **outliers}, bad, thresholds)
-    has_leak = False
-    if kind in DARK_LIKE:
-        seen = [s for i, s in enumerate(samples) if s is not None and i not in unfit]
-        has_leak = add_leak(judge, seen, thresholds)
-    if judged:
-        add_frames_judged(judge, names, judged, kept, thresholds)
-    good = [s for i in kept if (s := samples[i]) is not None]
-    if good:
-        under = [s for s in bias_samples if s is not None and s.shape == good[0].shape]
-        data = SetData(kind, good, [contexts[i] for i in kept], under, has_leak)
-        _add_metrics(judge, data, thresholds)
-    else:
-        _say_none(judge, kind, all_bad=bool(bad))
-    result = judge.result()
-    return SetAssessment(result.metrics, result.findings, dict(sorted(outliers.items())))
+    known = [s for s in bias_samples if s is not None]
+    return _Sampled(
+        kind, samples, known, contexts, names, copies, unfit, bad, outliers, judged, thresholds
+    )
 
 
 def _say_none(judge: Judge, kind: str, *, all_bad: bool) -> None:

@@ -27,10 +27,8 @@ from calibstudio.domain.recipe import Tolerances
 from calibstudio.domain.thresholds import DEFAULT_THRESHOLDS, Thresholds
 from calibstudio.imaging.quality import (
     FrameContext,
-    SetAssessment,
     find_outliers,
     measure_frame,
-    measure_set,
 )
 from calibstudio.imaging.quality_frame import CONVERTER_ENDS
 from calibstudio.services.import_frames import read_one
@@ -414,79 +412,3 @@ def worst_of_images(judged: Mapping[str, Assessment]) -> Assessment:
         if m.name in _OF_EACH_IMAGE
     ]
     return Assessment((*judged[worst].metrics, note, *own), findings)
-
-
-def judge_set(
-    ctx: JobContext,
-    group: Group,
-    headers: Mapping[Path, FrameHeader],
-    *,
-    biases: Sequence[FrameHeader] = (),
-    files: Mapping[Path, Assessment] | None = None,
-    thresholds: Thresholds = DEFAULT_THRESHOLDS,
-    known: Callable[[FrameContext], FrameContext] | None = None,
-    overscan: OverscanSettings | None = None,
-) -> SetAssessment:
-    """Measure and judge the frames of a group together.
-
-    Parameters
-    ----------
-    group
-        Its frames, in the order they were taken.
-    headers
-        Of all frames of the group, by path.
-    biases
-        Bias frames of the same settings, where there are some: dark current and photon transfer
-        come from them.
-    files
-        What `judge_files` said of each frame, where that is known: BAD frames are left out.
-    overscan
-        What is done with the overscan of every frame first. None: nothing.
-
-    Returns
-    -------
-    SetAssessment
-        Positions in its ``outliers`` are those in ``group.frames``. Of files with several
-        images the worst image's numbers and every image's findings and outliers.
-
-    Raises
-    ------
-    Cancelled
-        When asked to stop.
-    """
-    frames = [headers[path] for path in group.frames]
-    held = held_temperatures([group], headers)
-    contexts = [frame_context(h, held_temp_c=held.get(h.path)) for h in frames]
-    if known is not None:
-        contexts = [known(c) for c in contexts]
-    images = _in_all(frames)
-    judged: dict[str, SetAssessment] = {}
-    for name, part in zip(images, ctx.split(*[1.0] * len(images)), strict=True):
-        judged[name] = measure_set(
-            group.kind,
-            [_loader(h, name, overscan) for h in frames],
-            contexts,
-            names=[h.path.name for h in frames],
-            biases=[_loader(h, name, overscan) for h in biases],
-            judged=[] if files is None else [files[p] for p in group.frames],
-            thresholds=thresholds,
-            ctx=part,
-        )
-    together = worst_of_images(judged)
-    outliers = {i: reason for found in judged.values() for i, reason in found.outliers.items()}
-    return SetAssessment(together.metrics, together.findings, dict(sorted(outliers.items())))
-
-
-def _in_all(frames: Sequence[FrameHeader]) -> tuple[str, ...]:
-    """Return the images that all frames have, by the names that the first gives them."""
-    if not frames:
-        return ("",)
-    held = [{name.upper() for name in names_of_images(h)} for h in frames]
-    first = names_of_images(frames[0])
-    return tuple(n for n in first if all(n.upper() in names for names in held)) or first
-
-
-def _loader(
-    header: FrameHeader, image: str, overscan: OverscanSettings | None
-) -> Callable[[], NDArray[Any]]:
-    return lambda: read_pixels(header, image, overscan)

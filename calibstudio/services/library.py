@@ -22,6 +22,7 @@ from calibstudio.domain.master import InputRecord, MasterRecord, ReviewState
 from calibstudio.domain.master_query import Facets, MasterQuery
 
 if TYPE_CHECKING:
+    from calibstudio.domain.judged_beside import Beside
     from calibstudio.store.journal import Journal
     from calibstudio.store.library_db import Database
     from calibstudio.store.library_masters import Decision, FileFacts, StateChange
@@ -169,8 +170,14 @@ class Library:
             )
         return found[0]
 
-    def add(self, path: Path, *, sha256: str | None = None) -> Added:
+    def add(self, path: Path, *, sha256: str | None = None, beside: Beside | None = None) -> Added:
         """File a master that CalibStudio made.
+
+        Parameters
+        ----------
+        beside
+            What other masters around say about it: kept here and in the journal, for the file
+            does not hold it.
 
         Raises
         ------
@@ -179,6 +186,7 @@ class Library:
         LibraryError
             The library cannot be written.
         """
+        from calibstudio.store.library_beside import add_beside, beside_entry, known_assessment
         from calibstudio.store.library_gain import apply_measured_gains
         from calibstudio.store.library_masters import add_master
         from calibstudio.store.master_read import read_master
@@ -190,11 +198,17 @@ class Library:
             new = add_master(
                 session, master.record, master.inputs, file_facts(path), self.folder, added=at
             )
-            apply_measured_gains(session, of=master.record.sha256)
+            entries: list[dict[str, Any]] = []
             if new:
-                entry = {"what": "added", **self._place_entry(master.record)}
-                session.flush()
-                self.journal.append([entry], at=at)
+                entries.append({"what": "added", **self._place_entry(master.record)})
+            before = known_assessment(session, master.record.sha256)
+            if beside is not None:
+                add_beside(session, master.record.sha256, beside)
+            apply_measured_gains(session, of=master.record.sha256)
+            session.flush()
+            if beside is not None and known_assessment(session, master.record.sha256) != before:
+                entries.append(beside_entry(master.record.sha256, beside))
+            self.journal.append(entries, at=at)
         return Added(self.get(master.record.sha256), new)
 
     def _place_entry(self, record: MasterRecord) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -222,6 +223,7 @@ def _refill(
     import sqlalchemy as sa
 
     from calibstudio.store import library_tables as tables
+    from calibstudio.store.library_beside import JUDGED, replay_beside
     from calibstudio.store.library_gain import apply_measured_gains
     from calibstudio.store.library_masters import add_master
 
@@ -239,6 +241,10 @@ def _refill(
         record = master.record
         at = added.get(record.sha256) or datetime.now(UTC)
         add_master(session, record, master.inputs, file_facts(record.path), folder, added=at)
+    for entry in entries:
+        if entry["what"] == JUDGED:
+            with contextlib.suppress(KeyError, ValueError, TypeError):  # of no other form yet
+                replay_beside(session, entry)
     apply_measured_gains(session)
     session.flush()
     n_decisions = 0
@@ -256,10 +262,13 @@ def _replay(session: Session, entry: Mapping[str, Any]) -> bool:
 
     from calibstudio.store import library_overlay as overlay
     from calibstudio.store.codec import from_exact_ascii, value_from_json
+    from calibstudio.store.library_beside import JUDGED
     from calibstudio.store.library_masters import add_decision
     from calibstudio.store.library_tables import MasterRow
 
     what, at = entry["what"], entry["at"]
+    if what == JUDGED:
+        return False  # done before the gains are applied
     if what == "corrected":
         key = (Path(from_exact_ascii(entry["path"])), int(entry["file_bytes"]), entry["word"])
         value = value_from_json(key[2], entry["value"])

@@ -3,24 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import isfinite
 from pathlib import Path
 
 import numpy as np
 
+from calibstudio.domain.judged_beside import Beside, beside_of
 from calibstudio.domain.kinds import FrameKind
+from calibstudio.domain.master import MasterRecord
 from calibstudio.domain.quality import Assessment, Finding, Verdict
 from calibstudio.domain.recipe import Recipe
 from calibstudio.domain.wording import count
 from calibstudio.imaging.combine import CombineReport
-from calibstudio.imaging.quality import MasterContext, measure_master
+from calibstudio.imaging.quality import MasterContext, SetAssessment, measure_master
 from calibstudio.imaging.quality_context import COVERED
 from calibstudio.services.judge import worst_of_images
 from calibstudio.services.master_parts import Chosen, Stacked, Surroundings
 from calibstudio.services.master_stack import is_rate
+from calibstudio.services.master_subtract import NOTHING
 from calibstudio.services.master_values import CommonValues
 from calibstudio.store.master_read import open_pixels
+
+
+@dataclass(frozen=True, slots=True)
+class _With:
+    """What a master is judged with beside its own planes."""
+
+    in_set: SetAssessment | None
+    bias: MasterRecord | None
+    bias_level_adu: float | None
 
 
 def assess(
@@ -29,16 +41,48 @@ def assess(
     recipe: Recipe,
     common: CommonValues,
     stacked: Sequence[Stacked],
+) -> tuple[Assessment, Beside | None]:
+    """Judge the master, and add what its frames together and its making say.
+
+    Returns
+    -------
+    tuple
+        The judgement that follows from the frames and from what is taken out of them: it goes
+        into the file, and the same frames give it anywhere. And what a bias of the library and
+        bias frames of the same run add to it, for the library; None where there are none.
+    """
+    pedestal = around.subtraction.pedestal_adu
+    alone = _With(around.alone, around.own_bias, pedestal)
+    own = _judged(chosen, around, recipe, common, stacked, alone)
+    level = None if around.bias is None else around.bias.assessment.value("level")
+    more = _With(around.beside, around.bias or alone.bias, pedestal if level is None else level)
+    cause = around.subtraction.cause
+    if (more.in_set in (None, alone.in_set) and more.bias == alone.bias) and not cause:
+        return own, None
+    whole = _judged(chosen, around, recipe, common, stacked, more)
+    if cause:
+        findings = [replace(f, cause=cause) if f.title == NOTHING else f for f in whole.findings]
+        whole = replace(whole, findings=tuple(findings))
+    name = "" if around.bias is None else around.bias.path.name
+    return own, beside_of(own, whole, name)
+
+
+def _judged(
+    chosen: Chosen,
+    around: Surroundings,
+    recipe: Recipe,
+    common: CommonValues,
+    stacked: Sequence[Stacked],
+    known: _With,
 ) -> Assessment:
-    """Judge the master, and add what its frames together and its making say."""
-    judged = {s.detector.name: _measure(chosen, around, recipe, common, s) for s in stacked}
+    judged = {s.detector.name: _measure(chosen, around, recipe, common, s, known) for s in stacked}
     found = worst_of_images(judged)
     metrics, findings = list(found.metrics), list(found.findings)
-    if around.in_set is not None:
+    if known.in_set is not None:
         names = {m.name for m in metrics}
-        metrics += [m for m in around.in_set.metrics if m.name not in names]
+        metrics += [m for m in known.in_set.metrics if m.name not in names]
         kept = {m.name for m in metrics} - names
-        findings += [f for f in around.in_set.findings if not f.metric or f.metric in kept]
+        findings += [f for f in known.in_set.findings if not f.metric or f.metric in kept]
     findings += around.subtraction.findings
     findings += [f for s in stacked if (f := _marked(s.report)) is not None]
     return Assessment(tuple(metrics), tuple(findings))
@@ -50,21 +94,20 @@ def _measure(
     recipe: Recipe,
     common: CommonValues,
     stacked: Stacked,
+    known: _With,
 ) -> Assessment:
     def value(word: str) -> float | None:
         found = common.values.get(word)
         return float(found) if isinstance(found, (int, float)) else None
 
     kind, detector = chosen.group.kind, stacked.detector
-    bias_image, bias_level = None, None
-    if around.bias is not None:
-        bias_level = around.bias.assessment.value("level")
-        if kind in (FrameKind.DARK, FrameKind.DARK_FLAT):
-            bias = open_pixels(around.bias.path)
-            if (detector.name or "") in bias.detectors:
-                bias_image = bias.image(detector.name or None)
+    bias_image = None
+    if known.bias is not None and kind in (FrameKind.DARK, FrameKind.DARK_FLAT):
+        bias = open_pixels(known.bias.path)
+        if (detector.name or "") in bias.detectors:
+            bias_image = bias.image(detector.name or None)
     shares = [f.fraction for f in stacked.report.frames]
-    measured = _of_set(around)
+    measured = _of_set(known.in_set)
     gain = measured("egain")
     same_as_bias = bias_image is not None and np.array_equal(bias_image, detector.image)
     context = MasterContext(
@@ -79,7 +122,7 @@ def _measure(
         egain_e_per_adu=value("egain_e_per_adu") if gain is None else gain,
         read_noise_e=measured("read_noise"),
         input_noise_adu=measured("temporal_noise") if kind in COVERED else None,
-        bias_level_adu=bias_level,
+        bias_level_adu=known.bias_level_adu,
         bias_subtracted=around.subtraction.bias_out,
         input_levels_adu=tuple(
             level
@@ -94,11 +137,11 @@ def _measure(
     return replace(found, findings=(*found.findings, _COPY_OF_BIAS)) if same_as_bias else found
 
 
-def _of_set(around: Surroundings) -> Callable[[str], float | None]:
+def _of_set(in_set: SetAssessment | None) -> Callable[[str], float | None]:
     """Return what the frames together measured, above 0, by name of the metric."""
 
     def value(name: str) -> float | None:
-        found = None if around.in_set is None else around.in_set.value(name)
+        found = None if in_set is None else in_set.value(name)
         return found if found is not None and isfinite(found) and found > 0 else None
 
     return value

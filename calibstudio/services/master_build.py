@@ -11,6 +11,7 @@ import numpy as np
 from calibstudio import __version__
 from calibstudio.domain.errors import WriteProblemError
 from calibstudio.domain.jobs import JobContext
+from calibstudio.domain.judged_beside import Beside
 from calibstudio.domain.kinds import FrameKind
 from calibstudio.domain.master import InputRecord, UsedMaster
 from calibstudio.domain.recipe import Recipe, Rejection, StackSettings
@@ -39,8 +40,13 @@ def build_master(
     recipe: Recipe,
     folder: Path,
     limits: Limits,
-) -> Written:
+) -> tuple[Written, Beside | None]:
     """Combine the chosen frames and write the master below ``folder``.
+
+    Returns
+    -------
+    tuple
+        The file, and what its library is to know beside it.
 
     Raises
     ------
@@ -62,7 +68,7 @@ def build_master(
     ]
     judging.progress(0.1, f"Judging {chosen.title}")
     content = _content(chosen, around, recipe, settings, common, stacked)
-    assessment = assess(chosen, around, recipe, common, stacked)
+    assessment, beside = assess(chosen, around, recipe, common, stacked)
     content = replace(
         content, assessment=assessment, provenance=provenance_text(chosen, around, recipe)
     )
@@ -73,7 +79,6 @@ def build_master(
         content.inputs,
         content.used,
         SOFTWARE,
-        judged_with=around.judged_with,
         history=content.history,
     )
     first = min((r.observed_utc for r in content.frames if r.observed_utc), default=None)
@@ -87,7 +92,8 @@ def build_master(
     )
     judging.progress(0.5, f"Writing {name.name}")
     detectors = [s.detector for s in stacked]
-    return free_write(folder / name, lambda path: write_master(path, content, detectors))
+    written = free_write(folder / name, lambda path: write_master(path, content, detectors))
+    return written, beside
 
 
 MOST_NAMES = 99

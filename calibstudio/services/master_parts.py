@@ -9,6 +9,7 @@ from pathlib import Path
 from calibstudio.domain.group_titles import group_title
 from calibstudio.domain.grouping import Group, LeftOut
 from calibstudio.domain.header import FrameHeader, HeaderValue
+from calibstudio.domain.kinds import FrameKind
 from calibstudio.domain.master import MasterRecord
 from calibstudio.domain.overscan import OverscanSettings
 from calibstudio.imaging.calibrate import Levels
@@ -74,14 +75,20 @@ class Surroundings:
     """What is known around a group: what is taken out of it, and what its set says."""
 
     subtraction: Subtraction = field(default_factory=Subtraction)
+    alone: SetAssessment | None = None
+    """What the frames say together, with what is taken out of them and nothing else: it goes into
+    the file."""
     bias: MasterRecord | None = None
-    """Of the same settings: gives darks their dark current and masters their zero."""
-    in_set: SetAssessment | None = None
-    """What the frames together say."""
-    judged_with: tuple[str, ...] = ()
-    """Hashes of everything that judging looked at beside the frames: the bias and its frames."""
-    bias_files: tuple[tuple[str, str], ...] = ()
-    """Name and hash of those bias frames."""
+    """Of the same settings: gives darks their dark current and masters their zero. What is judged
+    with it goes into the library, not into the file, unless it is taken out."""
+    beside: SetAssessment | None = None
+    """What the frames say together beside bias frames of the same run: for the library."""
+
+    @property
+    def own_bias(self) -> MasterRecord | None:
+        """The bias that is taken out of the frames; None where none is."""
+        taken = self.subtraction.masters
+        return next((m for m in taken if m.kind == FrameKind.BIAS), None)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

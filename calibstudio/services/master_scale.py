@@ -74,7 +74,10 @@ class ScaledChoice:
 
     dark: Candidate
     factors: dict[Path, float]
-    sentences: tuple[str, ...]
+    sentence: str
+    """What was done."""
+    growth: str
+    """What other darks say about scaling."""
 
 
 def choose_scaled(
@@ -151,11 +154,9 @@ def _scaled(
     return ScaledChoice(
         dark,
         factors,
-        (
-            f"{what} of {exposure(time)} ({dark.record.path.name}) is taken out of the flats, "
-            f"scaled {how}, beside the bias ({bias.path.name}).",
-            growth.sentence,
-        ),
+        f"{what} of {exposure(time)} ({dark.record.path.name}) is taken out of the flats, "
+        f"scaled {how}, beside the bias ({bias.path.name}).",
+        growth.sentence,
     )
 
 

@@ -25,6 +25,9 @@ from calibstudio.services.master_scale import (
     is_rate_record,
 )
 
+NOTHING = "pedestal still in"
+"""Title of the finding that nothing is taken out of flats."""
+
 
 @dataclass(frozen=True, slots=True)
 class FlatFrame:
@@ -75,8 +78,28 @@ class Subtraction:
     bias_out: bool = False
     dark_out: bool = False
     sentences: tuple[str, ...] = ()
-    """For HISTORY and notes."""
+    """For HISTORY: what was done. They follow from the frames and from what is taken out of them,
+    never from other masters that happen to be around."""
     findings: tuple[Finding, ...] = ()
+    reasons: tuple[str, ...] = ()
+    """The sentences with why it was chosen, measured on other masters too; empty: the same."""
+    cause: str = ""
+    """Why nothing could be taken out, where a master stood in the way."""
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        """For notes: the sentences with their reasons."""
+        return self.reasons or self.sentences
+
+    @property
+    def pedestal_adu(self) -> float | None:
+        """Level of what holds the bias and is taken out, mean of the frames; None: not known."""
+        levels = [
+            level
+            for m in self.by_frame.values()
+            if m.unit == "adu" and (level := m.assessment.value("level")) is not None
+        ]
+        return sum(levels) / len(levels) if levels and len(levels) == len(self.by_frame) else None
 
     @property
     def masters(self) -> tuple[MasterRecord, ...]:
@@ -187,9 +210,15 @@ def _by_dark(
             del left[path]
         used.append(best)
     ordered = {f.path: by_frame[f.path] for f in frames}
-    sentences = [_dark_sentence(c, frames, ordered, reach) for c in used]
+    sentences = [_dark_sentence(c, frames, ordered, reach.recipe) for c in used]
+    reasons = [_dark_reason(c, frames, ordered, reach) for c in used]
+    unsaid = _unsaid(used)
     return Subtraction(
-        ordered, bias_out=True, dark_out=True, sentences=(*sentences, *_unsaid(used))
+        ordered,
+        bias_out=True,
+        dark_out=True,
+        sentences=(*sentences, *unsaid),
+        reasons=(*reasons, *unsaid),
     )
 
 
@@ -254,10 +283,43 @@ def _dark_sentence(
     chosen: Candidate,
     frames: Sequence[FlatFrame],
     by_frame: Mapping[Path, MasterRecord],
+    recipe: Recipe,
+) -> str:
+    """Say of which flats a dark is taken out."""
+    what, others = _served(chosen.record, frames, by_frame, recipe)
+    if not others:
+        return f"{what}: the same exposure."
+    most = significant(100 * recipe.flat_dark_budget, 2)
+    return f"{what} of {_span(others)}: the difference may leave {most} % of their level."
+
+
+def _dark_reason(
+    chosen: Candidate,
+    frames: Sequence[FlatFrame],
+    by_frame: Mapping[Path, MasterRecord],
     reach: _Reach,
 ) -> str:
-    recipe = reach.recipe
-    record = chosen.record
+    """Say it with what the dark gathers, which a bias or another dark told."""
+    record, recipe = chosen.record, reach.recipe
+    what, others = _served(record, frames, by_frame, recipe)
+    if not others:
+        return f"{what}: the same exposure."
+    rate = reach.rates[record.sha256] or DarkRate(0.0)
+    share = max((shares[0] for f in others if (shares := reach.left(record, f))), default=0.0)
+    return (
+        f"{what} of {_span(others)}: at {significant(max(rate.adu_per_s, 0.0), 2)} ADU/s with "
+        f"glow the difference leaves at most {significant(100 * share, 2)} % of their level, "
+        f"below {significant(100 * recipe.flat_dark_budget, 2)} %."
+    )
+
+
+def _served(
+    record: MasterRecord,
+    frames: Sequence[FlatFrame],
+    by_frame: Mapping[Path, MasterRecord],
+    recipe: Recipe,
+) -> tuple[str, list[FlatFrame]]:
+    """Return how a sentence about a dark begins, and its flats of another exposure."""
     mine = [f for f in frames if by_frame[f.path].sha256 == record.sha256]
     time = record.values["exposure_s"]
     assert isinstance(time, (int, float))
@@ -269,39 +331,36 @@ def _dark_sentence(
         if f.exposure_s is not None
         and abs(time - f.exposure_s) > exposure_tolerance_s(f.exposure_s, recipe.tolerances)
     ]
-    if not others:
-        return f"{what}: the same exposure."
-    rate = reach.rates[record.sha256] or DarkRate(0.0)
-    times = [f.exposure_s for f in others if f.exposure_s is not None]
-    span = (
-        exposure(times[0])
-        if len(set(times)) == 1
-        else (f"{exposure(min(times))} to {exposure(max(times))}")
-    )
-    share = max((shares[0] for f in others if (shares := reach.left(record, f))), default=0.0)
-    return (
-        f"{what} of {span}: at {significant(max(rate.adu_per_s, 0.0), 2)} ADU/s with glow the "
-        f"difference leaves at most {significant(100 * share, 2)} % of their level, below "
-        f"{significant(100 * recipe.flat_dark_budget, 2)} %."
-    )
+    return what, others
+
+
+def _span(flats: Sequence[FlatFrame]) -> str:
+    times = [f.exposure_s for f in flats if f.exposure_s is not None]
+    if len(set(times)) == 1:
+        return exposure(times[0])
+    return f"{exposure(min(times))} to {exposure(max(times))}"
 
 
 def _by_bias(frames: Sequence[FlatFrame], bias: Candidate, why: str) -> Subtraction:
-    sentence = f"The bias ({bias.record.path.name}) is taken out of the flats: {why.rstrip('.')}."
+    what = f"The bias ({bias.record.path.name}) is taken out of the flats"
+    rest = ("The dark signal of the flats stays in.", *_unsaid([bias]))
     return Subtraction(
         {f.path: bias.record for f in frames},
         bias_out=True,
-        sentences=(sentence, "The dark signal of the flats stays in.", *_unsaid([bias])),
+        sentences=(f"{what}.", *rest),
+        reasons=(f"{what}: {why.rstrip('.')}.", *rest),
     )
 
 
 def _by_scaled(scaled: ScaledChoice, bias: Candidate) -> Subtraction:
+    unsaid = _unsaid([bias, scaled.dark])
     return Subtraction(
         dict.fromkeys(scaled.factors, bias.record),
         {path: ScaledBy(scaled.dark.record, k) for path, k in scaled.factors.items()},
         bias_out=True,
         dark_out=True,
-        sentences=(*scaled.sentences, *_unsaid([bias, scaled.dark])),
+        sentences=(scaled.sentence, *unsaid),
+        reasons=(scaled.sentence, scaled.growth, *unsaid),
     )
 
 
@@ -387,12 +446,17 @@ def _nothing(looked_at: Sequence[Candidate]) -> Subtraction:
     what = "The pedestal is still in these flats: no bias, dark or dark flat fits them."
     finding = Finding(
         Verdict.WARN,
-        "pedestal still in",
+        NOTHING,
         what,
-        cause=reasons[0] if reasons else "none was found in this run or in the library.",
+        cause="none that fits was found in this run or in the library.",
         cure="Take dark flats of their exposure, or biases, and build the masters again.",
     )
-    return Subtraction({}, sentences=(what, *reasons), findings=(finding,))
+    return Subtraction(
+        sentences=(what,),
+        findings=(finding,),
+        reasons=(what, *reasons),
+        cause=reasons[0] if reasons else "",
+    )
 
 
 def _unsaid(chosen: Sequence[Candidate]) -> tuple[str, ...]:

@@ -223,7 +223,7 @@ class _Run:
                 return None
             try:
                 around = self._look_around(together, chosen)
-                written = build_master(
+                written, beside = build_master(
                     building, chosen, around, self.recipe, self.folder, self.limits
                 )
                 break
@@ -232,7 +232,7 @@ class _Run:
                 if self.limits.stop_at_broken or len(rest.headers) == len(chosen.headers):
                     raise
                 chosen = rest
-        added = self.library.add(written.path)
+        added = self.library.add(written.path, beside=beside)
         return BuiltMaster(
             added.record,
             group,
@@ -240,9 +240,7 @@ class _Run:
             new=written.new,
             used=around.subtraction.masters,
             excluded=chosen.left_out,
-            notes=tuple(
-                dict.fromkeys((*chosen.notes, *around.subtraction.sentences, *group.notes))
-            ),
+            notes=tuple(dict.fromkeys((*chosen.notes, *around.subtraction.said, *group.notes))),
         )
 
     def _map_defects(self, ctx: JobContext) -> None:
@@ -273,40 +271,33 @@ class _Run:
 
     def _look_around(self, ctx: JobContext, chosen: Chosen) -> Surroundings:
         """Find what is taken out of a group, its bias, and what its frames say together."""
-        from calibstudio.services.judge import judge_set
+        from calibstudio.services.judge_sets import judge_set_alone_and_beside
         from calibstudio.services.master_around import bias_for, subtraction_for
         from calibstudio.services.master_parts import Surroundings
         from calibstudio.services.master_stack import is_rate
+        from calibstudio.services.master_subtract import Subtraction
 
-        setting, taking = ctx.split(2, 1)
-        biases = [] if chosen.group.kind == FrameKind.BIAS else self._bias_frames(chosen)
+        taking, setting = ctx.split(1, 2)
         frames = tuple(h.path for h in chosen.headers)
-        in_set = judge_set(
-            setting,
-            replace(chosen.group, frames=frames),
-            {h.path: h for h in chosen.headers},
-            biases=biases,
-            overscan=chosen.overscan,
-        )
         now = tuple(b.record for b in self.built)
         bias = bias_for(chosen, now, self.library, self.recipe)
-        hashes = self.library.sha256s(JobContext(), [h.path for h in biases])
-        looked_at = [*([bias.sha256] if bias else []), *hashes.values()]
-        around = Surroundings(
-            bias=bias,
-            in_set=in_set,
-            judged_with=tuple(looked_at),
-            bias_files=tuple((h.path.name, hashes[h.path]) for h in biases if h.path in hashes),
-        )
+        subtraction = Subtraction()
         if chosen.group.kind == FrameKind.FLAT:
             subtraction = subtraction_for(
                 taking, chosen, now, self.library, self.recipe, self.rates
             )
-            around = replace(around, subtraction=subtraction)
         elif is_rate(chosen.group.kind, self.recipe):
-            around = replace(around, subtraction=bias_out_of(frames, bias, chosen.title))
+            subtraction = bias_out_of(frames, bias, chosen.title)
         taking.progress(1.0)
-        return around
+        alone, beside = judge_set_alone_and_beside(
+            setting,
+            replace(chosen.group, frames=frames),
+            {h.path: h for h in chosen.headers},
+            biases=[] if chosen.group.kind == FrameKind.BIAS else self._bias_frames(chosen),
+            bias_level_adu=subtraction.pedestal_adu,
+            overscan=chosen.overscan,
+        )
+        return Surroundings(subtraction=subtraction, alone=alone, bias=bias, beside=beside)
 
     def _bias_frames(self, chosen: Chosen) -> list[FrameHeader]:
         """Return bias frames of this run with the same settings."""

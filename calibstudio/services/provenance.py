@@ -1,7 +1,7 @@
 """What a master says about its making beyond its cards: enough to make it again to the byte.
 
 Plain JSON in the file's PROVENANCE table: the recipe, what was not read from the frames' cards,
-and which masters and frames were looked at beside them.
+and what was taken out of them.
 """
 
 from __future__ import annotations
@@ -43,12 +43,8 @@ class Provenance:
     recipe: Recipe
     images: tuple[str, ...]
     notes: tuple[str, ...]
-    group_notes: tuple[str, ...]
     frames: tuple[Mapping[str, tuple[str, str]], ...]
     """For each row of INPUTS that is used what no card says, by word: (value as JSON, origin)."""
-    bias: File | None
-    biases: tuple[File, ...]
-    """Bias frames that were looked at to judge the set."""
     mask: File | None
     """Region numbers that flats are divided by; the recipe names no folder for it."""
     taken: tuple[tuple[str, str, float], ...]
@@ -81,13 +77,10 @@ def provenance_text(chosen: Chosen, around: Surroundings, recipe: Recipe) -> str
         "mask": _mask_of(chosen, recipe),
         "images": chosen.images,
         "notes": chosen.notes,
-        "group_notes": chosen.group.notes,
         "frames": [
             _not_in_cards(chosen.offered[path]) if path in used else {}
             for path in chosen.group.frames
         ],
-        "bias": None if around.bias is None else [around.bias.path.name, around.bias.sha256],
-        "biases": [list(file) for file in around.bias_files],
         "taken": taken,
         "bias_out": subtraction.bias_out,
         "dark_out": subtraction.dark_out,
@@ -147,10 +140,7 @@ def _provenance(plain: Mapping[str, Any]) -> Provenance:
         recipe=parse_recipe(plain["recipe"], source="in the master"),
         images=tuple(plain["images"]),
         notes=tuple(plain["notes"]),
-        group_notes=tuple(plain["group_notes"]),
         frames=tuple({w: (v[0], v[1]) for w, v in frame.items()} for frame in plain["frames"]),
-        bias=None if plain["bias"] is None else File(*plain["bias"]),
-        biases=tuple(File(*one) for one in plain["biases"]),
         mask=File(*plain["mask"]) if plain.get("mask") else None,
         taken=tuple((str(a), str(b), float(c)) for a, b, c in plain["taken"]),
         bias_out=bool(plain["bias_out"]),

@@ -21,10 +21,10 @@ from calibstudio.services.judge import (
     JudgeCache,
     held_temperatures,
     judge_files,
-    judge_set,
     same_settings,
     usable_biases,
 )
+from calibstudio.services.judge_sets import judge_set
 from calibstudio.services.qc_copies import find_copies_across
 
 _OF_ONE_GROUP = frozenset(

@@ -92,7 +92,7 @@ def _wanted(master: MasterFile, made: Provenance) -> list[File]:
     """Every file that is needed, each once."""
     files = [File(r.file, r.sha256) for r in master.inputs if r.used]
     files += [File(u.file, u.sha256) for u in master.record.used]
-    files += [file for file in (made.bias, made.mask, *made.biases) if file is not None]
+    files += [made.mask] if made.mask is not None else []
     return list({file.sha256: file for file in files}.values())
 
 
@@ -176,7 +176,7 @@ def _make(
     limits: Limits,
 ) -> Path:
     """Build the master below a folder, from the files that were found."""
-    from calibstudio.services.judge import judge_set
+    from calibstudio.services.judge_sets import judge_set_alone_and_beside
     from calibstudio.services.master_build import build_master
 
     reading, setting, building = ctx.split(1, 2, 6)
@@ -187,29 +187,22 @@ def _make(
         for i, r in enumerate(master.inputs)
     ]
     chosen = _chosen(reading, master, made, frames)
-    biases = _headers(reading, [found[file.sha256] for file in made.biases])
     used = tuple(h.path for h in chosen.headers)
-    group = Group(chosen.group.id, chosen.group.kind, chosen.group.key, used)
-    in_set = judge_set(
-        setting, group, {h.path: h for h in chosen.headers}, biases=list(biases.values())
-    )
     records = {u.sha256: read_master(found[u.sha256]).record for u in master.record.used}
-    bias = None if made.bias is None else read_master(found[made.bias.sha256]).record
-    around = Surroundings(
-        subtraction=_subtraction(made, used, records),
-        bias=bias,
-        in_set=in_set,
-        judged_with=(
-            *([bias.sha256] if bias else []),
-            *(file.sha256 for file in made.biases),
-        ),
-        bias_files=tuple((file.name, file.sha256) for file in made.biases),
+    subtraction = _subtraction(made, used, records)
+    alone, _ = judge_set_alone_and_beside(
+        setting,
+        replace(chosen.group, frames=used),
+        {h.path: h for h in chosen.headers},
+        biases=(),
+        bias_level_adu=subtraction.pedestal_adu,
     )
+    around = Surroundings(subtraction=subtraction, alone=alone)
     recipe = made.recipe
     if made.mask is not None:
         mask = _under_its_name(found[made.mask.sha256], made.mask.name, folder / "mask")
         recipe = replace(recipe, flat=replace(recipe.flat, mask=str(mask)))
-    return build_master(building, chosen, around, recipe, folder / "master", limits).path
+    return build_master(building, chosen, around, recipe, folder / "master", limits)[0].path
 
 
 def _under_its_name(place: Path, name: str, folder: Path) -> Path:
@@ -253,7 +246,7 @@ def _chosen(
                 sensor_temp_c=row.sensor_temp_c,
             )
     record = master.record
-    group = Group(record.id, record.kind, record.key, tuple(frames), made.group_notes)
+    group = Group(record.id, record.kind, record.key, tuple(frames))
     return Chosen(
         group,
         tuple(headers),

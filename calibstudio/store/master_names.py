@@ -113,7 +113,6 @@ def short_hash(
     used: Iterable[UsedMaster],
     software: str,
     *,
-    judged_with: Iterable[str] = (),
     history: Iterable[str] = (),
 ) -> str:
     """Return 10 letters that are the same for the same bytes, and differ for others.
@@ -128,8 +127,6 @@ def short_hash(
         Masters that go in.
     software
         Program and version.
-    judged_with
-        Hashes of what the measurements needed beside the inputs: they are in the file too.
     history
         The sentences that the file holds.
     """
@@ -140,7 +137,6 @@ def short_hash(
         "inputs": [(r.file, r.sha256, r.used, r.reason) for r in inputs],
         "used": [(u.kind, u.sha256) for u in used],
         "software": software,
-        "judged_with": sorted(judged_with),
         "history": list(history),
     }
     text = json.dumps(parts, sort_keys=True, ensure_ascii=True, default=str)

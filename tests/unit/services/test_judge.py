@@ -14,7 +14,8 @@ from calibstudio.domain.jobs import CancelToken, JobContext, Progress
 from calibstudio.domain.quality import Verdict
 from calibstudio.domain.thresholds import DEFAULT_THRESHOLDS
 from calibstudio.services.import_frames import read_one
-from calibstudio.services.judge import JudgeCache, frame_context, judge_files, judge_set
+from calibstudio.services.judge import JudgeCache, frame_context, judge_files
+from calibstudio.services.judge_sets import judge_set
 from tests.helpers.simple_camera import SimpleCamera, write_fits
 
 SMALL = (128, 192)

@@ -347,7 +347,7 @@ def test_another_gain_or_temperature_is_never_taken_out(night: Path, library: Li
     built = only(build(library, night), "flat")
 
     assert built.used == ()
-    said = " ".join(opened(built).history)
+    said = " ".join(built.notes)
     assert "Another gain" in said
     assert "Another temperature" in said
 
@@ -524,8 +524,7 @@ def test_the_gain_that_flats_measure_reaches_the_biases_and_darks_of_the_run(
     # In the files: nothing of the flats. The same frames give the same bytes without them.
     for record in (bias, dark):
         assert record.path.read_bytes() == before[record.kind]
-    of_file = read_master(dark.path).record.assessment
-    assert of_file.value("dark_current") == pytest.approx(DARK_ADU_PER_S * 3.0, rel=0.05)
+    assert read_master(dark.path).record.assessment.value("dark_current") is None
     with Library.open(other) as second:
         assert {r.sha256: r.assessment for r in second.masters()} == rebuilt_from
 
@@ -700,22 +699,50 @@ def test_the_same_frames_give_the_same_bytes_anywhere_and_anyhow(
     assert [b.record for b in again.masters] == [b.record for b in first.masters]
 
 
-def test_a_dark_has_the_same_pixels_alone_and_beside_its_bias(
-    night: Path, library: Library
+def test_a_master_is_the_same_file_whatever_else_is_around(
+    night: Path, library: Library, tmp_path: Path
 ) -> None:
-    take(night / "bias", Camera(), "bias", 5)
-    take(night / "dark", Camera(2), "dark", 5, 60.0)
+    camera = Camera(shape=(128, 128))
+    take(night / "dark", camera, "dark", 5, 60.0)
+    take(night / "flat", camera, "flat", 4, 2.0, 20_000.0, first=20)
+    take(night / "dark flat", camera, "Dark Flat", 4, 2.0, first=30)
+    alone = build(library, night)
+    take(tmp_path / "biases", camera, "bias", 5, first=50)
+    build(library, tmp_path / "biases")
 
-    alone = only(build(library, night / "dark"), "dark")
-    beside = only(build(library, night), "dark")
-    again = only(build(library, night), "dark")
+    beside_library = build(library, night)
+    beside_frames = build(library, night, tmp_path / "biases")
+    later = build(library, night)
 
-    # What was measured against the bias is another: so is the file, but for its pixels.
-    assert beside.record.path.name != alone.record.path.name
-    assert not again.new
-    for plane in ("UNC", "CNT"):
-        np.testing.assert_array_equal(opened(alone).plane(plane), opened(beside).plane(plane))
-    np.testing.assert_array_equal(opened(alone).image(), opened(beside).image())
+    # The first flats are calibrated with the same dark flat, the darks with nothing: the same
+    # files, to the byte, and none a second time. (The map of bad pixels is made with the bias.)
+    for report in (beside_library, beside_frames, later):
+        for kind in ("dark", "flat", "dark flat"):
+            assert not only(report, kind).new
+            assert only(report, kind).record.path == only(alone, kind).record.path
+    assert len([r for r in library.masters() if r.kind != "bpm"]) == 4
+    # What the bias tells is in the library, and stays there when the bias frames are not read.
+    dark = only(beside_library, "dark").record.assessment
+    assert only(alone, "dark").record.assessment.value("dark_rate_adu") is None
+    assert dark.value("dark_rate_adu") == pytest.approx(DARK_ADU_PER_S, rel=0.05)
+    (bias,) = [r for r in library.masters() if r.kind == "bias"]
+    said = dark.metric("dark_rate_adu")
+    assert said is not None
+    assert bias.path.name in said.why
+    assert only(alone, "flat").record.assessment.value("egain") is None
+    measured = only(beside_frames, "flat").record.assessment.value("egain")
+    assert measured == pytest.approx(EGAIN, rel=0.1)
+    assert only(later, "flat").record.assessment.value("egain") == measured
+    known = {r.sha256: r.assessment for r in library.masters()}
+    rebuild(JobContext(), library.folder)
+    assert {r.sha256: r.assessment for r in library.masters()} == known
+
+
+def test_the_noise_of_one_frame_is_the_floor_of_the_rule(night: Path, library: Library) -> None:
+    take(night, Camera(2), "dark", 5, 60.0)
+
+    alone = only(build(library, night), "dark")
+
     # Ten frames' photon and read noise, from 2 pairs of 12 288 pixels: good to 1 %.
     noise = np.hypot(READ_NOISE_ADU, np.sqrt(60 * DARK_ADU_PER_S / EGAIN))
     floor = opened(alone).combined.floor_adu
