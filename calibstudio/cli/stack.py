@@ -100,8 +100,9 @@ def _add_levels(parser: argparse.ArgumentParser) -> None:
         "--floor",
         choices=[f.value for f in Floor],
         default=Floor.AUTO.value,
-        help="least sigma of a rule: the noise of a frame, at least one code (default: auto, only "
-        "where the rule is chosen by the number of frames)",
+        help="least sigma of a rule: noise, that of one frame as the frames show it, at least one "
+        "code; none; auto (default), where the rule is chosen by the number of frames, noise for "
+        "bias, dark and dark-flat frames and one code for all others, as masters have it",
     )
     parser.add_argument(
         "--weight",
@@ -181,6 +182,7 @@ def _add_overscan(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, ctx: JobContext) -> Outcome:
     """Combine, and make each file that was left out a problem."""
     from calibstudio.services.stack import stack_files
+    from calibstudio.services.stack_headers import floor_word
     from calibstudio.services.stack_summary import summary
 
     files = [Path(path).absolute() for path in args.files]
@@ -209,12 +211,14 @@ def run(args: argparse.Namespace, ctx: JobContext) -> Outcome:
                 "reject": one.settings.reject.value,
                 "low": one.settings.low,
                 "high": one.settings.high,
+                "unit": said.unit,
+                "floor": floor_word(one),
                 "floor_adu": one.floor_adu or None,
                 "n_held": one.n_held,
                 "expected_share_low": one.expected_low,
                 "expected_share_high": one.expected_high,
             }
-            for name, one in report.images
+            for (name, one), said in zip(report.images, report.headers, strict=True)
         ],
         "frames": [
             {

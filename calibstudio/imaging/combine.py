@@ -175,8 +175,8 @@ def combine(
         counted.
     read_noise_adu
         Of one frame before it is scaled: the least sigma of a rule that has a floor (see
-        `ResolvedRule.floored`). None: one quantum of the values where the rule was chosen by
-        the number of frames, else what the frames show.
+        `ResolvedRule.floored`). None: what the frames show where ``settings.floor`` asks for
+        it, else one quantum of the values.
     memory_bytes
         Most memory for buffers. None: 1 GiB, less while others are at work.
     threads

@@ -27,6 +27,7 @@ import statistics
 import numpy as np
 from numpy.typing import NDArray
 
+from calibstudio.domain.recipe import Floor
 from calibstudio.imaging.combine_bands import Frames, NoiseLimits
 from calibstudio.imaging.kernels_layout import Rule
 from calibstudio.imaging.reject import ResolvedRule
@@ -62,7 +63,7 @@ def noise_limits(frames: Frames, rule: ResolvedRule, read_noise_adu: float | Non
     floor = 0.0
     if rule.floored:
         floor = max(quantum, known)
-        if not rule.automatic and read_noise_adu is None:
+        if rule.settings.floor is Floor.NOISE and read_noise_adu is None:
             floor = max(quantum, noise)
     ratio = floor / noise if noise > 0 else 0.0
     in_noises = abs(level) / noise if noise > 0 else 0.0

@@ -21,13 +21,19 @@ from calibstudio.domain.pixels import RowSource
 from calibstudio.domain.recipe import Normalization, StackSettings, Weight
 from calibstudio.imaging.combine import CombineReport, FrameShare, Scale, combine
 from calibstudio.imaging.combine_share import MEMORY
-from calibstudio.imaging.reject import resolve
 from calibstudio.services.frame_notes import about_frames
-from calibstudio.services.overscan import OverscanError, TreatedRows, overscan_cards
+from calibstudio.services.overscan import OverscanError
+from calibstudio.services.stack_headers import (
+    FramesSay,
+    floor_cards,
+    frames_say,
+    stack_cards,
+    with_floor,
+)
 from calibstudio.services.stack_inputs import Skipped, StackedImage, StackInputs, without_repeats
 from calibstudio.services.stack_subtract import LessPlane, Subtrahend, open_subtrahend
 from calibstudio.store.publish import flush_to_disk, publish_file
-from calibstudio.store.stack_fits import HeaderCard, PlannedImage, StackFile, kept_cards
+from calibstudio.store.stack_fits import PlannedImage, StackFile, kept_cards
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +81,8 @@ class StackReport:
     """What was done with the overscan of the frames, in words."""
     notes: tuple[str, ...] = ()
     """What is worth saying and is no problem."""
+    headers: tuple[FramesSay, ...] = ()
+    """What the frames say of themselves, image by image."""
 
     @property
     def n_frames(self) -> int:
@@ -191,6 +199,11 @@ class _How:
     stop_at_broken: bool
     subtrahend: Subtrahend | None
 
+    @property
+    def subtracted(self) -> Path | None:
+        """The file that is taken out of every frame."""
+        return None if self.subtrahend is None else self.subtrahend.path
+
 
 def _stack_alike(ctx: JobContext, paths: Sequence[Path], out: Path, how: _How) -> StackReport:
     """Combine what can be combined, going on without files that break while they are read."""
@@ -202,7 +215,8 @@ def _stack_alike(ctx: JobContext, paths: Sequence[Path], out: Path, how: _How) -
             if how.stop_at_broken and inputs.skipped:
                 raise _stopped(inputs.skipped[0])
             try:
-                reports = _publish(ctx, inputs, out, how)
+                said = [frames_say(inputs, image) for image in inputs.images]
+                reports = _publish(ctx, inputs, out, how, said)
                 break
             except OverscanError:
                 lost = list(inputs.broken)
@@ -227,7 +241,10 @@ def _stack_alike(ctx: JobContext, paths: Sequence[Path], out: Path, how: _How) -
             )
     used, notes = tuple(inputs.paths), tuple(inputs.notes)
     words = inputs.overscan.words
-    return StackReport(out, tuple(reports), used, tuple(skipped), 0.0, words, notes)
+    skipped += dict.fromkeys(one.problem for one in said if one.problem is not None)
+    return StackReport(
+        out, tuple(reports), used, tuple(skipped), 0.0, words, notes, headers=tuple(said)
+    )
 
 
 def _stopped(broken: Skipped) -> FileProblemError:
@@ -240,6 +257,7 @@ def _publish(
     inputs: StackInputs,
     out: Path,
     how: _How,
+    said: Sequence[FramesSay],
 ) -> list[tuple[str, CombineReport]]:
     """Combine every image into a temporary file, and give it its name when all is done."""
     reports: list[tuple[str, CombineReport]] = []
@@ -249,15 +267,20 @@ def _publish(
             rows = [inputs.rows(image) for image in inputs.images]
             planned = [
                 PlannedImage(
-                    image.name, r[0].shape, _cards(inputs, image, how, r), how.settings.maps
+                    image.name,
+                    r[0].shape,
+                    stack_cards(inputs, image, one, how.settings, r, how.subtracted),
+                    how.settings.maps,
+                    one.unit,
                 )
-                for image, r in zip(inputs.images, rows, strict=True)
+                for image, one, r in zip(inputs.images, said, rows, strict=True)
             ]
             file = stack.enter_context(StackFile(temporary, planned))
             parts = ctx.split(*(p.shape[0] * p.shape[1] for p in planned))
             for i, part in enumerate(parts):
-                report = _combine(part, inputs, i, rows[i], file, how)
-                file.write_history(i, about_frames(report))
+                settings = with_floor(how.settings, len(rows[i]), said[i])
+                report = _combine(part, inputs, i, rows[i], file, replace(how, settings=settings))
+                file.write_result(i, floor_cards(report), about_frames(report))
                 reports.append((inputs.images[i].name, report))
         _flush(ctx, temporary)
 
@@ -414,41 +437,3 @@ def _is_colour(path: Path, image: str) -> bool:
         keyword == "BAYERPAT" and isinstance(value, str) and len(value.strip()) == 4
         for keyword, value, _ in kept_cards(path, image)
     )
-
-
-def _cards(
-    inputs: StackInputs,
-    image: StackedImage,
-    how: _How,
-    rows: Sequence[RowSource],
-) -> tuple[HeaderCard, ...]:
-    """What the file says: what the first frame says of itself, and how it was combined."""
-    n, settings = len(image.members), how.settings
-    applied = resolve(replace(settings, normalize=Normalization.NONE), n).settings
-    kept = kept_cards(*inputs.first_of(image))
-    own: list[HeaderCard] = [
-        ("BUNIT", "adu", "unit of the pixels"),
-        ("NCOMBINE", n, "number of frames combined"),
-        ("COMBTYPE", applied.combine.value, "how values were combined"),
-        ("REJTYPE", applied.reject.value, "how values were rejected"),
-        ("REJLOW", applied.low or 0.0, "lower limit of the rejection"),
-        ("REJHIGH", applied.high or 0.0, "upper limit of the rejection"),
-        ("NORMTYPE", settings.normalize.value, "how levels were matched"),
-    ]
-    if settings.weight is not Weight.NONE:
-        own.append(("WGHTTYPE", settings.weight.value, "how much each frame counts"))
-    if how.subtrahend is not None:
-        own.append(("SUBFILE", how.subtrahend.path.name, "taken out of every frame"))
-    return (*_shifted_bayer(kept, rows[0]), *own, *overscan_cards(rows, inputs.overscan))
-
-
-def _shifted_bayer(kept: Sequence[HeaderCard], source: RowSource) -> list[HeaderCard]:
-    """Let the colours begin where the kept part of the picture begins."""
-    if not isinstance(source, TreatedRows) or all(k != "BAYERPAT" for k, _, _ in kept):
-        return list(kept)
-    start = {"XBAYROFF": source.plan.columns[0][0] % 2, "YBAYROFF": source.plan.rows[0][0] % 2}
-    for keyword, value, _ in kept:
-        if keyword in start and isinstance(value, int | float):
-            start[keyword] = (start[keyword] + int(value)) % 2
-    others = [one for one in kept if one[0] not in start]
-    return [*others, *((k, n, "pattern of the kept part") for k, n in start.items())]

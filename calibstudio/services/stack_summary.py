@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from calibstudio.domain.recipe import Rejection, Weight
-from calibstudio.domain.wording import count, duration, number, quantity, size
+from calibstudio.domain.wording import count, duration, number, size
 from calibstudio.imaging.combine import describe_rule
 from calibstudio.services.stack import StackReport
+from calibstudio.services.stack_headers import floor_sentence
 
 _MOST_NAMED = 5
 
@@ -33,9 +34,8 @@ def summary(report: StackReport) -> str:
             f"{number(report.n_rejected_high)} high); noise alone gives "
             f"{100.0 * first.expected_share:.3g} %."
         )
-    if first.floor_adu:
-        floor = quantity(first.floor_adu, "ADU", 3)
-        lines.append(f"The sigma of the rule is at least {floor}.")
+    if floor := floor_sentence(first, report.headers[0] if report.headers else None):
+        lines.append(floor)
     if first.weighted:
         weights = [frame.weight for frame in first.frames]
         lines.append(f"Weights of frames from {min(weights):.3g} to {max(weights):.3g}.")

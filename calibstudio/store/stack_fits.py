@@ -27,7 +27,7 @@ KEPT = (
     *("EXPTIME", "EXPOSURE", "GAIN", "EGAIN", "OFFSET", "READOUTM", "XBINNING", "YBINNING"),
     *("SET-TEMP", "CCD-TEMP", "FILTER", "BAYERPAT", "XBAYROFF", "YBAYROFF", "ROWORDER"),
     *("FOCALLEN", "ROTATANG", "XPIXSZ", "YPIXSZ", "SITELAT", "SITELONG", "DATE-OBS", "PEDESTAL"),
-    *("ISOSPEED", "SERIALNO", "DATE-LOC"),
+    *("ISOSPEED", "SERIALNO", "DATE-LOC", "BUNIT"),
 )
 """Cards taken over from the first file, as they are."""
 _RESERVED = BLOCK // CARD
@@ -47,6 +47,8 @@ class PlannedImage:
     cards: tuple[HeaderCard, ...] = ()
     maps: bool = False
     """With planes of the values rejected low and high."""
+    unit: str = "adu"
+    """Of the pixels; empty: not said."""
 
 
 class StackFile:
@@ -74,9 +76,14 @@ class StackFile:
         """Return where the planes of image ``index`` go."""
         return StackSink(self, self._places[index], self._shapes[index])
 
-    def write_history(self, index: int, sentences: Sequence[str]) -> None:
-        """Say in the header of image ``index`` what came out; what has no room is counted."""
-        cards: list[bytes] = []
+    def write_result(
+        self, index: int, found: Sequence[HeaderCard], sentences: Sequence[str]
+    ) -> None:
+        """Say in the header of image ``index`` what came out, in cards and HISTORY.
+
+        Sentences that have no room are counted.
+        """
+        cards = _written(found)
         for k, sentence in enumerate(sentences):
             lines, rest = history(sentence), len(sentences) - k
             room = _RESERVED - sum(map(len, cards)) // CARD
@@ -128,7 +135,11 @@ class StackFile:
             self._blanks.append(offset + sum(map(len, written)))
             at_image = self._header([*written, b" " * (CARD * _RESERVED)], offset)
             at_unc = self._plane(
-                plane_name(image.name, "UNC"), -32, image.shape, _after(at_image, image.shape, 4)
+                plane_name(image.name, "UNC"),
+                -32,
+                image.shape,
+                _after(at_image, image.shape, 4),
+                image.unit,
             )
             at_cnt = self._plane(
                 plane_name(image.name, "CNT"), 16, image.shape, _after(at_unc, image.shape, 4)
@@ -141,15 +152,17 @@ class StackFile:
             self._places.append(tuple(places))
         os.ftruncate(self._fd, offset)
 
-    def _plane(self, name: str, bitpix: int, shape: tuple[int, int], offset: int) -> int:
+    def _plane(
+        self, name: str, bitpix: int, shape: tuple[int, int], offset: int, unit: str = ""
+    ) -> int:
         cards = [*_extension(bitpix, shape), *_named(name)]
         if bitpix == 16:
             end = name.partition(",")[0].rpartition("_")[2].lower()
             what = f"rejected {end}" if end in ("low", "high") else "kept"
             cards += [card("BSCALE", 1), card("BZERO", 32768)]
             cards.append(_unit("", f"number of values {what}"))
-        else:
-            cards.append(_unit("adu", "one standard deviation of the image"))
+        elif unit:
+            cards.append(_unit(unit, "one standard deviation of the image"))
         return self._header(cards, offset)
 
     def _header(self, cards: Sequence[bytes], offset: int) -> int:

@@ -21,7 +21,7 @@ from calibstudio.domain.errors import (
     WriteProblemError,
 )
 from calibstudio.domain.jobs import CancelToken, JobContext, Progress
-from calibstudio.domain.recipe import Normalization, Rejection, StackSettings
+from calibstudio.domain.recipe import Floor, Normalization, Rejection, StackSettings
 from calibstudio.imaging.kernels import warm_kernels
 from calibstudio.services import stack_inputs
 from calibstudio.services.stack import stack_files
@@ -39,7 +39,7 @@ def test_the_file_holds_image_uncertainty_and_count(tmp_path: Path) -> None:
 
     report = stack_files(JobContext(), paths, out, StackSettings())
 
-    expected, combined_report = combined(stack, StackSettings())
+    expected, combined_report = combined(stack, StackSettings(floor=Floor.NOISE))
     with fits.open(out) as hdus:
         hdus.verify("exception")
         assert [h.name for h in hdus] == ["PRIMARY", "UNC", "CNT"]

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from calibstudio.domain.header import FrameHeader
-from calibstudio.store.header_kind import kind_from_word
 from calibstudio.store.headers import read_header
+from calibstudio.store.kind_words import kind_from_word
 from tests.helpers.frames import card, write_frame
 
 
