@@ -21,6 +21,7 @@ from calibstudio.domain.kinds import CALIBRATION_KINDS
 from calibstudio.domain.plan import CapturePlan
 from calibstudio.domain.recipe import Recipe
 from calibstudio.domain.run_config import CoolingWish, Part, RunConfig
+from calibstudio.services.answers import AnswerStore
 from calibstudio.services.capture import run_sequence
 from calibstudio.services.capture_journal import Origin, StateLog
 from calibstudio.services.capture_state import Resumed, find_sequences, resume_plan
@@ -178,6 +179,7 @@ def capture(
     preview: Latest[Frame] | None = None,
 ) -> CaptureReport:
     """Take the frames of a job, or what is left of them; see `run_sequence`."""
+    AnswerStore.for_rig(trained_folder, observatory.name).keep_used(plan)
     sink = FolderSink(job.settings.frames_folder, patterns=job.config.frame_names)
     return run_sequence(
         ctx,

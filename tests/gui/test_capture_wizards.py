@@ -334,6 +334,25 @@ def test_answers_are_offered_again_for_this_rig(desk: Desk) -> None:
     assert again.filter.number.value() == 2 and again.level.level.value() == 40.0
 
 
+def test_flats_open_at_the_set_point_that_darks_were_taken_at(desk: Desk) -> None:
+    wizard = darks(desk)
+    desk.type(wizard.what.exposures, "1")
+    desk.type(wizard.what.temperatures, "8")
+    desk.type(wizard.what.number, "1")
+    desk.click(wizard.next)
+    assert wizard.page.fields.gain is not None  # type: ignore[attr-defined]
+    desk.type(wizard.page.fields.gain, "120")  # type: ignore[attr-defined]
+    desk.start()
+
+    desk.until_over()
+    desk.click(desk.capture.running.strip.back)
+    desk.open("flat")
+
+    fields = desk.wizard.page.fields  # type: ignore[attr-defined]
+    assert fields.cool.isChecked()
+    assert (fields.temperature.value(), fields.gain.value()) == (8.0, 120)
+
+
 def test_esc_closes_a_wizard_and_back_goes_a_page_back(desk: Desk) -> None:
     wizard = darks(desk)
     desk.click(wizard.next)

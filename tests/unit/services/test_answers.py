@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from calibstudio.domain.drafts import BiasDraft, DarkDraft, FlatDraft
 from calibstudio.domain.equipment import CameraInfo, PanelInfo
+from calibstudio.domain.kinds import FrameKind
 from calibstudio.domain.plan import (
     CameraSettings,
+    CapturePlan,
+    CaptureStep,
     LevelTarget,
     LevelUnit,
     LightSource,
@@ -117,3 +121,51 @@ def test_a_damaged_file_is_set_aside(tmp_path: Path, text: str) -> None:
     assert recalled(tmp_path) == FlatDraft.for_camera(INFO, ("L",), PANEL)
     AnswerStore.for_rig(tmp_path, "My rig").keep("flat", FLAT)
     assert recalled(tmp_path) == FLAT
+
+
+def test_settings_are_those_of_the_rigs_last_use_in_every_wizard(tmp_path: Path) -> None:
+    store = AnswerStore.for_rig(tmp_path, "My rig")
+    store.keep("flat", FLAT)
+    used = CameraSettings(200, 12, 2, None, None, None)
+    store.keep("dark", DarkDraft(settings=used, exposures_s=(60.0,), set_temps_c=(12.0, 8.0)))
+
+    flat = recalled(tmp_path)
+
+    assert flat.settings == CameraSettings(200, 12, 2, None, None, 8.0)
+    assert (flat.count, flat.filters) == (FLAT.count, FLAT.filters)
+    bias = AnswerStore.for_rig(tmp_path, "My rig").recall(
+        "bias", BiasDraft.for_camera(INFO), lambda d: d.problems(INFO)
+    )
+    assert bias.settings == flat.settings
+
+
+def test_a_list_of_darks_stays_while_it_holds_the_set_point_used_last(tmp_path: Path) -> None:
+    store = AnswerStore.for_rig(tmp_path, "My rig")
+    store.keep("dark", DarkDraft(exposures_s=(60.0,), set_temps_c=(0.0, -10.0)))
+
+    def darks(used_c: float | None) -> DarkDraft:
+        used = CameraSettings(100, 50, set_temp_c=used_c)
+        AnswerStore.for_rig(tmp_path, "My rig").keep("bias", BiasDraft(settings=used))
+        again = AnswerStore.for_rig(tmp_path, "My rig")
+        return again.recall("dark", DarkDraft(), lambda d: d.problems(INFO))
+
+    assert darks(0.0).set_temps_c == (0.0, -10.0)
+    assert darks(8.0).set_temps_c == (8.0,)
+    assert (darks(None).set_temps_c, darks(None).settings.set_temp_c) == ((), None)
+
+
+def test_a_plan_from_elsewhere_leaves_its_settings_behind_and_no_false_set_point(
+    tmp_path: Path,
+) -> None:
+    store = AnswerStore.for_rig(tmp_path, "My rig")
+    store.keep("flat", FLAT)
+    settings = CameraSettings(150, 20)
+    step = CaptureStep("dark", FrameKind.DARK, 3, settings, exposure_s=1.0)
+
+    AnswerStore.for_rig(tmp_path, "My rig").keep_used(CapturePlan("Darks", (step,)))
+    assert recalled(tmp_path).settings == CameraSettings(150, 20, set_temp_c=-5.0)
+
+    warm = replace(step, id="warm", settings=replace(settings, set_temp_c=99.0))
+    AnswerStore.for_rig(tmp_path, "My rig").keep_used(CapturePlan("Darks", (step, warm)))
+    # What this camera cannot do is left out, and the rest carries on.
+    assert recalled(tmp_path).settings == CameraSettings(150, 20, set_temp_c=-5.0)
