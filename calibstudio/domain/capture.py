@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -69,6 +69,13 @@ class StepState:
     def wanted(self) -> int:
         """Good frames wanted."""
         return self.step.count
+
+
+def fraction_done(steps: Sequence[StepState]) -> float:
+    """Return good frames over those wanted, 0 to 1; steps that were left out do not count."""
+    counted = [s for s in steps if s.phase is not StepPhase.SKIPPED]
+    wanted = sum(s.wanted for s in counted)
+    return min(sum(s.good for s in counted) / wanted, 1.0) if wanted else 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +228,11 @@ class CaptureStatus:
     def wanted(self) -> int:
         """Frames wanted of all steps that were not skipped."""
         return sum(s.wanted for s in self.steps if s.phase is not StepPhase.SKIPPED)
+
+    @property
+    def fraction(self) -> float:
+        """How much is done, 0 to 1: good frames of those wanted. Every bar shows this one."""
+        return fraction_done(self.steps)
 
     @property
     def step(self) -> StepState | None:

@@ -205,6 +205,8 @@ class Estimate:
     """Expected frames of searches; they are not kept."""
     seconds: float
     bytes: int
+    waiting_s: float = 0.0
+    """Of ``seconds``: waiting for the light of the twilight."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,7 +96,7 @@ def _say(context: GuiContext, report: MastersReport) -> str:
     counted = ", ".join(f"{verdicts.count(v)} {v.value}" for v in Verdict if v in verdicts)
     reasons = [f"{s.name}: {s.reason}" for s in report.skipped[:MOST_REASONS]]
     if report.masters:
-        worrying = bool(report.skipped) or Verdict.BAD in verdicts
+        worrying = bool(report.skipped) or any(v is not Verdict.GOOD for v in verdicts)
         made = count(len(report.masters), "master")
         context.toasts.say(
             f"{made} in the library: {counted}.",

@@ -10,7 +10,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import TypeVar
@@ -31,6 +31,9 @@ from calibstudio.services.cooling import CoolingRules, Reading, is_stable, is_un
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+
+FEWEST_READINGS = 4
+"""A cooler is judged by at least so many readings."""
 
 
 class CoolingState(StrEnum):
@@ -130,9 +133,10 @@ class CoolingJudge:
         if self.state is CoolingState.SETTLED and abs(away_c) <= 2 * self._rules.tolerance_c:
             # It stays settled until it has left the tolerance, not at every flicker of 0.1 °C.
             return CoolingState.SETTLED
-        if is_stable(readings, status.set_c, self._rules, self._rules.window_s):
+        rules = self._rules_for(readings)
+        if is_stable(readings, status.set_c, rules, rules.window_s):
             return CoolingState.SETTLED
-        if is_unreachable(readings, status.set_c, self._rules):
+        if is_unreachable(readings, status.set_c, rules):
             return CoolingState.UNREACHABLE
         return CoolingState.WARMING if away_c < -5.0 else CoolingState.RAMPING
 
@@ -143,9 +147,25 @@ class CoolingJudge:
             self._began, self._set_c = status.at, set_c
         now = (status.at - self._began).total_seconds()
         self._recent.append(Reading(now, sensor_c, status.cooler_power_pct))
-        while len(self._recent) > 2 and self._recent[1].at_s <= now - self._rules.unreachable_s:
+        keep = max(FEWEST_READINGS, 2)
+        while len(self._recent) > keep and self._recent[1].at_s <= now - self._rules.unreachable_s:
             self._recent.popleft()
         return list(self._recent)
+
+    def _rules_for(self, readings: list[Reading]) -> CoolingRules:
+        """Return the rules with windows that hold enough readings, however far apart they are.
+
+        A simulated clock that runs fast, or a camera that answers late, leaves a minute between
+        two readings; a window of one minute would then never see a slope.
+        """
+        if len(readings) < FEWEST_READINGS:
+            return self._rules
+        span_s = readings[-1].at_s - readings[-FEWEST_READINGS].at_s
+        return replace(
+            self._rules,
+            window_s=max(self._rules.window_s, span_s),
+            unreachable_s=max(self._rules.unreachable_s, span_s),
+        )
 
 
 @dataclass(slots=True)

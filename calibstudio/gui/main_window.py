@@ -26,6 +26,7 @@ from PySide6.QtWidgets import (
 from calibstudio.domain.equipment import Observatory
 from calibstudio.gui.actions import ACTIONS, ActionRow, sequences
 from calibstudio.gui.caret import Caret
+from calibstudio.gui.close_sheet import CloseSheet
 from calibstudio.gui.context import GuiContext
 from calibstudio.gui.help_view import HelpView
 from calibstudio.gui.icons import icon
@@ -34,7 +35,7 @@ from calibstudio.gui.notify import EndOfWork
 from calibstudio.gui.problems import Problem
 from calibstudio.gui.rail import Rail
 from calibstudio.gui.rigs.connection import cold_camera
-from calibstudio.gui.sheet import Sheet, ask, show_problem
+from calibstudio.gui.sheet import Sheet, show_problem
 from calibstudio.gui.status_bar import StatusBar
 from calibstudio.gui.widgets.banner import Banner
 from calibstudio.gui.widgets.buttons import finish_typing
@@ -79,6 +80,7 @@ class MainWindow(QWidget):
         self._painted = False
         self._may_close = False
         self._problem: Sheet | None = None
+        self._closing: CloseSheet | None = None
         self.setWindowTitle("CalibStudio")
         self.setMinimumSize(1280, 720)
         # A click beside a field ends typing in it.
@@ -321,26 +323,30 @@ class MainWindow(QWidget):
         layout_settings().setValue("window/geometry", self.saveGeometry())
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        reasons = [w.busy_with() for w in self._made.values()]
-        reasons = [r for r in (*reasons, cold_camera(self._context.equipment)) if r]
-        if reasons and not self._may_close:
+        if not self._may_close and self._reasons_to_stay():
             event.ignore()
-            ask(
-                self._context.theme,
-                self,
-                "Close CalibStudio?",
-                details="\n".join(reasons),
-                yes="Stop and close",
-                no="Go on",
-                on_yes=self.close_at_once,
-                loses=True,
-            )
+            if self._closing is None:
+                sheet = CloseSheet(
+                    self._context.theme, self, self._reasons_to_stay, self.close_at_once
+                )
+                sheet.finished.connect(self._on_close_answered)
+                self._closing = sheet
+                sheet.open()
             return
         self.save_layout()
         for workspace in self._made.values():
             workspace.close_down()
         event.accept()
         self.closing.emit()
+
+    def _reasons_to_stay(self) -> list[str]:
+        """What would be lost now, one sentence each."""
+        reasons = [w.busy_with() for w in self._made.values()]
+        return [r for r in (*reasons, cold_camera(self._context.equipment)) if r]
+
+    @Slot()
+    def _on_close_answered(self) -> None:
+        self._closing = None
 
     def close_at_once(self) -> None:
         """Close without asking."""

@@ -160,9 +160,12 @@ class StateLog:
         }
         self._append({"step": {k: v for k, v in row.items() if v not in (None, "")}})
 
-    def note(self, text: str) -> None:
-        """Note what was out of the ordinary, in a sentence."""
-        self._append({"note": text})
+    def note(self, text: str, *, passing: bool = False) -> None:
+        """Note what was out of the ordinary, in a sentence.
+
+        ``passing``: about the equipment of that hour; nothing to say when the sequence goes on.
+        """
+        self._append({"note": text} | ({"passing": True} if passing else {}))
 
     def masters_built(self, at: datetime) -> None:
         """Note that the masters of its frames were built."""

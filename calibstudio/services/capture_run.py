@@ -24,6 +24,7 @@ from calibstudio.domain.capture import (
     SequenceControl,
     StepPhase,
     StepState,
+    fraction_done,
 )
 from calibstudio.domain.equipment import CameraInfo, Frame, Observatory
 from calibstudio.domain.errors import CalibStudioError
@@ -174,7 +175,7 @@ class SequenceRun:
     ) -> None:
         """Say what is being done now, and check for a cancel."""
         self.say(kind, text, seconds, can_skip=can_skip)
-        self.around.ctx.progress(min(self.fraction(), 0.999), text)
+        self.around.ctx.progress(min(fraction_done(self.steps), 0.999), text)
 
     def say(
         self,
@@ -188,15 +189,18 @@ class SequenceRun:
         self._activity = Activity(kind, text, self.around.now(), seconds, can_skip)
         self.publish()
 
-    def note(self, text: str) -> None:
-        """Keep a sentence about something out of the ordinary."""
+    def note(self, text: str, *, passing: bool = False) -> None:
+        """Keep a sentence about something out of the ordinary.
+
+        ``passing``: true only until the sequence ends; a later one that goes on does not say it.
+        """
         log.info("%s", text)
         if text in self.notes:
             return
         self.notes.append(text)
         if self.state_log is not None:
             try:
-                self.state_log.note(text)
+                self.state_log.note(text, passing=passing)
             except CalibStudioError as error:
                 log.warning("%s", error)
 
@@ -415,13 +419,3 @@ class SequenceRun:
         if self._activity.kind is ActivityKind.COOLING and self._activity.seconds is not None:
             cooling = self._activity.seconds
         return cooling + sum(self.step_seconds(i) for i in range(len(self.steps)))
-
-    def fraction(self) -> float:
-        """Return how much is done, by time."""
-        left = self.seconds_to_go()
-        done = sum(
-            state.good * self.frame_seconds(state.step, self.expected_exposure_s(i))
-            for i, state in enumerate(self.steps)
-        )
-        total = left + done
-        return 1.0 if total <= 0 else done / total

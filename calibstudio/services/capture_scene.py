@@ -385,7 +385,8 @@ class Scene:
                     self._not_waited_for.add(target_c)
                     self._run.note(
                         f"Did not wait for {temperature(target_c)}: frames are judged by the "
-                        "temperature that the sensor has."
+                        "temperature that the sensor has.",
+                        passing=True,
                     )
                 return
             holds = result.holds_c if result.holds_c is not None else target_c
@@ -398,7 +399,8 @@ class Scene:
     def settle(self, step: CaptureStep) -> None:
         """Before a frame: the sensor is at its temperature, or is waited for."""
         if not self.is_at_temperature(step):
-            self._run.note("The sensor left its temperature; waited until it was back.")
+            said = "The sensor left its temperature; waited until it was back."
+            self._run.note(said, passing=True)
             # Whatever was asked or moved meanwhile: the light is set again.
             self.set_again(step)
 
@@ -436,7 +438,7 @@ class Scene:
         if abs(sensor_c - wanted) <= (0.5 if limit is None else limit):
             self._not_waited_for.discard(wanted)
             self._held_temp.clear()
-            self._run.note(f"The sensor has come to {temperature(wanted)}.")
+            self._run.note(f"The sensor has come to {temperature(wanted)}.", passing=True)
             return None
         return self._held_temp.setdefault(step.id, sensor_c)
 

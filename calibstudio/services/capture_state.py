@@ -236,7 +236,7 @@ class _Story:
             self.ended, self.times = False, self.times + 1
         elif "masters" in row:
             self.has_masters = True
-        elif isinstance(note := row.get("note"), str):
+        elif isinstance(note := row.get("note"), str) and not row.get("passing"):
             self.notes.append(note)
 
     def _take_frame(self, row: Mapping[str, Any]) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QLabel, QWidget
 from pytestqt.qtbot import QtBot
 
 from calibstudio.devices.simulator.faults import Faults
@@ -28,11 +28,14 @@ from calibstudio.domain.plan import CameraSettings, CapturePlan, SearchLimits
 from calibstudio.domain.quality import Verdict
 from calibstudio.domain.rig import Rig
 from calibstudio.gui.capture.run_state import settings_of_run
-from calibstudio.gui.capture.running import good_words
-from calibstudio.gui.capture.sequence_panel import COLUMNS, sequence_facts
+from calibstudio.gui.capture.running import good_words, kept_words
+from calibstudio.gui.capture.sequence_panel import COLUMNS, StepRow, rows_of, sequence_facts
+from calibstudio.gui.close_sheet import CloseSheet
 from calibstudio.gui.context import GuiContext
 from calibstudio.gui.sheet import Sheet
 from calibstudio.gui.widgets.buttons import Button
+from calibstudio.gui.widgets.table import RECORD_ROLE
+from calibstudio.gui.widgets.table_model import TAG_ROLE
 from calibstudio.services.capture_state import find_sequences, read_sequence
 from calibstudio.store import folder_sink, publish
 from tests.helpers.capture_desk import Desk, cut_or_overlapping, desk_at
@@ -101,6 +104,7 @@ def test_p_pauses_after_the_frame_and_goes_on(desk: Desk) -> None:
     good = desk.status.good
     assert strip._doing.text().startswith("Paused: ")
     assert (strip.pause.text(), strip._ends.text()) == ("Go on", "paused")
+    assert [row.tag for row in rows_of(desk.status)] == [("waiting", "Paused")]
     desk.qtbot.wait(200)
     assert desk.status.good == good
 
@@ -195,7 +199,72 @@ def test_closing_the_program_asks_while_a_sequence_runs(desk: Desk) -> None:
     assert desk.capture.run.is_running
 
 
+def test_the_question_before_closing_says_what_is_so_while_it_is_open(desk: Desk) -> None:
+    begin(desk, darks(desk, 30), good=1)
+    desk.window.close()
+    desk.window.close()
+    sheets = [s for s in desk.window.findChildren(CloseSheet) if s.isVisible()]
+    assert len(sheets) == 1
+    said = sheets[0].said.text()
+    assert "of 30 good frames" in said
+
+    desk.until(lambda: sheets[0].said.text() != said)
+    desk.until_over()
+    desk.until(lambda: sheets[0].leave.text() == "Close")
+
+    assert "running" not in sheets[0].said.text()
+    assert desk.window.isVisible()
+    press(desk, sheets[0], "Close")
+    desk.until(lambda: not desk.window.isVisible())
+
+
+def test_what_stays_after_a_stop_is_counted_while_it_is_asked(desk: Desk) -> None:
+    begin(desk, darks(desk, 300), good=2)
+    desk.click(desk.capture.running.strip.stop)
+    sheet = the_sheet(desk)
+
+    def counted() -> bool:
+        words = kept_words(desk.status)
+        return words in [x.text() for x in sheet.findChildren(QLabel)]
+
+    good = desk.status.good
+    desk.until(lambda: desk.status.good > good and counted())
+    desk.capture.run.toggle_pause()
+    desk.until(lambda: desk.status.paused)
+    assert counted()
+
+
 # Frames
+
+
+def test_bar_text_and_jobs_say_one_percentage(desk: Desk) -> None:
+    # One long dark beside many short ones: by time it would be another number.
+    begin(desk, darks(desk, 20, 0.1, 3000.0), good=4)
+    desk.capture.run.toggle_pause()
+    desk.until(lambda: desk.status.paused)
+
+    percent = f"{100 * desk.status.good / 40:.0f}\u202f%"
+
+    job = desk.context.camera_jobs.active[0]
+    desk.until(lambda: job.progress.fraction == pytest.approx(desk.status.good / 40))
+    assert desk.capture.running.strip._whole_text.text().endswith(f"· {percent}")
+    assert desk.status.fraction == job.progress.fraction
+
+
+def test_frames_of_the_search_are_called_tests_and_not_good(desk: Desk) -> None:
+    begin(desk, flats(desk, "L", count=2, dark_flats=False))
+    desk.until_over()
+
+    tests = [f for f in desk.status.frames if f.is_search and not f.accepted]
+    model = desk.capture.running.frames.table.model()
+    shown = {
+        model.index(row, 1).data(RECORD_ROLE).index: model.index(row, 1).data(TAG_ROLE)
+        for row in range(model.rowCount())
+    }
+
+    assert tests
+    assert {shown[f.index] for f in tests} == {("info", "Test")}
+    assert {shown[f.index][1] for f in desk.status.frames if f.accepted} <= {"GOOD", "WARN"}
 
 
 def test_a_bad_frame_is_kept_aside_and_may_be_kept_after_all(desk: Desk) -> None:
@@ -230,7 +299,7 @@ def test_frames_and_levels_follow_the_step_that_is_chosen(desk: Desk) -> None:
 
     shown = {f.step_id for f in running.frames.table.model().records}
     assert shown == {steps[0].step.id}
-    assert running.sequence.table.selected[0].step.id == steps[0].step.id
+    assert running.sequence.table.selected[0].state.step.id == steps[0].step.id
 
 
 def test_saturated_pixels_are_counted_while_it_runs(desk: Desk) -> None:
@@ -271,7 +340,8 @@ def test_an_expected_exposure_is_marked_as_such(desk: Desk) -> None:
         StepState(step, StepPhase.SKIPPED): "—",
     }
 
-    assert {s: column.text(column.value(s)) for s in said} == said
+    rows = {s: StepRow(s, ("waiting", "Waiting")) for s in said}
+    assert {s: column.text(column.value(row)) for s, row in rows.items()} == said
 
 
 def test_a_good_flat_says_how_far_from_the_target_it_is(desk: Desk) -> None:

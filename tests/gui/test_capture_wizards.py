@@ -13,10 +13,12 @@ from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
 from calibstudio.domain.capture import StepPhase
+from calibstudio.domain.jobs import CancelToken
 from calibstudio.domain.kinds import FrameKind
 from calibstudio.domain.plan import CameraSettings, LightSource, Search
 from calibstudio.domain.quality import Verdict
 from calibstudio.domain.twilight import Twilight
+from calibstudio.domain.wording import duration
 from calibstudio.gui.capture.bias_wizard import BiasWizard
 from calibstudio.gui.capture.dark_flat_wizard import DarkFlatWizard
 from calibstudio.gui.capture.dark_wizard import DarkWizard
@@ -351,6 +353,26 @@ def test_flats_open_at_the_set_point_that_darks_were_taken_at(desk: Desk) -> Non
     fields = desk.wizard.page.fields  # type: ignore[attr-defined]
     assert fields.cool.isChecked()
     assert (fields.temperature.value(), fields.gain.value()) == (8.0, 120)
+
+
+def test_time_needed_counts_cooling_told_apart_and_its_end_moves_on(desk: Desk) -> None:
+    wizard = darks(desk)
+    desk.type(wizard.what.exposures, "60")
+    desk.type(wizard.what.number, "10")
+    frames = wizard.estimate().seconds
+    panel = wizard.preflight
+    desk.until(lambda: bool(panel.checks))
+
+    assert panel._apart.isVisible() and panel._apart.text().startswith("Cooling about ")
+    assert panel._time.text() != duration(frames)
+
+    desk.type(wizard.what.temperatures, "")
+    assert not panel._apart.isVisible()
+    assert panel._time.text() == duration(frames)
+    ends = panel._ends.text()
+    desk.simulated.clock.sleep(1800.0, CancelToken())
+    panel._look()  # as it does every few seconds
+    desk.until(lambda: panel._ends.text() != ends)
 
 
 def test_esc_closes_a_wizard_and_back_goes_a_page_back(desk: Desk) -> None:

@@ -46,6 +46,25 @@ def test_the_sensor_is_settled_after_a_minute_at_its_set_point() -> None:
     assert judge.since == START + timedelta(seconds=first)
 
 
+@pytest.mark.parametrize("apart_s", [20, 60, 600])
+def test_a_clock_that_runs_fast_settles_too(apart_s: int) -> None:
+    judge = CoolingJudge()
+
+    said = states(judge, [status(s * apart_s, -10.0 + 0.1 * (s % 2)) for s in range(8)])
+
+    assert said[2] is CoolingState.RAMPING  # two or three readings prove nothing
+    assert said[-1] is CoolingState.SETTLED
+    assert judge.add(status(8 * apart_s, -8.0), can_cool=True) is CoolingState.RAMPING
+
+
+def test_a_clock_that_runs_fast_tells_what_cannot_be_held() -> None:
+    judge = CoolingJudge()
+
+    said = states(judge, [status(s * 600, -4.0, cooler_power_pct=100.0) for s in range(8)])
+
+    assert said[-1] is CoolingState.UNREACHABLE
+
+
 def test_a_flicker_of_a_tenth_does_not_unsettle() -> None:
     judge = CoolingJudge()
     states(judge, [status(s, -10.0) for s in range(70)])

@@ -266,6 +266,23 @@ def test_a_bright_picture_is_dimmed_in_night(
     assert rgb[150, 210, 0] <= 75
 
 
+@pytest.mark.parametrize(("name", "most"), [("night", 70), ("dark", 85)])
+def test_a_saturated_picture_is_marked_without_blinding(
+    qtbot: QtBot, view: PictureView, theme: ThemeState, name: str, most: int
+) -> None:
+    theme.set_theme("dark")
+    show(qtbot, view, np.full(SHAPE, 65535, np.uint16), saturation=65535)
+    view.fit()
+    wait_sharp(qtbot, view)
+
+    theme.set_theme(name)
+
+    red, green, _ = pixels(view)[150, 210]
+    assert 40 <= red <= most and green < red
+    wait_sharp(qtbot, view)
+    assert tuple(pixels(view)[150, 210][:2]) == (red, green)
+
+
 def test_pixels_without_a_value_are_shown_as_such(
     qtbot: QtBot, view: PictureView, theme: ThemeState
 ) -> None:

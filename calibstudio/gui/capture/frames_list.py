@@ -10,18 +10,27 @@ from calibstudio.domain.quality import Finding, Verdict
 from calibstudio.domain.wording import number, quantity
 from calibstudio.gui.theme import ThemeState
 from calibstudio.gui.widgets.panels import ground
-from calibstudio.gui.widgets.table import Column, RecordTableModel, TableView, verdict_column
+from calibstudio.gui.widgets.table import Column, RecordTableModel, TableView
 from calibstudio.gui.widgets.text import ElidedLabel, label
-from calibstudio.gui.widgets.verdict import VerdictCard
+from calibstudio.gui.widgets.verdict import VerdictCard, kind_of
+
+
+def is_test(frame: FrameResult) -> bool:
+    """Whether a frame only served the search of an exposure; one that was accepted is a flat."""
+    return frame.is_search and not frame.accepted
 
 
 def _number(frame: FrameResult) -> str:
-    return "test" if frame.is_search and not frame.accepted else str(frame.number)
+    return "" if is_test(frame) else str(frame.number)
+
+
+def _tag(frame: FrameResult) -> tuple[str, str]:
+    return ("info", "Test") if is_test(frame) else (kind_of(frame.verdict), frame.verdict.value)
 
 
 COLUMNS: tuple[Column[FrameResult], ...] = (
     Column("#", _number, align="right", width=52),
-    verdict_column("Verdict", lambda f: f.verdict, tooltip=lambda f: f.reason),
+    Column("Verdict", lambda f: f.verdict, tag=_tag, tooltip=lambda f: f.reason, width=92),
     Column(
         "Level [ADU]",
         lambda f: f.level_adu,
@@ -31,6 +40,11 @@ COLUMNS: tuple[Column[FrameResult], ...] = (
     ),
     Column("Reason", lambda f: f.reason, tooltip=lambda f: f.reason, width=60),
 )
+
+
+def _needs_words(frame: FrameResult) -> bool:
+    """Whether it was not good; a test frame that was off its level did what it was for."""
+    return frame.verdict is not Verdict.GOOD and not is_test(frame)
 
 
 class FramesList(QWidget):
@@ -95,9 +109,7 @@ class FramesList(QWidget):
         parts = [f"{number(len(kept) - warned)} clean", f"{number(warned)} warned"]
         self._note.setText(" · ".join([*parts, f"{number(replaced)} replaced"]))
         if not self.table.selected:
-            self._show_card(
-                next((f for f in reversed(frames) if f.verdict is not Verdict.GOOD), None)
-            )
+            self._show_card(next((f for f in reversed(frames) if _needs_words(f)), None))
 
     @Slot(object)
     def _on_selection(self, frames: tuple[FrameResult, ...]) -> None:
@@ -106,7 +118,7 @@ class FramesList(QWidget):
             self._show_card(frames[0], always=True)
 
     def _show_card(self, frame: FrameResult | None, *, always: bool = False) -> None:
-        if frame is None or (frame.verdict is Verdict.GOOD and not always):
+        if frame is None or is_test(frame) or (frame.verdict is Verdict.GOOD and not always):
             self._on_card = None
             self.card.hide()
             return

@@ -176,6 +176,7 @@ class LightPlanPage(QWidget):
         self.choices.chosen.connect(self._on_choice)
         self.needs.ticked.connect(self._on_ticked)
         self.preflight.checked.connect(self._on_checked)
+        self.preflight.looked.connect(self._on_looked)
         self.back.clicked.connect(self._on_back)
         self.save.clicked.connect(self.save_as_file)
         self.start.clicked.connect(self.go_on)
@@ -349,6 +350,11 @@ class LightPlanPage(QWidget):
         if others:
             notes.append(f"Lights of {', '.join(others)} are left out: a plan is for one camera.")
         return notes
+
+    @Slot()
+    def _on_looked(self) -> None:
+        if self.capture is not None:
+            self.preflight.show_time(self.capture.cost.estimate)
 
     @Slot(bool)
     def _on_checked(self, may_start: bool) -> None:

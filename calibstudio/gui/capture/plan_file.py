@@ -17,6 +17,7 @@ from calibstudio.gui.context import GuiContext
 from calibstudio.gui.sheet import Sheet, file_dialog
 from calibstudio.gui.widgets.buttons import ButtonKind
 from calibstudio.gui.widgets.text import label
+from calibstudio.services.cooling_time import time_needed
 
 if TYPE_CHECKING:
     from calibstudio.domain.run_plan import PlanOfConfig
@@ -112,6 +113,8 @@ def _ask(
     on_start: Callable[[CapturePlan, RunJob], object],
 ) -> Sheet:
     """Show what a file asks for; the sequence starts when that is wanted."""
+    from calibstudio.services.run_job import cooling_rules
+
     plan = made.plan
     cost = estimate_plan(plan, context.equipment.observatory.camera.info)
     sheet = Sheet(context.theme, plan.title, parent, width=560)
@@ -119,10 +122,19 @@ def _ask(
     if len(plan.steps) > MOST_STEPS:
         lines.append(f"and {count(len(plan.steps) - MOST_STEPS, 'more step')}")
     sheet.body.addWidget(label("\n".join(lines), "secondary", wrap=True))
-    said = (
-        f"{path.name}: {count(cost.frames, 'frame')}, about {duration(cost.seconds)} without "
-        f"cooling, {file_size(cost.bytes)}."
+    needed = time_needed(
+        plan,
+        cost,
+        context.equipment.observatory.camera.info,
+        context.equipment.snapshot.camera,
+        cooling_rules(job.config.cooling),
     )
+    said = (
+        f"{path.name}: {count(cost.frames, 'frame')}, about {duration(needed.seconds)}, "
+        f"{file_size(cost.bytes)}."
+    )
+    if needed.words():
+        said += f" {needed.words()}."
     sheet.body.addWidget(label(said, "note", wrap=True))
     sheet.body.addWidget(label(where_it_goes(job), "note", wrap=True))
     for note in made.notes:

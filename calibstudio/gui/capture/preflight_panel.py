@@ -18,6 +18,7 @@ from calibstudio.gui.widgets.buttons import Button, ButtonSize
 from calibstudio.gui.widgets.panels import KeyValueGrid, Section, scrolled
 from calibstudio.gui.widgets.text import ElidedLabel, label, set_tone
 from calibstudio.gui.widgets.verdict import StatusDot, kind_of
+from calibstudio.services.cooling_time import time_needed
 
 if TYPE_CHECKING:
     from calibstudio.services.capture_check import Check
@@ -46,10 +47,13 @@ class PreflightPanel(QWidget):
         Whether the plan may start (no check is BAD).
     mend_wanted(str)
         The action of a check whose button was pressed.
+    looked()
+        Everything was looked at again: times from now on are others.
     """
 
     checked = Signal(bool)
     mend_wanted = Signal(str)
+    looked = Signal()
 
     def __init__(self, context: GuiContext, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -65,6 +69,7 @@ class PreflightPanel(QWidget):
         self._facts = KeyValueGrid()
         self._time = label("", "count")
         self._ends = label("", "count")
+        self._apart = label("", "note", wrap=True)
         self._note = ElidedLabel("", "note")
         self._waits = label("", "secondary", wrap=True)
         self._list = QVBoxLayout()
@@ -94,6 +99,8 @@ class PreflightPanel(QWidget):
             shown.setProperty("role", "value")
         times.addStretch(1)
         self.what.body.addLayout(times)
+        self.what.body.addWidget(self._apart)
+        self._apart.hide()
         inner = QWidget()
         column = QVBoxLayout(inner)
         column.setContentsMargins(0, 0, 0, 0)
@@ -144,15 +151,26 @@ class PreflightPanel(QWidget):
                 frames = f"{number(estimate.frames)} and {tests}"
             rows.append(("Frames", frames))
             rows.append(("Disk", file_size(estimate.bytes)))
-            clock = self._context.equipment.observatory.clock
-            self._time.setText(duration(estimate.seconds))
-            ends = clock.now() + timedelta(seconds=estimate.seconds)
-            self._ends.setText(f"{ends:%H:%M} UTC")
-        else:
+        self._facts.set_rows(rows)
+        self.show_time(estimate)
+        self._soon.start()
+
+    def show_time(self, estimate: Estimate | None) -> None:
+        """Say how long it takes from now, cooling and warm-up told apart, and when it ends."""
+        plan = self._plan
+        if plan is None or estimate is None:
             self._time.setText("—")
             self._ends.setText("—")
-        self._facts.set_rows(rows)
-        self._soon.start()
+            self._apart.hide()
+            return
+        equipment = self._context.equipment
+        observatory = equipment.observatory
+        needed = time_needed(plan, estimate, observatory.camera.info, equipment.snapshot.camera)
+        self._time.setText(duration(needed.seconds))
+        ends = observatory.clock.now() + timedelta(seconds=needed.seconds)
+        self._ends.setText(f"{ends:%H:%M} UTC")
+        self._apart.setText(needed.words())
+        self._apart.setVisible(bool(needed.words()))
 
     def begin(self) -> None:
         """Look from now on."""
@@ -190,6 +208,7 @@ class PreflightPanel(QWidget):
         if self._plan is None:
             return
         self._show(checks)
+        self.looked.emit()
         self.checked.emit(all(c.verdict is not Verdict.BAD for c in checks))
 
     def _show(self, checks: Sequence[Check]) -> None:

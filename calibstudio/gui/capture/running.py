@@ -20,7 +20,7 @@ from calibstudio.domain.kinds import kind_title
 from calibstudio.domain.outlook import saturation_adu
 from calibstudio.domain.quality import Verdict
 from calibstudio.domain.wording import count, exposure, number, quantity, utc_clock
-from calibstudio.gui.capture.frames_list import FramesList
+from calibstudio.gui.capture.frames_list import FramesList, is_test
 from calibstudio.gui.capture.question_bar import QuestionBar
 from calibstudio.gui.capture.run_state import CaptureRun
 from calibstudio.gui.capture.sequence_panel import SequencePanel
@@ -58,6 +58,13 @@ def good_words(frame: FrameResult, target_adu: float | None) -> str:
     if snr is not None and frame.kind.needs_light:
         said += f". S/N {number(snr)} per pixel"
     return f"{said}. Nothing wrong."
+
+
+def kept_words(status: CaptureStatus) -> str:
+    """Say what stays when it is stopped: ``18 good frames stay; Resume goes on at 19.``"""
+    stay = "stays" if status.good == 1 else "stay"
+    kept = count(status.good, "good frame")
+    return f"{kept} {stay}; Resume goes on at {number(status.good + 1)}."
 
 
 class RunningView(QWidget):
@@ -236,14 +243,18 @@ class RunningView(QWidget):
         self._show_steps(status)
 
     def _show_about(self, status: CaptureStatus, frame: FrameResult) -> None:
-        name = "Test frame" if frame.is_search and not frame.accepted else f"Frame {frame.number}"
+        name = "Test frame" if is_test(frame) else f"Frame {frame.number}"
         parts = [kind_title(frame.kind), frame.filter or "", exposure(frame.exposure_s)]
         parts.append(utc_clock(frame.taken_at))
         self._title.setText(name)
         self._about.setText(" · ".join(p for p in parts if p))
         step = next((s for s in status.steps if s.step.id == frame.step_id), None)
         target = None if step is None else step.target_adu
-        self.chips.show_verdict(kind_of(frame.verdict), frame.reason or good_words(frame, target))
+        said = frame.reason or good_words(frame, target)
+        if is_test(frame):
+            self.chips.show_verdict("info", said, "Test")
+        else:
+            self.chips.show_verdict(kind_of(frame.verdict), said)
 
     def _show_levels(self, status: CaptureStatus, step_id: str | None) -> None:
         state = next((s for s in status.steps if s.step.id == step_id), None)
@@ -361,10 +372,14 @@ class RunningView(QWidget):
             self._run.go_on()
             return
         sheet = Sheet(self._theme, "Stop after this frame?", self)
-        kept = count(status.good, "good frame")
-        stay = "stays" if status.good == 1 else "stay"
-        said = f"{kept} {stay}; Resume goes on at {number(status.good + 1)}."
-        sheet.body.addWidget(label(said, "secondary", wrap=True))
+        said = label("", "secondary", wrap=True)
+        sheet.body.addWidget(said)
+
+        def say(status: CaptureStatus) -> None:
+            said.setText(kept_words(status))
+
+        say(status)
+        self._run.changed.connect(say)
         sheet.add_button("Go on", sheet.reject)
 
         def stop(now: bool) -> None:
@@ -376,6 +391,7 @@ class RunningView(QWidget):
 
         sheet.add_button("Stop at once", lambda: stop(True))
         sheet.add_button("Stop after this frame", lambda: stop(False), ButtonKind.DANGER)
+        sheet.finished.connect(lambda _code: self._run.changed.disconnect(say))
         sheet.finished.connect(lambda _code: setattr(self, "_stop_sheet", None))
         self._stop_sheet = sheet
         sheet.open()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass
 
 from PySide6.QtCore import QModelIndex, QRect, Qt, Signal, Slot
 from PySide6.QtGui import QColor, QPainter
@@ -73,16 +73,31 @@ def _what(state: StepState) -> str:
     return ""
 
 
-COLUMNS: tuple[Column[StepState], ...] = (
-    Column("Step", lambda s: kind_title(s.step.kind), width=76, strong=True),
-    Column("Filter", _what, width=54, tooltip=lambda s: s.step.title),
-    Column("Exposure", _exposure_text, align="right", width=82, tooltip=_exposure_tip),
-    Column("Good", lambda s: f"{s.good}/{s.wanted}", width=92),
+@dataclass(frozen=True, slots=True)
+class StepRow:
+    """One line of the table: a step, and what the sequence does with it now."""
+
+    state: StepState
+    tag: tuple[str, str]
+    """Kind of status and its word."""
+
+
+COLUMNS: tuple[Column[StepRow], ...] = (
+    Column("Step", lambda r: kind_title(r.state.step.kind), width=76, strong=True),
+    Column("Filter", lambda r: _what(r.state), width=54, tooltip=lambda r: r.state.step.title),
+    Column(
+        "Exposure",
+        lambda r: _exposure_text(r.state),
+        align="right",
+        width=82,
+        tooltip=lambda r: _exposure_tip(r.state),
+    ),
+    Column("Good", lambda r: f"{r.state.good}/{r.state.wanted}", width=92),
     Column(
         "State",
-        lambda s: PHASES[s.phase][1],
-        tag=lambda s: PHASES[s.phase],
-        tooltip=lambda s: f"{s.text} {s.hint}".strip(),
+        lambda r: r.tag[1],
+        tag=lambda r: r.tag,
+        tooltip=lambda r: f"{r.state.text} {r.state.hint}".strip(),
         width=92,
     ),
 )
@@ -99,7 +114,7 @@ class _GoodBar(RowDelegate):
         super().paint(painter, option, index)
         if index.column() != _GOOD:
             return
-        state: StepState = index.data(RECORD_ROLE)
+        state: StepState = index.data(RECORD_ROLE).state
         rect: QRect = option.rect
         box = QRect(rect.right() - 38, rect.center().y() - 2, 30, 5)
         t = self._tokens.tokens
@@ -131,8 +146,8 @@ class SequencePanel(QWidget):
     def __init__(self, theme: ThemeState, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._theme = theme
-        self._model: RecordTableModel[StepState] = RecordTableModel(
-            COLUMNS, key=lambda state: state.step.id
+        self._model: RecordTableModel[StepRow] = RecordTableModel(
+            COLUMNS, key=lambda row: row.state.step.id
         )
         self.table = TableView(theme, self._model, name="Steps of the sequence", row_height=34)
         self.table.setSortingEnabled(False)
@@ -183,9 +198,9 @@ class SequencePanel(QWidget):
 
     def show_status(self, status: CaptureStatus, step_id: str | None) -> None:
         """Show how far each step is, and the facts of the one that is looked at."""
-        steps = _as_shown(status)
-        if steps != self._model.records:
-            self._model.set_records(steps)
+        rows = rows_of(status)
+        if rows != self._model.records:
+            self._model.set_records(rows)
             self._fit()
         state = next((s for s in status.steps if s.step.id == step_id), None)
         if state is not None:
@@ -211,7 +226,7 @@ class SequencePanel(QWidget):
 
     @Slot(QModelIndex)
     def _on_clicked(self, index: QModelIndex) -> None:
-        self.step_chosen.emit(self._model.record(index.row()).step.id)
+        self.step_chosen.emit(self._model.record(index.row()).state.step.id)
 
 
 class MastersRow(QWidget):
@@ -234,12 +249,20 @@ class MastersRow(QWidget):
         self.tag.set_status(kind, word)
 
 
-def _as_shown(status: CaptureStatus) -> tuple[StepState, ...]:
-    """The steps; when the sequence was stopped, none is running any more."""
-    if not status.finished:
-        return status.steps
-    cut = (StepPhase.RUNNING, StepPhase.SEARCHING)
-    return tuple(replace(s, phase=StepPhase.WAITING) if s.phase in cut else s for s in status.steps)
+def rows_of(status: CaptureStatus) -> tuple[StepRow, ...]:
+    """Return the lines: no step runs while the sequence is paused, asks, or is over."""
+    halted = None
+    if status.finished:
+        halted = PHASES[StepPhase.WAITING]
+    elif status.question is not None:
+        halted = ("warn", "Asking")
+    elif status.paused:
+        halted = ("waiting", "Paused")
+    active = (StepPhase.RUNNING, StepPhase.SEARCHING)
+    return tuple(
+        StepRow(s, halted if halted and s.phase in active else PHASES[s.phase])
+        for s in status.steps
+    )
 
 
 def sequence_facts(status: CaptureStatus, state: StepState) -> list[tuple[str, str]]:

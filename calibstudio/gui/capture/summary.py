@@ -10,7 +10,15 @@ from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 from calibstudio.domain.capture import ActivityKind, CaptureStatus, StepPhase, StepState
 from calibstudio.domain.equipment import Clock
 from calibstudio.domain.plan import Search
-from calibstudio.domain.wording import count, duration, exposure, file_size, number, utc_clock
+from calibstudio.domain.wording import (
+    count,
+    duration,
+    exposure,
+    file_size,
+    number,
+    quantity,
+    utc_clock,
+)
 from calibstudio.gui.theme import ThemeState
 from calibstudio.gui.widgets.buttons import Button, ButtonKind, ButtonSize
 from calibstudio.gui.widgets.panels import ground
@@ -193,12 +201,11 @@ class SummaryStrip(QWidget):
         self._status, self._clock = status, clock
         self._pausing, self._ending = pausing and not status.paused, ending
         self._show_step(status)
-        done, wanted = status.good, max(status.wanted, 1)
         is_done = status.finished and outcome(status)[0] == "good"
-        self._whole.set_fraction(done / wanted, "good" if is_done else "running")
-        self._whole_text.setText(
-            f"{number(done)} of {count(status.wanted, 'frame')} · {100 * done / wanted:.0f}\u202f%"
-        )
+        self._whole.set_fraction(status.fraction, "good" if is_done else "running")
+        percent = quantity(100 * status.fraction, "%")
+        taken = f"{number(status.good)} of {count(status.wanted, 'frame')}"
+        self._whole_text.setText(f"{taken} · {percent}")
         self._show_place(status)
         self._show_buttons(status)
         if status.finished:
@@ -243,7 +250,7 @@ class SummaryStrip(QWidget):
             self._count.setText(f"{number(status.good)} good frames")
         said = status.plan.title
         if failed:
-            said = f"{count(failed, 'step')} failed: see why at the left. Resume tries again."
+            said = f"{count(failed, 'step')} failed; Resume tries again."
         elif left > 0 and can_resume(status):
             kept = "All are kept. " if status.good else ""
             said = f"{kept}Resume goes on at {number(status.good + 1)}."

@@ -256,7 +256,8 @@ class TwilightWizard(Wizard):
             begins = ends if window.begins is None else max(ends, window.begins)
             ends = begins + timedelta(seconds=costs.get(window.filter, 0.0))
         waited = (ends - now) / timedelta(seconds=1) - sum(costs.values())
-        return replace(plain, seconds=plain.seconds + max(0.0, waited))
+        waiting_s = max(0.0, waited)
+        return replace(plain, seconds=plain.seconds + waiting_s, waiting_s=waiting_s)
 
     def _flats(self) -> CapturePlan:
         return replace(self.flat, with_dark_flats=False).plan(self.info)

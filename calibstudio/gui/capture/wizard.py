@@ -138,6 +138,7 @@ class Wizard(QWidget):
         self.next.clicked.connect(self.go_on)
         self.save.clicked.connect(self.save_as_file)
         self.preflight.checked.connect(self._on_checked)
+        self.preflight.looked.connect(self._on_looked)
         self.show_page(0)
         self._on_edited()
 
@@ -259,6 +260,12 @@ class Wizard(QWidget):
         if index == len(self.pages) - 1:
             self.next.setText(self._start_words())
         self._enable()
+
+    @Slot()
+    def _on_looked(self) -> None:
+        """Time has passed since the last answer: say anew how long it takes from now."""
+        if not self.problems():
+            self.preflight.show_time(self.estimate())
 
     @Slot(bool)
     def _on_checked(self, may_start: bool) -> None:

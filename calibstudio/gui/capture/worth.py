@@ -73,7 +73,7 @@ class WorthCard(Card):
         more = max(frames // 2, 1)
         then = 100 * added_noise(frames + more)
         n = _numbers(frames)
-        self._show(n, 100 * (np.sqrt(1 + 1 / n) - 1), frames, now, "Noise added to a light [%]")
+        self._show(n, 100 * (np.sqrt(1 + 1 / n) - 1), frames, now, "Noise added [%]")
         self.set_note(f"{count(frames, 'frame')} add {_percent(now)} to the noise of a light")
         said = f"{number(more)} more: {_percent(then)} instead of {_percent(now)}"
         if read_noise_e is not None:

@@ -11,6 +11,7 @@ from PySide6.QtGui import QColor, QImage
 from calibstudio.gui.picture.geometry import Box, Viewport
 from calibstudio.gui.theme import DARK, LIGHT, Tokens, image_lut
 from calibstudio.imaging.display import (
+    SATURATED,
     Colours,
     Pyramid,
     Rendered,
@@ -20,6 +21,9 @@ from calibstudio.imaging.display import (
 )
 from calibstudio.imaging.display_stretch import Stretch
 
+MOST_MARKED = 0.3
+"""Share of a frame that may be marked as saturated in full brightness; beyond, the mark dims so
+that the picture's mean stays: in night below R 70 (204 × 0.3 = 61)."""
 OVERVIEW_PX = 640
 """Longer side of the small picture of all of the frame, shown where the sharp one is not yet."""
 
@@ -59,6 +63,8 @@ class Shown:
     overview: Patch
     mean: float
     """Mean grey of all of the frame, 0 to 1; the night theme dims bright pictures by it."""
+    saturated: float = 0.0
+    """Share of all of the frame that is marked as saturated."""
 
 
 def render(request: RenderRequest, before: Shown | None = None) -> Shown:
@@ -69,25 +75,28 @@ def render(request: RenderRequest, before: Shown | None = None) -> Shown:
     table = request.stretch.lut()
     overview_viewport = _overview_viewport(request.viewport)
     if before is not None and _same_overview(request, before):
-        overview, mean = before.overview, before.mean
+        overview, mean, saturated = before.overview, before.mean, before.saturated
+        look = colours(request.tokens, mean, request.show_clipped, saturated)
     else:
         small = _turned(request, overview_viewport, table, 1.0)
         mean = float(small[1].grey.mean()) / 255.0 if small[1].grey.size else 0.0
-        overview = _patch(small, colours(request.tokens, mean, request.show_clipped))
-    look = colours(request.tokens, mean, request.show_clipped)
+        saturated = _share(small[1].flags)
+        look = colours(request.tokens, mean, request.show_clipped, saturated)
+        overview = _patch(small, look)
     sharp = _patch(_turned(request, request.viewport, table, request.dpr), look)
-    return Shown(request, sharp, overview, mean)
+    return Shown(request, sharp, overview, mean, saturated)
 
 
 def recoloured(shown: Shown, tokens: Tokens, *, show_clipped: bool) -> Shown:
     """The same pixels in another theme, at once: no window may show the former one's colours."""
-    look = colours(tokens, shown.mean, show_clipped)
+    look = colours(tokens, shown.mean, show_clipped, shown.saturated)
     request = replace(shown.request, tokens=tokens, show_clipped=show_clipped)
     return Shown(
         request,
         _patch((shown.sharp.box, shown.sharp.grey), look),
         _patch((shown.overview.box, shown.overview.grey), look),
         shown.mean,
+        shown.saturated,
     )
 
 
@@ -96,20 +105,37 @@ def overlay_tokens(tokens: Tokens) -> Tokens:
     return DARK if tokens.name == LIGHT.name else tokens
 
 
-def colours(tokens: Tokens, mean: float, show_clipped: bool) -> Colours:
-    """Return the colours of a theme. In night, zero is a pattern: colour alone cannot tell."""
+def _share(flags: NDArray[np.uint8]) -> float:
+    return float(np.count_nonzero(flags & SATURATED)) / flags.size if flags.size else 0.0
+
+
+def colours(
+    tokens: Tokens, mean: float, show_clipped: bool, saturated_share: float = 0.0
+) -> Colours:
+    """Return the colours of a theme. In night, zero is a pattern: colour alone cannot tell.
+
+    Where much of a frame is saturated its mark is dark: a whole picture in it would blind.
+    """
     over = overlay_tokens(tokens)
     lut = image_lut(tokens, mean).astype(np.uint32)
     grey = (0xFF << 24) | (lut[:, 0] << 16) | (lut[:, 1] << 8) | lut[:, 2]
     zero = _rgb(over.accent)
     return Colours(
         grey=np.ascontiguousarray(grey, np.uint32),
-        saturated=_rgb(over.bad),
+        saturated=_dimmed(over.bad, saturated_share),
         zero=zero,
         zero_between=_rgb(tokens.bg) if tokens.is_night else zero,
         no_value=_rgb(over.line2),
         show_clipped=show_clipped,
     )
+
+
+def _dimmed(color: str, share: float) -> int:
+    """Return a colour as bright as so large a part of a picture may be."""
+    bright = QColor(color)
+    keep = min(1.0, MOST_MARKED / share) if share > 0.0 else 1.0
+    parts = [round(c * keep) for c in (bright.red(), bright.green(), bright.blue())]
+    return int(QColor(*parts).rgb()) & 0xFFFFFFFF
 
 
 def _rgb(color: str) -> int:

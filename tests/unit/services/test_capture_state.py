@@ -81,6 +81,14 @@ def test_a_line_torn_by_a_power_cut_costs_only_itself(tmp_path: Path) -> None:
     assert resume_plan(log.path).good == 2
 
 
+def test_what_was_so_of_the_cooler_then_is_not_said_when_it_goes_on(tmp_path: Path) -> None:
+    log = begin(tmp_path)
+    log.note("Did not wait for −10 °C.", passing=True)
+    log.note("The telescope is parked.")
+
+    assert resume_plan(log.path).notes == ("The telescope is parked.",)
+
+
 def test_a_frame_that_is_gone_is_taken_again_and_said(tmp_path: Path) -> None:
     log = begin(tmp_path)
     frame = taken(tmp_path, 1, "bias", 1)
