@@ -144,7 +144,15 @@ def _list(args: argparse.Namespace, library: Library) -> Outcome:
     )
     records = library.masters(query)
     rows = [
-        (r.id, r.verdict.value, _state(r), r.kind, what_it_is(r), count(r.n_combined, "frame"))
+        (
+            r.id,
+            r.verdict.value,
+            _state(r),
+            r.kind,
+            str(r.values.get("camera") or "unknown camera"),
+            what_it_is(r),
+            count(r.n_combined, "frame"),
+        )
         for r in records
     ]
     text = "\n".join([*table(rows, indent=""), f"{count(len(records), 'master')}."])

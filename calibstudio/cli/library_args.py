@@ -10,7 +10,7 @@ from typing import Any
 
 from calibstudio.cli.headers import plain_key
 from calibstudio.domain.errors import UsageError
-from calibstudio.domain.kinds import FrameKind, kind_word
+from calibstudio.domain.kinds import NO_FILTER, FrameKind, kind_word
 from calibstudio.domain.master import MasterRecord
 from calibstudio.domain.quality import Assessment, Finding, Metric
 from calibstudio.domain.wording import exposure, temperature
@@ -83,7 +83,7 @@ def what_it_is(record: MasterRecord) -> str:
     """Say in a few words what a master is: ``Ha · 13.8 s · gain 100 · −10.0 °C``."""
     values = record.values
     words: list[str] = []
-    if record.kind not in (FrameKind.BIAS, FrameKind.DARK, FrameKind.DARK_FLAT):
+    if record.kind not in NO_FILTER:
         words += [str(values["filter"])] if "filter" in values else []
     time, gain = values.get("exposure_s"), values.get("gain")
     if record.kind != FrameKind.BIAS and isinstance(time, (int, float)):

@@ -35,6 +35,9 @@ MASTER_PREFIX = "master "
 BPM = "bpm"
 """Kind word of a bad-pixel map; it is always a master."""
 
+NO_FILTER = (FrameKind.BIAS, FrameKind.DARK, FrameKind.DARK_FLAT, BPM)
+"""Kinds that serve every filter, whatever their headers say of the wheel."""
+
 
 def kind_word(kind: str, *, is_master: bool) -> str:
     """Return the JSON word: ``dark``, ``master dark flat``, ``arc lamp``."""

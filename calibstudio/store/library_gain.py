@@ -67,9 +67,10 @@ def apply_measured_gains(session: Session, of: str | None = None) -> None:
         written = key_from_json(row.values_json).get("egain_e_per_adu")
         by_header = float(written) if isinstance(written, (int, float)) else None
         before = assessment_from_json(row.assessment_json)
-        text = assessment_to_json(in_electrons(row.kind, before, gain, by_header))
+        found = in_electrons(row.kind, before, gain, by_header)
+        text = assessment_to_json(found)
         if text != row.assessment_json:
-            row.assessment_json = text
+            row.assessment_json, row.verdict = text, found.verdict.value
 
 
 class _Flats:

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from calibstudio.domain.header import json_value
+from calibstudio.domain.kinds import NO_FILTER
 from calibstudio.domain.master import InputRecord, MasterRecord, ReviewState, UsedMaster
 from calibstudio.domain.master_query import Facets, MasterQuery, MasterSort
 from calibstudio.domain.quality import Verdict
@@ -242,10 +243,13 @@ def inputs_of(session: Session, sha256: str) -> tuple[InputRecord, ...]:
     )
 
 
-_FACET_COLUMNS: Mapping[str, Column] = {
+_FILTER = sa.case((MasterRow.kind.in_(NO_FILTER), sa.null()), else_=MasterRow.filter)
+"""Bias and darks may say where the wheel stood: that is no filter of theirs."""
+
+_FACET_COLUMNS: Mapping[str, sa.ColumnElement[Any] | Column] = {
     "kind": MasterRow.kind,
     "camera": MasterRow.camera,
-    "filter": MasterRow.filter,
+    "filter": _FILTER,
     "binning": MasterRow.binning,
     "night": MasterRow.night,
     "verdict": MasterRow.verdict,
@@ -270,10 +274,10 @@ def count_facets(session: Session, query: MasterQuery) -> Facets:
 def _conditions(query: MasterQuery) -> dict[str, sa.ColumnElement[bool]]:
     """Return one condition for each restriction; those of facets under the facet's name."""
     found: dict[str, sa.ColumnElement[bool]] = {}
-    chosen: tuple[tuple[str, Column, Sequence[Any]], ...] = (
+    chosen: tuple[tuple[str, sa.ColumnElement[Any] | Column, Sequence[Any]], ...] = (
         ("kind", MasterRow.kind, query.kinds),
         ("camera", MasterRow.camera, query.cameras),
-        ("filter", MasterRow.filter, query.filters),
+        ("filter", _FILTER, query.filters),
         ("binning", MasterRow.binning, query.binnings),
         ("night", MasterRow.night, query.nights),
         ("verdict", MasterRow.verdict, query.verdicts),
@@ -311,7 +315,7 @@ def _order(query: MasterQuery) -> list[sa.ColumnElement[Any]]:
         MasterSort.NIGHT: sa.type_coerce(MasterRow.night, sa.Date),
         MasterSort.KIND: sa.type_coerce(MasterRow.kind, sa.Text),
         MasterSort.CAMERA: sa.func.lower(MasterRow.camera),
-        MasterSort.FILTER: sa.func.lower(MasterRow.filter),
+        MasterSort.FILTER: sa.func.lower(_FILTER),
         MasterSort.EXPOSURE: sa.type_coerce(MasterRow.exposure_s, sa.Float),
         MasterSort.GAIN: sa.type_coerce(MasterRow.gain, sa.Float),
         MasterSort.OFFSET: sa.type_coerce(MasterRow.offset_setting, sa.Float),

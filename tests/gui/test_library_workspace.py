@@ -14,6 +14,7 @@ from calibstudio.domain.defects import Defect, DefectList
 from calibstudio.domain.master import ReviewState
 from calibstudio.domain.measured_gain import GAIN_OF_FLAT
 from calibstudio.domain.quality import Assessment, Metric, Verdict
+from calibstudio.domain.verdict_words import words
 from calibstudio.gui.library.detail_panel import INPUT_COLUMNS
 from calibstudio.gui.library.export import export_map
 from calibstudio.gui.library.workspace import LibraryWorkspace
@@ -155,6 +156,74 @@ def test_long_names_of_cameras_leave_the_counts_in_sight(
     with qtbot.waitSignal(facets.wanted):
         qtbot.mouseClick(texts[0], Qt.MouseButton.LeftButton)
     assert box.isChecked()
+
+
+def test_masters_without_a_filter_are_not_counted_under_one(qtbot, workspace, context, tmp_path):
+    library = context.open_library()
+    for i, kind in enumerate(("flat", "dark", "bias", "dark flat")):
+        # All frames say where the wheel stood.
+        made = make_master_file(tmp_path / f"{i}.fits", seed=i + 1, kind=kind, filter="Ha")
+        library.add(made)
+
+    read(qtbot, workspace)
+
+    lines = workspace.facets._groups["filter"]._lines
+    assert {value: line[2].text() for value, line in lines.items()} == {"Ha": "1", "": "3"}
+    with qtbot.waitSignal(workspace.state.changed, timeout=10000):
+        lines["Ha"][1].click()
+    assert [r.kind for r in workspace.model.records] == ["flat"]
+    lines = workspace.facets._groups["filter"]._lines
+    with qtbot.waitSignal(workspace.state.changed, timeout=10000):
+        lines["Ha"][1].click()
+    with qtbot.waitSignal(workspace.state.changed, timeout=10000):
+        workspace.facets._groups["filter"]._lines[""][1].click()
+    assert {r.kind for r in workspace.model.records} == {"dark", "bias", "dark flat"}
+
+
+def test_the_list_says_that_it_is_being_read(qtbot, workspace, filled):
+    assert workspace.reading.isVisible()
+
+    read(qtbot, workspace)
+
+    assert not workspace.reading.isVisible()
+    assert workspace.table.isVisible()
+
+
+def test_keys_act_on_the_master_that_is_shown(qtbot, workspace, filled):
+    read(qtbot, workspace)
+    assert workspace.table.hasFocus()
+    assert workspace.table.current == workspace.detail.record
+
+    qtbot.keyClick(workspace.table, Qt.Key.Key_Down)
+    shown = workspace.detail.record
+    assert workspace.table.current == shown
+    with qtbot.waitSignal(workspace.state.changed, timeout=10000):
+        workspace.do("approve")
+
+    approved = [r.sha256 for r in filled.masters() if r.state is ReviewState.APPROVED]
+    assert approved == [shown.sha256]
+    # After the answer the same row is current, is shown, and has the keys.
+    assert workspace.detail.record.sha256 == shown.sha256 == workspace.table.current.sha256
+    assert workspace.table.hasFocus()
+
+
+def test_the_table_and_the_panel_call_one_thing_by_one_word(qtbot, workspace, context, tmp_path):
+    unc = Metric("unc_median", words("unc_median").label, 1.25, "ADU")
+    noise = Metric("noise", words("noise").label, 12.5, "ADU")
+    content = make_content(assessment=Assessment((unc, noise)))
+    write_master(tmp_path / "m.fits", content, [make_detector()])
+    context.open_library().add(tmp_path / "m.fits")
+
+    read(qtbot, workspace)
+
+    titles = [c.title for c in workspace.model.columns]
+    column = titles.index("UNC or S/N")
+    cell = workspace.model.index(0, column)
+    assert cell.data().startswith("1.25")
+    assert cell.data(Qt.ItemDataRole.ToolTipRole) == "Median uncertainty"
+    shown = [w.accessibleName() for w in workspace.detail.facts.findChildren(QLabel)]
+    assert any(w.startswith("Median uncertainty: 1.25") for w in shown)
+    assert any(w.startswith("Noise: 12.5") for w in shown)
 
 
 def test_searching_for_nothing_that_exists_says_so(qtbot, workspace, filled):

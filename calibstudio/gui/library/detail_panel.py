@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -51,36 +52,13 @@ TABS = (
     ("inputs", "Inputs"),
     ("history", "History"),
 )
-FACTS = {
-    "flat": (
-        ("master_snr", "S/N per pixel"),
-        ("vignetting", "Vignetting"),
-        ("gradient", "Gradient"),
-        ("dust", "Dust shadows"),
-        ("rejected", "Rejected"),
-    ),
-    "bias": (
-        ("level", "Level"),
-        ("noise", "Noise"),
-        ("read_noise", "Read noise"),
-        ("row_structure", "Row banding"),
-        ("rejected", "Rejected"),
-    ),
-    BPM: (
-        ("hot_pixel_count", "Hot pixels"),
-        ("unstable_pixels", "Unstable pixels"),
-        ("cold_pixels", "Cold pixels"),
-        ("dead_pixels", "Dead pixels"),
-    ),
+FACTS: Mapping[str, tuple[str, ...]] = {
+    "flat": ("master_snr", "vignetting", "gradient", "dust", "rejected"),
+    "bias": ("level", "unc_median", "noise", "read_noise", "row_structure", "rejected"),
+    BPM: ("hot_pixel_count", "unstable_pixels", "cold_pixels", "dead_pixels"),
 }
 """The numbers that tell most about a kind, the others are in Metrics."""
-_FACTS_OF_DARKS = (
-    ("level", "Level"),
-    ("noise", "Noise"),
-    ("dark_current", "Dark current"),
-    ("hot_pixel_count", "Hot pixels"),
-    ("rejected", "Rejected"),
-)
+_FACTS_OF_DARKS = ("level", "unc_median", "noise", "dark_current", "hot_pixel_count", "rejected")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -366,10 +344,10 @@ class MasterPanel(QWidget):
         rows: list[tuple[str, str]] = [
             ("Frames", f"{number(record.n_combined)} of {number(record.n_frames)}")
         ]
-        for name, word in FACTS.get(record.kind, _FACTS_OF_DARKS):
+        for name in FACTS.get(record.kind, _FACTS_OF_DARKS):
             metric = record.assessment.metric(name)
             if metric is not None and metric.value is not None:
-                rows.append((word, _metric_text(metric)))
+                rows.append((metric.label, _metric_text(metric)))
         behind = record.assessment.metric(GAIN_OF_FLAT)
         if behind is not None and behind.value is not None:
             rows.append(("Gain", f"{_metric_text(behind)} · {behind.why}"))

@@ -46,19 +46,29 @@ class FacetRow:
     """Listed by value, the latest first; else the most frequent first."""
     status: Callable[[str], str] = _no_status
     """Shape of a value: a status kind, or nothing."""
+    unknown: str = "Not known"
+    """Of the masters that do not say the value; listed last."""
+
+    def said(self, value: str) -> str:
+        """Return how a value reads."""
+        return self.words(value) if value else self.unknown
 
 
 def _review(value: str) -> str:
     return REVIEW_WORDS[ReviewState(value)] or "Not judged yet"
 
 
+def _night(value: str) -> date | str:
+    return date.fromisoformat(value) if value else value
+
+
 FACETS = (
     FacetRow("camera", "Camera", "cameras", always=True),
     FacetRow("kind", "Kind", "kinds", kind_title, always=True),
-    FacetRow("filter", "Filter", "filters"),
+    FacetRow("filter", "Filter", "filters", unknown="No filter"),
     FacetRow("verdict", "Verdict", "verdicts", str, Verdict, always=True, status=str.lower),
     FacetRow("state", "Review", "states", _review, ReviewState, always=True),
-    FacetRow("night", "Night", "nights", str, date.fromisoformat, newest_first=True),
+    FacetRow("night", "Night", "nights", str, _night, newest_first=True),
 )
 
 
@@ -142,7 +152,9 @@ class _FacetGroup(QWidget):
             order = sorted(named, reverse=True)[:MOST_VALUES]
         else:
             order = sorted(named, key=lambda v: (-named[v], v))[:MOST_VALUES]
-        listed = [*order, *(v for v in chosen if v not in order)]
+        listed = [*order, *(v for v in chosen if v and v not in order)]
+        if "" in chosen or (named and counts.get("")):
+            listed.append("")
         if set(listed) != set(self._lines):
             self._remake(sorted(listed, key=lambda v: listed.index(v)))
         for value, (_line, box, shown) in self._lines.items():
@@ -162,7 +174,7 @@ class _FacetGroup(QWidget):
             row = QHBoxLayout(line)
             row.setContentsMargins(0, 3, 0, 3)
             box = QCheckBox()
-            box.setAccessibleName(f"{self._row.title}: {self._row.words(value)}")
+            box.setAccessibleName(f"{self._row.title}: {self._row.said(value)}")
             box.setFixedWidth(20)
             box.clicked.connect(self._on_clicked)
             shown = label("", "small", tone="text3")
@@ -172,7 +184,7 @@ class _FacetGroup(QWidget):
             status = self._row.status(value)
             if status:
                 row.addWidget(StatusDot(self._theme, status))
-            row.addWidget(_ValueText(self._row.words(value), box), 1)
+            row.addWidget(_ValueText(self._row.said(value), box), 1)
             row.addWidget(shown)
             self._column.addWidget(line)
             self._lines[value] = (line, box, shown)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from calibstudio.domain.header import HeaderValue
-from calibstudio.domain.kinds import BPM, kind_title
+from calibstudio.domain.kinds import BPM, NO_FILTER, FrameKind, kind_title
 from calibstudio.domain.master import MasterRecord, ReviewState
+from calibstudio.domain.verdict_words import words
 from calibstudio.domain.wording import number, significant
 from calibstudio.gui.widgets.table import Column, verdict_column
 
@@ -16,8 +17,7 @@ REVIEW_WORDS = {
     ReviewState.REJECTED: "Rejected",
     ReviewState.RETIRED: "Retired",
 }
-_NOISE = (("master_snr", "", 0), ("unc_median", "ADU", 2), ("noise", "ADU", 2))
-"""What says how good a master is, the most telling first: S/N of a flat, else its noise."""
+_UNC = words("unc_median").label
 
 
 def value_of(record: MasterRecord, word: str) -> HeaderValue | None:
@@ -26,23 +26,22 @@ def value_of(record: MasterRecord, word: str) -> HeaderValue | None:
     return found if found is not None else record.values.get(word)
 
 
-def _noise(record: MasterRecord) -> tuple[float, str, int] | None:
-    for name, unit, decimals in _NOISE:
-        metric = record.assessment.metric(name)
-        if metric is not None and metric.value is not None:
-            if name == "master_snr" and record.kind != "flat":
-                continue
-            return metric.value, unit if metric.unit else "", decimals
-    return None
+def _unc(record: MasterRecord) -> tuple[float, str] | None:
+    """Return what says how good a master is: S/N of a flat, else its median uncertainty."""
+    name = "master_snr" if record.kind == FrameKind.FLAT else "unc_median"
+    metric = record.assessment.metric(name)
+    if metric is None or metric.value is None:
+        return None
+    return metric.value, metric.unit
 
 
-def _noise_text(found: tuple[float, str, int] | None) -> str:
-    """Write ``501`` (S/N of a flat) or ``1.05 ADU`` (noise of the others)."""
+def _unc_text(found: tuple[float, str] | None) -> str:
+    """Write ``501`` (S/N of a flat) or ``1.05 ADU`` (median uncertainty of the others)."""
     if found is None:
         return ""
-    value, unit, decimals = found
+    value, unit = found
     # Below a tenth of an ADU two decimals say nothing.
-    text = number(value, decimals) if unit == "" or value >= 0.1 else significant(value, 3)
+    text = number(value, 2 if unit else 0) if unit == "" or value >= 0.1 else significant(value, 3)
     return f"{text}\u202f{unit}" if unit else text
 
 
@@ -58,8 +57,7 @@ def _plain(value: object) -> str:
 
 
 def _filter(record: MasterRecord) -> HeaderValue | None:
-    """Bias and darks say where the wheel stood, but they serve every filter."""
-    return None if record.kind in ("bias", "dark") else value_of(record, "filter")
+    return None if record.kind in NO_FILTER else value_of(record, "filter")
 
 
 def _temperature(record: MasterRecord) -> HeaderValue | None:
@@ -82,7 +80,7 @@ def _review_tag(record: MasterRecord) -> tuple[str, str] | None:
 
 
 COLUMNS: tuple[Column[MasterRecord], ...] = (
-    Column("Kind", lambda r: kind_title(r.kind), tone=_dim, width=88, strong=True),
+    Column("Kind", lambda r: kind_title(r.kind), tone=_dim, width=110, strong=True),
     Column("Filter", _filter, tone=_dim, width=60),
     Column(
         "Exposure [s]",
@@ -105,15 +103,15 @@ COLUMNS: tuple[Column[MasterRecord], ...] = (
         tooltip=lambda r: f"{r.n_combined} of {r.n_frames} offered frames are in it",
         width=70,
     ),
-    Column("Night", lambda r: value_of(r, "night"), _plain, tone=_dim, width=106),
+    Column("Night", lambda r: value_of(r, "night"), _plain, tone=_dim, width=98),
     Column(
-        "Noise or S/N",
-        _noise,
-        _noise_text,
+        "UNC or S/N",
+        _unc,
+        _unc_text,
         align="right",
-        tooltip=lambda r: "Signal to noise of a flat; noise of the others",
+        tooltip=lambda r: words("master_snr").label if r.kind == FrameKind.FLAT else _UNC,
         tone=_dim,
-        width=102,
+        width=98,
     ),
     verdict_column("Verdict", lambda r: r.verdict, tooltip=lambda r: verdict_line(r)),
     Column(

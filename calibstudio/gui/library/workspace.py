@@ -48,6 +48,7 @@ class LibraryWorkspace(Workspace):
         self.trend.setMinimumHeight(190)
         self._banner: Banner | None = None
         self._want: str = ""
+        self._meant: tuple[MasterRecord, ...] = ()
         self._last_review: Any = None
         self.file_dialog: QFileDialog | None = None
         self._build()
@@ -89,10 +90,11 @@ class LibraryWorkspace(Workspace):
             "No masters yet. Stack a group in Frames, or take a set in Capture.",
             hint="Every master is judged and kept here with its history.",
         )
+        self.reading = EmptyState(self.theme, "library", "Reading the library…")
         self._pages = QStackedWidget()
-        self._pages.addWidget(self.empty)
-        self._pages.addWidget(splitter)
-        self._pages.setCurrentIndex(1)
+        for page in (self.empty, splitter, self.reading):
+            self._pages.addWidget(page)
+        self._pages.setCurrentWidget(self.reading)
         self.body.addWidget(self._pages, 1)
 
     def _connect(self) -> None:
@@ -120,6 +122,7 @@ class LibraryWorkspace(Workspace):
         self.on("clipped", lambda: picture.show_clipped(not picture.shows_clipped))
 
     def shown(self) -> None:
+        self.table.setFocus()
         self.state.reload()
 
     def show_master(self, sha256: str) -> None:
@@ -136,6 +139,7 @@ class LibraryWorkspace(Workspace):
     @Slot(object)
     def _on_page(self, page: LibraryPage) -> None:
         self._say_problem(None)
+        is_first = self._pages.currentWidget() is self.reading
         self._pages.setCurrentIndex(1 if page.total else 0)
         self.set_subtitle(
             count(page.total, "master") + (", read only" if page.read_only else ""), page.folder
@@ -150,9 +154,12 @@ class LibraryWorkspace(Workspace):
         elif page.masters and not self.table.selected:
             self.table.selectRow(0)
         self._on_selection(self.table.selected)
+        if is_first and page.masters and self.isVisible():
+            self.table.setFocus()  # It could not have it while it was out of sight.
 
     @Slot(object)
     def _on_failed(self, error: Exception) -> None:
+        self._pages.setCurrentIndex(1)
         if isinstance(error, CalibStudioError):
             self._say_problem(error)
         else:
@@ -184,6 +191,7 @@ class LibraryWorkspace(Workspace):
         n = f"{number(len(self.model.records))} shown"
         self._shown.setText(f"{n}, {number(len(records))} selected" if records else n)
         chosen = records[0] if records else None
+        self._meant = records
         self.detail.show_master(chosen, n_chosen=len(records))
         self.trend.show_masters(chosen, self.model.records)
 
@@ -191,8 +199,8 @@ class LibraryWorkspace(Workspace):
 
     @property
     def chosen(self) -> tuple[MasterRecord, ...]:
-        """The masters that a decision is about."""
-        return self.table.selected
+        """The masters that a decision is about: the one in the panel, and those marked with it."""
+        return self._meant
 
     @Slot()
     def approve(self) -> None:

@@ -76,6 +76,8 @@ class RowDelegate(QStyledItemDelegate):
         if selected and self._is_first(place):
             edge = QRect(rect.left(), rect.top(), 3, rect.height() - 1)
             painter.fillRect(edge, t.color("accent"))
+        if row == self._view.currentIndex().row() and self._view.hasFocus():
+            self._paint_cursor(painter, rect)
         if column.tag is None:
             self._paint_text(painter, rect, column, record)
             return
@@ -86,6 +88,12 @@ class RowDelegate(QStyledItemDelegate):
             painter.setClipRect(rect)
             paint_tag(painter, rect.left() + self.PADDING, y, tag[0], tag[1], self._theme)
             painter.restore()
+
+    def _paint_cursor(self, painter: QPainter, rect: QRect) -> None:
+        """Frame the row that keys act on, while they come here."""
+        accent = self._theme.tokens.color("accent")
+        painter.fillRect(rect.left(), rect.top(), rect.width(), 1, accent)
+        painter.fillRect(rect.left(), rect.bottom(), rect.width(), 1, accent)
 
     def _paint_text(self, painter: QPainter, rect: QRect, column: Column[Any], record: Any) -> None:
         text = column.text(column.value(record))
@@ -207,6 +215,7 @@ class TableView(QTableView):
         model.modelReset.connect(self._on_reset)
         self.activated.connect(self._on_activated)
         self.selectionModel().selectionChanged.connect(self._on_selection)
+        self.selectionModel().currentRowChanged.connect(self._on_current_row)
         theme.changed.connect(self._on_theme_changed)
         self.horizontalHeader().sectionResized.connect(self._on_section_resized)
         self._on_theme_changed()
@@ -332,6 +341,10 @@ class TableView(QTableView):
     @Slot(QModelIndex)
     def _on_activated(self, index: QModelIndex) -> None:
         self.record_activated.emit(self._model.record(index.row()))
+
+    @Slot()
+    def _on_current_row(self) -> None:
+        self.viewport().update()  # Of the whole row, of which Qt paints one cell.
 
     @Slot()
     def _on_selection(self) -> None:

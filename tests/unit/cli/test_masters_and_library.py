@@ -340,7 +340,10 @@ def test_library_lists_and_filters(library: Path, capsys: Capture) -> None:
     assert len(flats["masters"]) == 1
     assert [m["kind"] for m in found["masters"]] == ["master dark flat"]
     assert code == 0
-    assert capsys.readouterr().out.endswith("3 masters.\n")
+    said = capsys.readouterr().out
+    assert said.endswith("3 masters.\n")
+    camera = everything["masters"][0]["key"]["camera"]
+    assert all(camera in line for line in said.splitlines()[:3])
 
 
 def test_library_shows_everything_about_a_master(library: Path, capsys: Capture) -> None:
