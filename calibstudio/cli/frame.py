@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, TextIO
 
 from calibstudio.domain.errors import CalibStudioError
 from calibstudio.domain.jobs import Progress, TimeToGo
-from calibstudio.domain.wording import duration
+from calibstudio.domain.wording import count, duration
 
+_FEW = 3
+"""So many files with the same reason are named each by itself."""
 LEVELS = ("debug", "info", "warning", "error")
 """What ``--log-level`` takes."""
 
@@ -28,6 +30,24 @@ class Problem:
     def of(cls, error: CalibStudioError) -> Problem:
         """Say a foreseen failure."""
         return cls(str(error), error.hint)
+
+
+def alike(items: Iterable[tuple[str, str]]) -> list[Problem]:
+    """Say what is wrong with things by name, many of one reason in one sentence.
+
+    ``a.fits: It is empty.``, or ``12 files (a.fits, b.fits and others): It is empty.``
+    """
+    names: dict[str, list[str]] = {}
+    for name, reason in items:
+        names.setdefault(reason, []).append(name)
+    found = []
+    for reason, of in names.items():
+        if len(of) <= _FEW:
+            found += [Problem(f"{name}: {reason}") for name in of]
+        else:
+            first = ", ".join(of[:2])
+            found.append(Problem(f"{count(len(of), 'file')} ({first} and others): {reason}"))
+    return found
 
 
 @dataclass(frozen=True, slots=True)

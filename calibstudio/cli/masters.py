@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from calibstudio.cli.frame import Outcome, Problem
+from calibstudio.cli.corrections import (
+    add_set_argument,
+    no_kind_problem,
+    parse_correction,
+    with_corrections,
+)
+from calibstudio.cli.frame import Outcome, Problem, alike
 from calibstudio.cli.headers import plain_key
 from calibstudio.cli.library_args import (
     LIBRARY_VARIABLE,
@@ -23,20 +27,19 @@ from calibstudio.cli.library_args import (
     what_it_is,
 )
 from calibstudio.domain.errors import UsageError
+from calibstudio.domain.group_notes import listed
 from calibstudio.domain.grouping import Grouping
 from calibstudio.domain.grouping_rules import UNKNOWN_KIND, grouping_keys
-from calibstudio.domain.header import HeaderValue
 from calibstudio.domain.jobs import JobContext
 from calibstudio.domain.kinds import kind_word
 from calibstudio.domain.quality import Verdict
 from calibstudio.domain.verdicts import metric_text
-from calibstudio.domain.wording import count
+from calibstudio.domain.wording import count, number
 
 if TYPE_CHECKING:
     from calibstudio.domain.recipe import Recipe
     from calibstudio.services.masters import BuiltMaster, MastersReport, SkippedGroup
 
-_SET = re.compile(r"(?P<glob>.+):(?P<word>[A-Za-z_]+)=(?P<value>.*)", re.DOTALL)
 IN_SHORT = ("level", "noise", "read_noise", "read_noise_adu", "dark_current", "snr", "master_snr")
 """Metrics that the report shows; --json has them all."""
 MAX_LISTED = 20
@@ -61,14 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--recipe", default="default", metavar="NAME|FILE", help="how masters are made"
     )
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        dest="corrections",
-        metavar="GLOB:KEY=VALUE",
-        help="correct a header value of the files that match, for example '*flat*:kind=flat'",
-    )
+    add_set_argument(parser)
     parser.add_argument(
         "--broken",
         choices=("leave-out", "stop"),
@@ -86,19 +82,23 @@ def run(args: argparse.Namespace, ctx: JobContext) -> Outcome:
         raise UsageError("No folder was named.", hint="Name folders or frames.")
     from calibstudio.services.import_frames import scan_and_group
     from calibstudio.services.library import Library
-    from calibstudio.services.masters import build_masters
+    from calibstudio.services.master_plan import plan_masters
+    from calibstudio.services.masters import build_masters, nothing_built
     from calibstudio.store.recipes import load_recipe
 
     corrections = [parse_correction(text) for text in args.corrections]
     recipe = load_recipe(args.recipe)
-    out = None if args.out is None else Path(args.out).absolute()
+    name, out = library_named(args), None if args.out is None else Path(args.out).absolute()
     paths = [Path(p).absolute() for p in args.paths]
     for path in paths:
         if not path.exists():
             raise UsageError(f"{path} does not exist.", hint="Name folders or frames that do.")
     scanning, building = ctx.split(1, 20)
     ctx.token.check()
-    with Library.open(library_named(args), out) as library:
+    with ExitStack() as stack:
+        # A new library is made when there is something to put into it.
+        there = Library.is_there(name, out)
+        library = stack.enter_context(Library.open(name, out)) if there else None
         grouping, _ = scan_and_group(
             scanning,
             paths,
@@ -106,18 +106,37 @@ def run(args: argparse.Namespace, ctx: JobContext) -> Outcome:
             tolerances=recipe.tolerances,
             keys=grouping_keys(recipe),
         )
-        grouping, unmatched = _corrected(grouping, corrections)
-        report = build_masters(
-            building,
-            grouping,
-            grouping.headers,
-            library,
-            recipe,
-            out=out,
-            stop_at_broken=args.broken == "stop",
-        )
-    document = masters_document(report)
-    return Outcome(document, masters_text(report, recipe), masters_problems(report, unmatched))
+        grouping, problems = with_corrections(grouping, corrections)
+        if library is None and not plan_masters(grouping, recipe).groups:
+            report = nothing_built(grouping, recipe)
+        else:
+            report = build_masters(
+                building,
+                grouping,
+                grouping.headers,
+                library or stack.enter_context(Library.open(name, out)),
+                recipe,
+                out=out,
+                stop_at_broken=args.broken == "stop",
+            )
+    problems += masters_problems(report, _no_frames(grouping, paths))
+    return Outcome(masters_document(report), masters_text(report, recipe), problems)
+
+
+NOTHING = Problem("There is nothing to stack.", "calibstudio groups says what was found.")
+
+
+def _no_frames(grouping: Grouping, paths: Sequence[Path]) -> Problem:
+    """Say why there is nothing to stack: no file, or no frame among the files."""
+    if grouping.headers:
+        return NOTHING
+    where = listed([str(path) for path in paths])
+    files = len(grouping.ignored) + len(grouping.ungrouped)
+    if not files:
+        return Problem(f"There is no file in {where}.", "Name the folder of the frames.")
+    none = "is no frame" if files == 1 else "is a frame"
+    what = "The one file" if files == 1 else f"None of the {number(files)} files"
+    return Problem(f"{what} in {where} {none}.", "calibstudio groups says why of each.")
 
 
 def masters_document(report: MastersReport) -> dict[str, Any]:
@@ -154,46 +173,6 @@ def _rebuild(args: argparse.Namespace, ctx: JobContext) -> Outcome:
     if rebuilt.identical:
         return Outcome(document, rebuilt.sentence)
     return Outcome(document, problems=[Problem(rebuilt.sentence)])
-
-
-def parse_correction(text: str) -> tuple[str, str, HeaderValue]:
-    """Read ``GLOB:KEY=VALUE``.
-
-    Raises
-    ------
-    UsageError
-        If it is none, or the value cannot be read.
-    """
-    from calibstudio.domain.header_edit import value_from_text
-
-    match = _SET.fullmatch(text)
-    if match is None:
-        raise UsageError(f"--set {text} is not understood.", hint="Write it as '*flat*:kind=flat'.")
-    word = match["word"].lower()
-    return match["glob"], word, value_from_text(word, match["value"])
-
-
-def _corrected(
-    grouping: Grouping, corrections: Sequence[tuple[str, str, HeaderValue]]
-) -> tuple[Grouping, list[str]]:
-    """Lay the corrections over what is grouped; return it with the patterns that fit no file.
-
-    They come after those that the library keeps, so that this run's word counts.
-    """
-    from calibstudio.domain.regroup import corrected
-
-    unmatched = []
-    for glob, word, value in corrections:
-        fitting = [
-            path
-            for path in grouping.headers
-            if fnmatchcase(path.name, glob) or fnmatchcase(str(path), glob)
-        ]
-        if fitting:
-            grouping = corrected(grouping, fitting, {word: value}, why="--set")
-        else:
-            unmatched.append(glob)
-    return grouping, unmatched
 
 
 def _master(built: BuiltMaster) -> dict[str, Any]:
@@ -241,42 +220,26 @@ def _skipped(entry: SkippedGroup) -> dict[str, Any]:
     return plain
 
 
-def masters_problems(report: MastersReport, unmatched: Iterable[str] = ()) -> list[Problem]:
-    """What went wrong: skipped groups, BAD masters, corrections that fit no file."""
-    problems = [
-        Problem(f"--set {glob} fits no file.", "Put the pattern in quotes.") for glob in unmatched
-    ]
-    of_no_kind = [e for e in report.skipped if e.path is not None and e.reason == UNKNOWN_KIND]
-    problems += [
-        Problem(f"{entry.path.name if entry.path else entry.name}: {entry.reason}")
+def masters_problems(report: MastersReport, nothing: Problem = NOTHING) -> list[Problem]:
+    """What went wrong: skipped groups and files, BAD masters, or that there was nothing."""
+    problems: list[Problem] = []
+    of_no_kind = [e.path for e in report.skipped if e.path and e.reason == UNKNOWN_KIND]
+    problems += alike(
+        (entry.path.name if entry.path else entry.name, entry.reason)
         for entry in report.skipped
-        if entry not in of_no_kind
-    ]
+        if entry.path is None or entry.reason != UNKNOWN_KIND
+    )
     if of_no_kind:
-        problems.append(_no_kind(of_no_kind))
+        problems.append(no_kind_problem(of_no_kind))
     for built in report.masters:
         finding = built.record.assessment.worst_finding
         if built.record.verdict is Verdict.BAD:
             what = finding.what if finding else "it failed its measurements."
             cure = finding.cure if finding else "Look at it with calibstudio library show."
             problems.append(Problem(f"{built.title} is BAD: {what}", cure))
-    if not report.masters and not report.skipped:
-        problems.append(
-            Problem("There is nothing to stack.", "calibstudio groups says what was found.")
-        )
+    if not report.masters and not problems:
+        problems.append(nothing)
     return problems
-
-
-def _no_kind(entries: Sequence[SkippedGroup]) -> Problem:
-    """Name what says no kind once, however many there are, with how to say it."""
-    first = entries[0].path.name if entries[0].path else ""
-    others = " and others" if len(entries) > 1 else ""
-    doing = "do" if len(entries) > 1 else "does"
-    return Problem(
-        f"{count(len(entries), 'file')} ({first}{others}) {doing} not say of which kind, neither "
-        "in the header nor in the name.",
-        f"Say it with --set '{first}:kind=dark'; * and ? stand for any letters.",
-    )
 
 
 def masters_text(report: MastersReport, recipe: Recipe) -> str:
@@ -284,10 +247,6 @@ def masters_text(report: MastersReport, recipe: Recipe) -> str:
     lines: list[str] = []
     for built in report.masters:
         lines += [*_master_text(built), ""]
-    if report.skipped:
-        lines.append(f"Skipped: {len(report.skipped)}")
-        lines += _entries(report.skipped)
-        lines.append("")
     if report.left:
         lines.append(f"Not stacked: {len(report.left)}")
         lines += _entries(report.left)

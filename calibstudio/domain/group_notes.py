@@ -45,27 +45,30 @@ _QUIET = frozenset({"readout_mode", "telescope", "focal_length_mm"})
 """Unknown so often that a question for each group would hide the questions that count."""
 
 
-def notes_of(
-    kind: str,
-    key: Mapping[str, HeaderValue],
-    headers: Sequence[FrameHeader],
-    unknown: Sequence[str],
-    cut: Sequence[str],
-    tolerances: Tolerances,
-    *,
-    has_settings: bool = True,
-) -> tuple[str, ...]:
-    """Say what a person should know about a group, one sentence each.
+def asked_words(unknown: Sequence[str], *, has_settings: bool) -> tuple[str, ...]:
+    """Return the unknown keys of a group that a person is asked for.
 
     ``has_settings``: whether the camera is known to have a gain or an offset to set; one that has
     none is not asked for them.
     """
-    notes: list[str] = []
     skipped = _QUIET if has_settings else _QUIET | {"gain", "offset"}
-    asked = [WORDS[word] for word in unknown if word not in skipped and word in WORDS]
+    return tuple(word for word in unknown if word not in skipped and word in WORDS)
+
+
+def notes_of(
+    kind: str,
+    key: Mapping[str, HeaderValue],
+    headers: Sequence[FrameHeader],
+    asked: Sequence[str],
+    cut: Sequence[str],
+    tolerances: Tolerances,
+) -> tuple[str, ...]:
+    """Say what a person should know about a group, one sentence each; ``asked``: `asked_words`."""
+    notes: list[str] = []
     if asked:
         verb = "does not say its" if len(headers) == 1 else "do not say their"
-        notes.append(f"{plural(kind, len(headers))} {verb} {listed(asked)}. {ASKS}")
+        words = listed([WORDS[word] for word in asked])
+        notes.append(f"{plural(kind, len(headers))} {verb} {words}. {ASKS}")
     notes += [
         f"The frames' values of {WORDS.get(word, word)} run on from group to group: "
         "they are cut at the largest gap."

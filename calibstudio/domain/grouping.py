@@ -39,6 +39,8 @@ class Group:
     """The operator's own title; empty for the automatic one."""
     unknown: tuple[str, ...] = ()
     """Grouping keys that no frame of the group says."""
+    asked: tuple[str, ...] = ()
+    """Those of them that a note asks for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from types import MappingProxyType
 
 from calibstudio.domain.clusters import Cluster, angle_clusters, clusters
 from calibstudio.domain.filters import filter_key
-from calibstudio.domain.group_notes import notes_of
+from calibstudio.domain.group_notes import asked_words, notes_of
 from calibstudio.domain.grouping import Group, Grouping, LeftOut
 from calibstudio.domain.header import FrameHeader, HeaderValue
 from calibstudio.domain.kinds import FrameKind
@@ -372,6 +372,7 @@ def _group(
     if "object_name" in key:
         key["object"] = key.pop("object_name")
     unknown = tuple(w for w in words if w in bucket.unknown and w not in NEVER_ASKED)
+    asked = asked_words(unknown, has_settings=headers[0].camera in with_settings)
     return Group(
         id=_group_id(kind, key),
         kind=kind,
@@ -381,12 +382,12 @@ def _group(
             kind,
             key,
             headers,
-            unknown,
+            asked,
             bucket.cut,
             tolerances,
-            has_settings=headers[0].camera in with_settings,
         ),
         unknown=unknown,
+        asked=asked,
     )
 
 

@@ -13,6 +13,7 @@ from calibstudio.domain.kinds import FrameKind
 from calibstudio.domain.quality import Assessment, Verdict
 from calibstudio.domain.thresholds import DEFAULT_THRESHOLDS, Limit, Thresholds
 from calibstudio.domain.verdicts import Judge, more_flats
+from calibstudio.domain.wording import count
 from calibstudio.imaging.quality_context import COVERED, DARK_LIKE, MasterContext
 from calibstudio.imaging.quality_defects import cold_pixels, dust_shadows, hot_pixels
 from calibstudio.imaging.quality_levels import (
@@ -209,7 +210,11 @@ def _add_counts(judge: Judge, m: _Master, limits: Thresholds) -> None:
             share,
             limits.frames_of_wanted,
             note=note,
-            what=f"{context.n_frames} frames of {context.n_wanted} wanted, limit {enough}.",
+            what=f"Made of {count(context.n_frames, 'frame')}; {context.n_wanted} are wanted, "
+            f"at least {enough} for GOOD.",
+            cure=f"Take {enough - context.n_frames} more with the same settings "
+            f"({context.n_wanted - context.n_frames} to have all {context.n_wanted}) and stack all "
+            "of them again. Until then it may be used: it is noisier, not wrong.",
         )
     if context.rejected_fraction is not None:
         judge.add("rejected", 100.0 * context.rejected_fraction)

@@ -110,6 +110,18 @@ class Library:
         database = Database(place, str(library), create=create, read_only=read_only)
         return cls(place, database, now)
 
+    @staticmethod
+    def is_there(library: str | Path, out: Path | None = None) -> bool:
+        """Whether there is a library, or what a lost one left: `open` would make none.
+
+        A database server is taken to have one. Raises UsageError as `open`.
+        """
+        from calibstudio.store.journal import JOURNAL
+        from calibstudio.store.library_place import library_place
+
+        place = library_place(library, out)
+        return place.file is None or place.file.exists() or (place.folder / JOURNAL).exists()
+
     def close(self) -> None:
         """Let go of the database."""
         self.database.close()

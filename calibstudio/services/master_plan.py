@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
 from dataclasses import dataclass
-from glob import escape
 from pathlib import Path
-from shlex import quote
 
 from calibstudio.domain.grouping import Group, Grouping
 from calibstudio.domain.kinds import FrameKind
 from calibstudio.domain.recipe import Recipe
+from calibstudio.domain.set_option import set_option
 from calibstudio.domain.wording import count
 
 ORDER = (FrameKind.BIAS, FrameKind.DARK_FLAT, FrameKind.DARK, FrameKind.FLAT)
@@ -51,30 +49,13 @@ def named_otherwise(grouping: Grouping, group: Group) -> str:
     if not by_kind:
         return ""
     kind, paths = max(by_kind.items(), key=lambda item: len(item[1]))
-    glob = _glob({p.name for p in paths}, {p.name for p in grouping.headers})
-    each = "" if glob else " and so on for each of them"
-    word = f"{glob or escape(paths[0].name)}:kind={kind}"
-    cure = f"Use --set {quote(word) if QUOTE in word else QUOTE + word + QUOTE}{each}."
+    cure = f"Use {set_option(paths, grouping.headers, {'kind': kind})}."
     if len(paths) == 1:
         return f"The header of {paths[0].name} says {group.kind}, its name says {kind}. {cure}"
     return (
         f"The headers of {count(len(paths), 'frame')} ({paths[0].name} and others) say "
         f"{group.kind}, their names say {kind}. {cure}"
     )
-
-
-QUOTE = "'"
-
-
-def _glob(names: Set[str], all_names: Set[str]) -> str:
-    """Return a pattern that fits these names and no others, or "": what they begin with."""
-    if len(names) == 1:
-        return escape(*names)
-    first, last = min(names), max(names)
-    same = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), None)
-    start = first[:same].rstrip("0123456789")
-    fits_others = any(name.startswith(start) for name in all_names - names)
-    return "" if fits_others else f"{escape(start)}*"
 
 
 def plan_masters(grouping: Grouping, recipe: Recipe) -> BuildPlan:

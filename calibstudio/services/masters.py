@@ -21,7 +21,7 @@ from calibstudio.domain.kinds import FrameKind
 from calibstudio.domain.master import MasterRecord
 from calibstudio.domain.recipe import Recipe
 from calibstudio.services.library import Library
-from calibstudio.services.master_plan import NotBuilt, plan_masters, too_few
+from calibstudio.services.master_plan import BuildPlan, NotBuilt, plan_masters, too_few
 from calibstudio.services.master_subtract import DarkRate, bias_out_of
 
 if TYPE_CHECKING:
@@ -119,6 +119,38 @@ def build_masters(
     return run.all(ctx)
 
 
+def nothing_built(grouping: Grouping, recipe: Recipe) -> MastersReport:
+    """Return what a run says of files from which no master can be built."""
+    skipped, left = _not_built(grouping, plan_masters(grouping, recipe))
+    return MastersReport((), tuple(skipped), tuple(left))
+
+
+def _not_built(
+    grouping: Grouping, plan: BuildPlan
+) -> tuple[list[SkippedGroup], list[SkippedGroup]]:
+    """Return the groups and files that become no master: problems, and those that need not."""
+    titles = group_titles(grouping.groups)
+
+    def entry(one: NotBuilt) -> SkippedGroup:
+        return SkippedGroup(titles[one.group.id], one.reason, group=one.group)
+
+    skipped, left = [entry(one) for one in plan.skipped], [entry(one) for one in plan.left]
+    for item in grouping.ungrouped:
+        is_done = _is_done(grouping.headers.get(item.path))
+        said = SkippedGroup(str(item.path), item.reason, path=item.path)
+        (left if is_done else skipped).append(said)
+    return skipped, left
+
+
+def _is_done(header: FrameHeader | None) -> bool:
+    """Whether a file that is in no group needs no stacking: a master, or calibrated."""
+    if header is None or header.kind is None or header.damage or not header.images:
+        return False
+    return (
+        bool(header.is_master or header.calibrated or header.unit) or header.kind == FrameKind.LIGHT
+    )
+
+
 @dataclass(slots=True)
 class _Run:
     """One run over many groups."""
@@ -140,11 +172,7 @@ class _Run:
         """Build everything."""
         self.titles = group_titles(self.grouping.groups)
         plan = plan_masters(self.grouping, self.recipe)
-        self.skipped += [self._skipped(entry) for entry in plan.skipped]
-        left = [self._skipped(entry) for entry in plan.left]
-        for item in self.grouping.ungrouped:
-            entry = SkippedGroup(str(item.path), item.reason, path=item.path)
-            (left if self._is_done(item.path) else self.skipped).append(entry)
+        self.skipped, left = _not_built(self.grouping, plan)
         weights = [self._weight(group) for group in plan.groups]
         total = sum(weights) or 1.0
         judging, *parts, mapping = ctx.split(0.5 * total, *weights, 0.3 * total)
@@ -164,19 +192,6 @@ class _Run:
         """Renew the records: flats that were built later measured the gain of biases and darks."""
         if any(b.record.kind == FrameKind.FLAT for b in self.built):
             self.built = [replace(b, record=self.library.get(b.record.sha256)) for b in self.built]
-
-    def _skipped(self, entry: NotBuilt) -> SkippedGroup:
-        return SkippedGroup(self.titles[entry.group.id], entry.reason, group=entry.group)
-
-    def _is_done(self, path: Path) -> bool:
-        """Whether a file that is in no group needs no stacking: a master, or calibrated."""
-        header = self.headers.get(path)
-        if header is None or header.kind is None or header.damage or not header.images:
-            return False
-        return (
-            bool(header.is_master or header.calibrated or header.unit)
-            or header.kind == FrameKind.LIGHT
-        )
 
     def _weight(self, group: Group) -> float:
         """Work of a group: its pixels."""

@@ -185,7 +185,8 @@ def _walk(
             entry_status = entry.stat()
         except OSError:
             gone = "A link to something that is not there." if entry.is_symlink() else "Vanished."
-            listing.ungrouped.append(LeftOut(path, gone))
+            is_none = path.suffix.lower() in NON_FRAMES
+            (listing.ignored if is_none else listing.ungrouped).append(LeftOut(path, gone))
             continue
         if stat.S_ISDIR(entry_status.st_mode):
             yield from _walk(ctx, path, entry_status, entered, listing, depth + 1)

@@ -198,6 +198,57 @@ def test_frames_of_unknown_kind_are_problems_and_masters_are_not(
     document, errors = said(capsys)
     assert document["groups"] == []
     assert len(document["ungrouped"]) == 3
-    assert "one.fits: Its kind is unknown" in errors
-    assert "two.fits: Its kind is unknown" in errors
+    assert "2 files (one.fits and others) do not say of which kind" in errors
     assert "m.fits" not in errors
+
+
+def test_a_file_that_is_left_out_is_told_once(
+    night: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for i in range(9):
+        (night / f"empty{i}.fits").write_bytes(b"")
+    write_frame(night / "one.fits")
+
+    assert run(["groups", str(night)]) == 1
+
+    out, errors = capsys.readouterr()
+    assert "empty" not in out and "one.fits" not in out
+    assert "Not grouped: 1 file\n  master.fits" in out
+    assert errors.splitlines() == [
+        "calibstudio: 9 files (empty0.fits, empty1.fits and others): It is empty. "
+        "Copy or take it again.",
+        "calibstudio: 1 file (one.fits) does not say of which kind, neither in the header nor in "
+        "the name. Say it with --set 'one.fits:kind=dark'; * and ? stand for any letters.",
+    ]
+
+
+def test_a_question_of_groups_is_answered_where_it_is_asked(
+    night: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for i in range(4):
+        write_frame(
+            night / f"x_{i:03d}.fits",
+            IMAGETYP="Dark Frame",
+            EXPTIME=300.0,
+            GAIN=100,
+            SET__TEMP=-10.0,
+            XBINNING=1,
+            YBINNING=1,
+            INSTRUME="ZWO ASI2600MM Pro",
+            SITELONG=13.4,
+            DATE__OBS=f"2026-04-17T23:0{i}:00",
+        )
+
+    assert run(["groups", str(night)]) == 0
+    asked = capsys.readouterr().out
+    code = run(["groups", str(night), "--json", "--set", "x_*:offset=30"])
+
+    document, errors = said(capsys)
+    assert "4 darks do not say their offset. Nothing is assumed until you answer." in asked
+    assert "--set 'x_*:offset=30'" in asked
+    assert (code, errors) == (0, "")
+    (group,) = document["groups"]
+    assert len(group["frames"]) == 7
+    assert group["key"]["offset"] == 30
+    assert run(["groups", str(night), "--set", "nothing*:gain=3"]) == 1
+    assert "--set nothing* fits no file." in capsys.readouterr().err

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from calibstudio.cli.corrections import parse_correction
 from calibstudio.cli.library_args import LIBRARY_VARIABLE
 from calibstudio.cli.main import run
-from calibstudio.cli.masters import parse_correction
 from calibstudio.domain.errors import UsageError
 from calibstudio.domain.grouping_rules import group_frames
 from calibstudio.domain.jobs import JobContext
@@ -163,7 +163,8 @@ def test_flats_that_a_header_calls_lights_are_a_problem_with_its_cure(
     (entry,) = document["skipped"]
     assert f"Use --set '{pattern}:kind=flat'" in entry["reason"]
     assert entry["reason"] in err
-    assert entry["reason"] in capsys.readouterr().out
+    out, err = capsys.readouterr()
+    assert err.count(entry["reason"]) == 1 and entry["reason"] not in out
 
 
 def test_a_refusal_is_not_summed_up_as_zero_masters(tmp_path: Path, capsys: Capture) -> None:
@@ -182,7 +183,27 @@ def test_nothing_to_stack_is_said(tmp_path: Path, capsys: Capture) -> None:
 
     assert code == 1
     assert document["masters"] == []
-    assert "nothing to stack" in err
+    assert f"There is no file in {tmp_path / 'n'}." in err
+    assert not (tmp_path / "lib").exists()
+
+
+def test_a_folder_without_frames_says_so_and_leaves_no_library(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    folder = tmp_path / "n"
+    folder.mkdir()
+    (folder / "hosts").write_text("127.0.0.1 localhost\n")
+    (folder / "fstab.conf").write_text("#\n")
+    (folder / "gone.conf").symlink_to(tmp_path / "nowhere")
+
+    code, _, err = as_json(capsys, "masters", folder, "--library", tmp_path / "lib")
+
+    assert code == 1
+    assert err == (
+        f"calibstudio: None of the 3 files in {folder} is a frame. "
+        "calibstudio groups says why of each.\n"
+    )
+    assert not (tmp_path / "lib").exists()
 
 
 def test_a_bad_master_makes_the_exit_code_1(tmp_path: Path, capsys: Capture) -> None:

@@ -73,7 +73,8 @@ def test_few_frames_are_a_warning_and_not_an_error():
     assert found.verdict is WARN
     finding = found.worst_finding
     assert finding is not None
-    assert finding.what == "5 frames of 20 wanted, limit 10."
+    assert finding.what == ("Made of 5 frames; 20 are wanted, at least 10 for GOOD.")
+    assert finding.cure.startswith("Take 5 more with the same settings (15 to have all 20)")
 
 
 def test_pixels_with_few_kept_values_are_counted():
