@@ -150,7 +150,7 @@ def frames(studio: Studio) -> None:
     studio.window.show_workspace("frames")
     workspace = studio.window.workspace
     workspace.add_folders([studio.context.settings.current.frames_folder])
-    studio.wait(lambda: bool(workspace.state.grouping.groups) and workspace._scan is None)
+    studio.wait(lambda: bool(workspace.state.grouping.groups) and not workspace.folders.is_scanning)
     dark = next(g for g in workspace.state.grouping.groups if g.kind == "dark")
     workspace.groups.choose_group(dark.id)
     studio.wait(lambda: not workspace.state.unmeasured(dark))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from PySide6.QtCore import QSize, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import (
@@ -41,7 +40,7 @@ from calibstudio.gui.widgets.banner import Banner
 from calibstudio.gui.widgets.buttons import finish_typing
 from calibstudio.gui.widgets.splitter import layout_settings
 from calibstudio.gui.widgets.toast import ToastHost
-from calibstudio.gui.widgets.workspace import Workspace
+from calibstudio.gui.widgets.workspace import FramesOf, Workspace
 from calibstudio.gui.workspaces import WORKSPACES, WorkspaceRow, make_workspace
 
 log = logging.getLogger(__name__)
@@ -187,12 +186,12 @@ class MainWindow(QWidget):
         return self._made[name]
 
     @Slot(object)
-    def show_frames(self, folder: Path) -> None:
-        """Look at a folder in Frames."""
+    def show_frames(self, wanted: FramesOf) -> None:
+        """Look at a folder in Frames, and there at the group of some frames."""
         self.show_workspace("frames")
-        add = getattr(self.workspace, "add_folders", None)
-        if add is not None:
-            add([folder])
+        look_at = getattr(self.workspace, "look_at", None)
+        if look_at is not None:
+            look_at(wanted.folder, wanted.frames)
 
     def _add_first_start_banner(self, workspace: Workspace) -> None:
         context = self._context

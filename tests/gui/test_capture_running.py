@@ -32,10 +32,12 @@ from calibstudio.gui.capture.running import good_words, kept_words
 from calibstudio.gui.capture.sequence_panel import COLUMNS, StepRow, rows_of, sequence_facts
 from calibstudio.gui.close_sheet import CloseSheet
 from calibstudio.gui.context import GuiContext
+from calibstudio.gui.frames.workspace import FramesWorkspace
 from calibstudio.gui.sheet import Sheet
 from calibstudio.gui.widgets.buttons import Button
 from calibstudio.gui.widgets.table import RECORD_ROLE
 from calibstudio.gui.widgets.table_model import TAG_ROLE
+from calibstudio.gui.widgets.workspace import FramesOf
 from calibstudio.services.capture_state import find_sequences, read_sequence
 from calibstudio.store import folder_sink, publish
 from tests.helpers.capture_desk import Desk, cut_or_overlapping, desk_at
@@ -485,13 +487,41 @@ def test_home_lists_finished_sequences_and_opens_their_folder(desk: Desk) -> Non
     assert row.tag.accessibleName() == "Done"
     assert row.count.text() == "2 good frames"
     assert not row.resume.isVisible()
-    wanted: list[Path] = []
+    wanted: list[FramesOf] = []
     desk.capture.frames_wanted.connect(wanted.append)
 
     desk.click(row.show_frames)
 
-    assert wanted == [folder]
+    assert [w.folder for w in wanted] == [folder]
     assert desk.window.current == "frames"
+
+
+def test_show_in_frames_looks_at_the_group_of_the_sequence(desk: Desk) -> None:
+    begin(desk, darks(desk, 2, 1.0))
+    desk.until_over()
+    desk.click(desk.capture.running.strip.frames)
+    frames = desk.window.workspace
+    assert isinstance(frames, FramesWorkspace)
+
+    def looked_at() -> tuple[str, float] | None:
+        group = frames.group
+        return None if group is None else (str(group.kind), group.key["exposure_s"])
+
+    desk.until(lambda: not frames.folders.is_scanning and looked_at() == ("dark", 1.0))
+    desk.window.show_workspace("capture")
+    desk.click(desk.capture.running.strip.back)
+    begin(desk, darks(desk, 2, 2.0, 3.0))
+    desk.until_over()
+
+    # The step that is looked at, then the first of the sequence that home lists.
+    desk.click(desk.capture.running.strip.frames)
+    desk.until(lambda: not frames.folders.is_scanning and looked_at() == ("dark", 3.0))
+    desk.window.show_workspace("capture")
+    desk.click(desk.capture.running.strip.back)
+    rows = desk.capture.home.recent
+    desk.until(lambda: len(rows.rows) == 2)
+    desk.click(rows.rows[0].show_frames)
+    desk.until(lambda: not frames.folders.is_scanning and looked_at() == ("dark", 2.0))
 
 
 def test_an_empty_home_says_what_will_be_there(desk: Desk) -> None:

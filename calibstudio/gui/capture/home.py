@@ -95,8 +95,8 @@ class CaptureHome(QWidget):
         A wizard was chosen, by the id of its tile.
     resume_wanted(Resumed)
         A sequence that was stopped is to go on.
-    frames_wanted(Path)
-        The folder of a sequence is to be looked at.
+    frames_wanted(FramesOf)
+        The frames of a sequence are to be looked at.
     file_wanted()
         A file with a plan is to be opened.
     """

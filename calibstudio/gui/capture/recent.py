@@ -14,6 +14,7 @@ from calibstudio.gui.widgets.buttons import Button, ButtonSize
 from calibstudio.gui.widgets.panels import ground
 from calibstudio.gui.widgets.text import ElidedLabel, label
 from calibstudio.gui.widgets.verdict import VerdictTag
+from calibstudio.gui.widgets.workspace import FramesOf
 
 if TYPE_CHECKING:
     from calibstudio.services.capture_state import Resumed
@@ -37,8 +38,8 @@ class RecentSequences(QWidget):
     -------
     resume_wanted(Resumed)
         A sequence that was stopped is to go on.
-    frames_wanted(Path)
-        Its folder is to be looked at.
+    frames_wanted(FramesOf)
+        Its frames are to be looked at.
     """
 
     resume_wanted = Signal(object)
@@ -146,8 +147,11 @@ class _Row(QWidget):
         row.addWidget(self.resume)
         row.addWidget(self.show_frames)
         self.resume.clicked.connect(lambda _checked=False: self.resume_wanted.emit(resumed))
-        folder = resumed.path.parent
-        self.show_frames.clicked.connect(lambda _checked=False: self.frames_wanted.emit(folder))
+        wanted = FramesOf(
+            resumed.path.parent,
+            tuple(f.path for f in resumed.frames if f.accepted and f.path is not None),
+        )
+        self.show_frames.clicked.connect(lambda _checked=False: self.frames_wanted.emit(wanted))
 
 
 def _counted(resumed: Resumed) -> str:

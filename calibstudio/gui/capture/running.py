@@ -37,6 +37,7 @@ from calibstudio.gui.widgets.panels import Legend, ground
 from calibstudio.gui.widgets.splitter import Splitter
 from calibstudio.gui.widgets.text import ElidedLabel, label
 from calibstudio.gui.widgets.verdict import kind_of
+from calibstudio.gui.widgets.workspace import FramesOf
 from calibstudio.imaging.display import Pyramid, build_pyramid
 
 if TYPE_CHECKING:
@@ -76,8 +77,8 @@ class RunningView(QWidget):
         The operator goes back to the home of Capture.
     resume_wanted()
         The sequence that is shown is to go on.
-    frames_wanted(Path)
-        Its folder is to be looked at.
+    frames_wanted(FramesOf)
+        Its frames are to be looked at.
     """
 
     left = Signal()
@@ -357,8 +358,13 @@ class RunningView(QWidget):
     @Slot()
     def _on_frames_wanted(self) -> None:
         status = self._run.status
-        if status is not None and status.folder is not None:
-            self.frames_wanted.emit(status.folder)
+        if status is None or status.folder is None:
+            return
+        looked_at = self._step_shown(status)
+        kept = [f for f in status.frames if f.accepted and f.path is not None]
+        kept.sort(key=lambda f: f.step_id != looked_at)
+        frames = tuple(f.path for f in kept if f.path is not None)
+        self.frames_wanted.emit(FramesOf(status.folder, frames))
 
     # Stopping
 

@@ -2,35 +2,32 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QPoint, Qt, QTimer, Signal, Slot
-from PySide6.QtGui import QAction, QDragEnterEvent, QDropEvent, QUndoStack
-from PySide6.QtWidgets import QFileDialog, QMenu, QStackedWidget, QWidget
+from PySide6.QtCore import QPoint, QTimer, Signal, Slot
+from PySide6.QtGui import QDragEnterEvent, QDropEvent, QUndoStack
+from PySide6.QtWidgets import QFileDialog, QStackedWidget, QWidget
 
-from calibstudio.domain.group_titles import group_titles
 from calibstudio.domain.grouping import Group, Grouping
 from calibstudio.domain.grouping_rules import grouping_keys
 from calibstudio.domain.jobs import JobContext, Progress
 from calibstudio.domain.recipe import Recipe
-from calibstudio.domain.wording import count, number
 from calibstudio.gui.context import GuiContext
 from calibstudio.gui.frames.correct_sheet import correct_header
 from calibstudio.gui.frames.detail_panel import DetailPanel
+from calibstudio.gui.frames.folders import Folders
 from calibstudio.gui.frames.frames_panel import FramesPanel
 from calibstudio.gui.frames.groups_panel import GroupsPanel
 from calibstudio.gui.frames.measuring import Measuring
+from calibstudio.gui.frames.menus import FrameMenus
 from calibstudio.gui.frames.pace import cost_text
 from calibstudio.gui.frames.questions import GroupQuestion, about_row, question_for
 from calibstudio.gui.frames.recipe_choice import RecipeChoice
 from calibstudio.gui.frames.regroup_actions import RegroupActions
-from calibstudio.gui.frames.scanning import FillingScan
 from calibstudio.gui.frames.stacking import Stacking, group_facts
 from calibstudio.gui.frames.state import FramesState
 from calibstudio.gui.frames.tree_model import Node
-from calibstudio.gui.jobs.runner import Job
 from calibstudio.gui.sheet import file_dialog
 from calibstudio.gui.widgets.buttons import Button, IconButton
 from calibstudio.gui.widgets.panels import EmptyState
@@ -53,7 +50,6 @@ class FramesWorkspace(Workspace):
     """
 
     scanned = Signal(object)
-    _found_so_far = Signal(object)
 
     def __init__(self, context: GuiContext, parent: QWidget | None = None) -> None:
         super().__init__(context, "Frames", parent)
@@ -62,9 +58,10 @@ class FramesWorkspace(Workspace):
         self.actions_by_hand = RegroupActions(self.state, self.undo, context.problems.report)
         self.measuring = Measuring(context, self.state, self)
         self.stacking = Stacking(context, self.state, self)
-        self._folders: list[Path] = []
-        self._scan: Job | None = None
-        self._scan_began, self._scan_took_s = 0.0, 0.0
+        self.folders = Folders(context, self.state, self)
+        self._menus = FrameMenus(self, self.state, self.actions_by_hand, self._ask_for_value)
+        self._wanted: tuple[Path, ...] = ()
+        """Frames whose group is to be looked at when it is found."""
         self._keep = QTimer(self)
         self._keep.setSingleShot(True)
         self._keep.setInterval(KEEP_AFTER_MS)
@@ -117,7 +114,10 @@ class FramesWorkspace(Workspace):
         self._keep.timeout.connect(self.keep_changes)
         self.undo.cleanChanged.connect(self._on_history)
         self.state.changed.connect(self._on_grouping)
-        self._found_so_far.connect(self._on_found_so_far)
+        self.folders.found_so_far.connect(self._on_found_so_far)
+        self.folders.progressed.connect(self._on_scan_progress)
+        self.folders.scanned.connect(self._on_scanned)
+        self.folders.finished.connect(self._on_scan_finished)
         self.groups.chosen.connect(self._on_row)
         self.groups.dropped.connect(self._on_dropped)
         self.groups.menu_wanted.connect(self._on_tree_menu)
@@ -151,7 +151,8 @@ class FramesWorkspace(Workspace):
     @Slot()
     def ask_for_folder(self) -> None:
         """Let the operator choose a folder."""
-        start = self._folders[-1] if self._folders else self.context.settings.current.frames_folder
+        known, usual = self.folders.paths, self.context.settings.current.frames_folder
+        start = known[-1] if known else usual
         dialog = file_dialog(self.theme, self, "Add a folder of frames", start=start, folders=True)
         dialog.fileSelected.connect(lambda path: self.add_folders([Path(path)]))
         self._file_dialog = dialog
@@ -159,33 +160,28 @@ class FramesWorkspace(Workspace):
 
     def add_folders(self, folders: Sequence[Path]) -> None:
         """Add folders (or files) and scan everything."""
-        new = [f.absolute() for f in folders if f.absolute() not in self._folders]
-        self._folders += new
+        self.folders.add(folders)
         self.rescan()
+
+    def look_at(self, folder: Path, frames: Sequence[Path]) -> None:
+        """Add a folder, and look at the group that holds the first of these frames."""
+        self._wanted = tuple(frames)
+        self.add_folders([folder])
+
+    def _choose_wanted(self, grouping: Grouping) -> None:
+        """Look at the group that was asked for, once it is there."""
+        group = next((g for p in self._wanted if (g := grouping.group_of(p)) is not None), None)
+        if group is not None:
+            self._wanted = ()
+            self.groups.choose_group(group.id)
 
     def rescan(self) -> None:
         """Read the folders again; what was changed by hand is applied to the new groups."""
-        if not self._folders:
+        if not self.folders.paths:
             return
-        if self._scan is not None:
-            self._scan.cancel()
-        work = FillingScan(
-            self._folders,
-            self.context.settings.current.site,
-            self.state.grouping.changes,
-            self.context.open_library,
-            self._found_so_far.emit,
-            self.state.recipe,
-        )
-        job = self.context.background.submit(f"Scan {self._folders[-1].name}", work)
-        self._scan = job
-        self._scan_began = time.monotonic()
+        self.folders.scan()
         self.groups.busy.show_busy()
         self.frames.say_nothing("Reading what the files say…")
-        job.progressed.connect(self._on_scan_progress)
-        job.succeeded.connect(self._on_scanned)
-        job.failed.connect(self.context.problems.report)
-        job.finished.connect(self._on_scan_finished)
         self._pages.setCurrentIndex(1)
 
     @Slot(object)
@@ -198,7 +194,7 @@ class FramesWorkspace(Workspace):
 
     @Slot(object)
     def _on_found_so_far(self, grouping: Grouping) -> None:
-        if self._scan is not None and not self.undo.count():
+        if self.folders.is_scanning and not self.undo.count():
             self.frames.set_filling(True)
             self.state.replace(grouping)
             self.frames.set_filling(False)
@@ -206,54 +202,35 @@ class FramesWorkspace(Workspace):
     @Slot(object)
     def _on_scan_progress(self, progress: Progress) -> None:
         if progress.text:
-            self.set_subtitle(f"{self._where()}   {progress.text}")
+            self.set_subtitle(f"{self.folders.where()}   {progress.text}")
             self.frames.say_nothing("Reading what the files say…", progress.text)
             self.groups.busy.show_fraction(progress.fraction)
 
     @Slot(object)
     def _on_scanned(self, grouping: Grouping) -> None:
         self.undo.clear()
-        self._scan_took_s = time.monotonic() - self._scan_began
         self.state.replace(grouping)
+        self._choose_wanted(grouping)
         self.scanned.emit(grouping)
 
     @Slot()
     def _on_scan_finished(self) -> None:
-        if self.sender() in (None, self._scan):
-            self._scan = None
+        if not self.folders.is_scanning:
             self.groups.busy.done()
         self._say_where()
         self._on_row(self.groups.node)
-        if not self._folders or not (self.state.grouping.headers or self.state.grouping.ungrouped):
+        folders, grouping = self.folders.paths, self.state.grouping
+        if not folders or not (grouping.headers or grouping.ungrouped):
             self._pages.setCurrentIndex(0)
-            if self._folders:
+            if folders:
                 self.empty.set_sentence(
-                    f"There are no frames in {self._folders[-1].name}.",
+                    f"There are no frames in {folders[-1].name}.",
                     "Drop another folder here, or add one.",
                 )
-                self._folders.clear()
-
-    def _where(self) -> str:
-        if not self._folders:
-            return ""
-        last = self._folders[-1]
-        more = (
-            f" and {count(len(self._folders) - 1, 'more', 'more')}"
-            if len(self._folders) > 1
-            else ""
-        )
-        parent = f"{last.parent.name} / " if last.parent.name else ""
-        return f"{parent}{last.name}{more}"
+                folders.clear()
 
     def _say_where(self) -> None:
-        grouping = self.state.grouping
-        n = sum(len(g.frames) for g in grouping.groups)
-        text = self._where()
-        if n or grouping.groups:
-            text += f"   {count(n, 'frame')} in {count(len(grouping.groups), 'group')}"
-            if self._scan is None and self._scan_took_s:
-                text += f" · scanned in {number(self._scan_took_s, 1)}\u202fs"
-        self.set_subtitle(text, "\n".join(str(f) for f in self._folders))
+        self.set_subtitle(self.folders.words(), "\n".join(str(f) for f in self.folders.paths))
 
     # What is looked at
 
@@ -269,7 +246,7 @@ class FramesWorkspace(Workspace):
     def _on_row(self, node: Node | None) -> None:
         group = self._group_of(node)
         frames = () if node is None or group is None else node.frames
-        if group is None and self._scan is None:
+        if group is None and not self.folders.is_scanning:
             self.frames.say_nothing(*about_row(node))
         self.frames.show_frames(group, frames)
         if group is None:
@@ -286,7 +263,7 @@ class FramesWorkspace(Workspace):
         self.detail.show_plan(
             group_facts(self.state, group),
             n_used=len(used),
-            can_stack=len(used) >= self.state.recipe.min_frames and self._scan is None,
+            can_stack=len(used) >= self.state.recipe.min_frames and not self.folders.is_scanning,
             cost=cost_text(self.state, group, self.stacking.pace),
         )
         question = question_for(self.state.grouping, group)
@@ -343,13 +320,16 @@ class FramesWorkspace(Workspace):
         """Ask for a header value of the selected frames."""
         frames = self._chosen_frames()
         if frames:
-            correct_header(
-                self.theme,
-                self,
-                self.state.grouping,
-                frames,
-                lambda values: self.actions_by_hand.correct(frames, values),
-            )
+            self._ask_for_value(frames)
+
+    def _ask_for_value(self, frames: Sequence[Path]) -> None:
+        correct_header(
+            self.theme,
+            self,
+            self.state.grouping,
+            frames,
+            lambda values: self.actions_by_hand.correct(frames, values),
+        )
 
     @Slot(object)
     def _on_dropped(self, dropped: tuple[tuple[Path, ...], str]) -> None:
@@ -370,85 +350,16 @@ class FramesWorkspace(Workspace):
 
     @Slot()
     def _on_merge_button(self) -> None:
-        menu = QMenu(self)
-        self._fill_merge(menu)
-        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        button = self.frames.merge
-        menu.popup(button.mapToGlobal(QPoint(0, button.height() + 2)))
-
-    def _fill_merge(self, menu: QMenu) -> None:
-        """The other groups, those of the same kind first."""
-        group = self.group
-        if group is None:
-            return
-        titles = group_titles(self.state.grouping.groups)
-        others = [g for g in self.state.grouping.groups if g.id != group.id]
-        for other in sorted(others, key=lambda g: g.kind != group.kind):
-            action = QAction(f"{titles[other.id]}   {number(len(other.frames))}", menu)
-            action.triggered.connect(
-                lambda _checked=False, i=other.id: self.actions_by_hand.merge([group.id, i])
-            )
-            menu.addAction(action)
-
-    def _fill_move(self, menu: QMenu, frames: Sequence[Path]) -> None:
-        titles = group_titles(self.state.grouping.groups)
-        group = self.group
-        for other in self.state.grouping.groups:
-            if group is not None and other.id == group.id:
-                continue
-            action = QAction(titles[other.id], menu)
-            action.triggered.connect(
-                lambda _checked=False, i=other.id: self.actions_by_hand.move(frames, i)
-            )
-            menu.addAction(action)
+        self._menus.merge_under(self.frames.merge, self.group)
 
     @Slot(object)
     def _on_table_menu(self, at: QPoint) -> None:
-        frames = self._chosen_frames()
-        if frames:
-            self._frames_menu(frames).popup(at)
+        self._menus.of_frames(at, self._chosen_frames(), self.group)
 
     @Slot(object)
     def _on_tree_menu(self, at: QPoint) -> None:
-        node = self.groups.node
-        frames = self.groups.frames
-        if node is None or not frames:
-            return
-        menu = self._frames_menu(frames)
-        if node.key == f"group/{node.group_id}":
-            menu.addSeparator()
-            merge = menu.addMenu("Merge with")
-            merge.setEnabled(len(self.state.grouping.groups) > 1)
-            self._fill_merge(merge)
-            chosen = self.groups.group_ids
-            if len(chosen) > 1:
-                action = menu.addAction(f"Merge {count(len(chosen), 'selected group')}")
-                action.triggered.connect(lambda _checked=False: self.actions_by_hand.merge(chosen))
-        menu.popup(at)
-
-    def _frames_menu(self, frames: Sequence[Path]) -> QMenu:
-        menu = QMenu(self)
-        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        all_out = all(p in self.state.grouping.excluded for p in frames)
-        what = count(len(frames), "frame")
-        leave = menu.addAction(f"Use {what} again" if all_out else f"Leave {what} out")
-        leave.triggered.connect(lambda _checked=False: self.actions_by_hand.leave_out(frames))
-        move = menu.addMenu(f"Move {what} to")
-        self._fill_move(move, frames)
-        move.setEnabled(not move.isEmpty())
-        split = menu.addAction(f"Split {what} off")
-        split.triggered.connect(lambda _checked=False: self.actions_by_hand.split(frames))
-        correct = menu.addAction(f"Correct header of {what}…")
-        correct.triggered.connect(
-            lambda _checked=False: correct_header(
-                self.theme,
-                self,
-                self.state.grouping,
-                frames,
-                lambda values: self.actions_by_hand.correct(frames, values),
-            )
-        )
-        return menu
+        groups = self.groups
+        self._menus.of_row(at, groups.node, groups.frames, self.group, groups.group_ids)
 
     @Slot()
     def _on_history(self) -> None:
@@ -503,8 +414,7 @@ class FramesWorkspace(Workspace):
 
     @Slot()
     def _on_cancel(self) -> None:
-        if self._scan is not None:
-            self._scan.cancel()
+        self.folders.cancel()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if event.mimeData().hasUrls():
@@ -523,8 +433,7 @@ class FramesWorkspace(Workspace):
         self._splitter.suggest(NARROW if compact else WIDE)
 
     def close_down(self) -> None:
-        if self._scan is not None:
-            self._scan.cancel()
+        self.folders.cancel()
         if self._keep.isActive():
             self.keep_changes()
         self.measuring.stop()

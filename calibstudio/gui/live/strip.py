@@ -145,8 +145,10 @@ class LiveStrip(QFrame):
     def _show_scope(self) -> None:
         on_history = self._compact and self.tabs.value == "history"
         self.scope.setVisible(not on_history and self._has_region)
-        self._statistics_note.setVisible(not self._compact)
-        self._gap.setVisible(self._compact)
+        # The choice says it where there is one; beside it there is no room for a word.
+        has_note = not self._compact and not self._has_region
+        self._statistics_note.setVisible(has_note)
+        self._gap.setVisible(not has_note)
         if self._compact:
             self.history.choosers.setVisible(on_history)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
@@ -10,6 +12,15 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 from calibstudio.gui.context import GuiContext
 from calibstudio.gui.widgets.panels import ground, hairline
 from calibstudio.gui.widgets.text import ElidedLabel, label
+
+
+@dataclass(frozen=True, slots=True)
+class FramesOf:
+    """What is to be looked at in Frames."""
+
+    folder: Path
+    frames: tuple[Path, ...] = ()
+    """The group of the first that is found is chosen."""
 
 
 class Workspace(QWidget):
@@ -21,7 +32,7 @@ class Workspace(QWidget):
 
     Signals
     -------
-    frames_wanted(Path)
+    frames_wanted(FramesOf)
         A folder is to be looked at in Frames.
     settings_wanted(str)
         A page of the settings is to be opened.
