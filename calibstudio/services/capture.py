@@ -159,7 +159,7 @@ def _carried_out(run: SequenceRun, scene: Scene, resumed: Resumed | None) -> Cap
             _remember_last(taker, resumed, run)
         runner.run_all()
         if run.plan.warm_up:
-            scene.warm_up()
+            scene.cooler.warm_up()
     except SequenceStopped as stop:
         stopped, why = True, str(stop)
     except StepEnded as ended:  # warming up was left out after the camera was lost

@@ -1,4 +1,4 @@
-"""What must be so before a frame is exposed: temperature, filter, cover, lamp; and putting it back.
+"""What must be so before a frame is exposed: filter, cover, lamp, temperature; and putting it back.
 
 Nothing is believed that can be read back: the wheel's slot, the cover's state, the lamp's
 brightness. What no device can say, the operator is asked.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from functools import partial
 
 from calibstudio.domain.capture import ActivityKind, Answer, QuestionKind
 from calibstudio.domain.equipment import CoverState, FilterWheel, FlatPanel
@@ -27,19 +26,12 @@ from calibstudio.domain.plan import (
     CaptureStep,
     LightSource,
 )
-from calibstudio.domain.wording import duration, number, quantity, temperature
+from calibstudio.domain.wording import number
+from calibstudio.services.capture_cooler import SensorTemperature
 from calibstudio.services.capture_journal import Before
 from calibstudio.services.capture_patience import Patience, time_limit
-from calibstudio.services.capture_run import SequenceRun, SequenceStopped, StepEnded
+from calibstudio.services.capture_run import SequenceRun, StepEnded
 from calibstudio.services.capture_telescope import Telescope
-from calibstudio.services.cooling import (
-    CoolerPhase,
-    CoolingResult,
-    CoolingState,
-    away_c,
-    cool_to,
-    warm_up,
-)
 
 log = logging.getLogger(__name__)
 
@@ -47,12 +39,6 @@ RESTORE_LIMIT_S = 4.0
 """Real seconds that putting things back may take after a cancel: the program ends in five."""
 COVER_ANSWERS = {Answer.YES: "It is covered", Answer.STOP: "Stop"}
 OPEN_ANSWERS = {Answer.YES: "It is open", Answer.STOP: "Stop"}
-COOLER_ANSWERS = {
-    Answer.YES: "Use it",
-    Answer.RETRY: "Wait longer",
-    Answer.SKIP: "Skip this step",
-    Answer.STOP: "Stop",
-}
 
 
 class Scene:
@@ -70,11 +56,7 @@ class Scene:
         self._lamp_was_used = False
         self._covered_by_hand = False
         self._filter_now: str | None = None
-        self._set_temp_c: float | None = None
-        self._accepted_temp: dict[float, float] = {}
-        self._not_waited_for: set[float] = set()
-        self._held_temp: dict[str, float] = {}
-        self._cooler_is_off = False
+        self.cooler = SensorTemperature(run, self._patience)
         self.brightness: int | None = None
         """Panel brightness now, read back; None without a panel."""
         self.cover: CoverState | None = None
@@ -95,7 +77,7 @@ class Scene:
         agreed_c
             Temperatures that the operator took instead of those asked for.
         """
-        self._accepted_temp = dict(agreed_c or {})
+        self.cooler.agree(agreed_c or {})
         cover = slot = set_c = on = None
         if self._panel is not None:
             status = self._panel.status()
@@ -167,12 +149,7 @@ class Scene:
             self._panel.move_cover(open_it=before is CoverState.OPEN, cancel=cancel)
 
     def _cooler_as_before(self, cancel: CancelToken) -> None:
-        """Give the cooler the set point it had. One that was off stays on: it warms up slowly."""
-        before, camera = self._before, self._observatory.camera
-        if self._set_temp_c is None or not before.cooler_on or before.set_c is None:
-            return
-        if not self._cooler_is_off and before.set_c != self._set_temp_c:
-            camera.set_cooler(on=True, target_c=before.set_c)
+        self.cooler.put_back(self._before)
 
     def _pointing_as_before(self, cancel: CancelToken) -> None:
         if not self._run.around.ctx.token.cancelled:
@@ -185,36 +162,6 @@ class Scene:
                 return
             wheel.move(slot, cancel)
 
-    def warm_up(self) -> None:
-        """Warm the sensor along a ramp and switch the cooler off; the operator may skip it.
-
-        Raises
-        ------
-        SequenceStopped, Cancelled
-            The cooler keeps its last set point.
-        """
-        around = self._run.around
-        if not around.info.can_cool:
-            return
-
-        def told(state: CoolingState) -> None:
-            self._run.sensor_c = state.sensor_c
-            self._run.activity(ActivityKind.COOLING, state.text, state.seconds_to_go, can_skip=True)
-
-        around.control.take_skip()
-        self._patience.persist(
-            "Camera",
-            lambda: warm_up(
-                around.observatory.camera,
-                around.observatory.clock,
-                around.ctx.token,
-                rules=around.cooling,
-                on_state=told,
-                skip=lambda: around.control.take_skip() or around.control.stopping,
-            ),
-        )
-        self._cooler_is_off = True
-
     # Setting ----------------------------------------------------------------------------------
 
     def prepare(self, step: CaptureStep, brightness: int | None) -> None:
@@ -224,7 +171,7 @@ class Scene:
         ------
         StepEnded, SequenceStopped, Cancelled, DeviceError
         """
-        self.to_temperature(step)
+        self.cooler.reach(step)
         if step.filter is not None:
             self.to_filter(step.filter)
         if step.kind.needs_light:
@@ -239,8 +186,16 @@ class Scene:
         ------
         StepEnded, SequenceStopped, Cancelled, DeviceError
         """
-        self._set_temp_c = None
+        self.cooler.forget()
         self.prepare(step, self.brightness)
+
+    def settle(self, step: CaptureStep) -> None:
+        """Before a frame: the sensor is at its temperature, or is waited for."""
+        if not self.cooler.is_reached(step):
+            said = "The sensor left its temperature; waited until it was back."
+            self._run.note(said, passing=True)
+            # Whatever was asked or moved meanwhile: the light is set again.
+            self.set_again(step)
 
     def filter_name(self, step: CaptureStep) -> str | None:
         """Return the name of the filter now in the beam, as it was last read."""
@@ -358,136 +313,6 @@ class Scene:
                 f"The cover of {panel.info.name} should be {wanted} and is {self.cover}.",
                 hint="Look whether something blocks it, then retry.",
             )
-
-    # Temperature ----------------------------------------------------------------------------
-
-    def to_temperature(self, step: CaptureStep) -> None:
-        """Wait until the sensor is stable at the step's temperature.
-
-        Asks what to do when the cooler cannot hold it. Does nothing where it was just stable.
-        """
-        target_c = step.settings.set_temp_c
-        if target_c is None:
-            return
-        target_c = self._accepted_temp.get(target_c, target_c)
-        if self._set_temp_c == target_c and self.is_at_temperature(step):
-            return
-        if target_c in self._not_waited_for:
-            camera = self._observatory.camera
-            self._patience.persist("Camera", lambda: camera.set_cooler(on=True, target_c=target_c))
-            self._set_temp_c = target_c
-            return
-        while True:
-            result = self._patience.persist("Camera", partial(self._cool, target_c))
-            if result.phase is not CoolerPhase.UNREACHABLE:
-                self._set_temp_c = target_c
-                if result.phase is not CoolerPhase.STABLE:
-                    self._not_waited_for.add(target_c)
-                    self._run.note(
-                        f"Did not wait for {temperature(target_c)}: frames are judged by the "
-                        "temperature that the sensor has.",
-                        passing=True,
-                    )
-                return
-            holds = result.holds_c if result.holds_c is not None else target_c
-            if self._ask_about_cooler(target_c, holds, result) is Answer.YES:
-                asked_c = step.settings.set_temp_c
-                self._accepted_temp[asked_c if asked_c is not None else target_c] = holds
-                self._run.remember_agreed(asked_c if asked_c is not None else target_c, holds)
-                target_c = holds
-
-    def settle(self, step: CaptureStep) -> None:
-        """Before a frame: the sensor is at its temperature, or is waited for."""
-        if not self.is_at_temperature(step):
-            said = "The sensor left its temperature; waited until it was back."
-            self._run.note(said, passing=True)
-            # Whatever was asked or moved meanwhile: the light is set again.
-            self.set_again(step)
-
-    def is_at_temperature(self, step: CaptureStep) -> bool:
-        """Whether the sensor is within the tolerance of the step's temperature right now."""
-        wanted = step.settings.set_temp_c
-        if wanted is None:
-            return True
-        status = self._patience.persist("Camera", self._observatory.camera.status)
-        self._run.sensor_c = status.sensor_c
-        wanted = self._accepted_temp.get(wanted, wanted)
-        if wanted in self._not_waited_for:
-            return True
-        if status.cooler_on is False:
-            return False  # a camera that lost its power comes back with its cooler off
-        away = away_c(status, wanted)
-        limit = self._run.around.thresholds.temperature_error.warn_above
-        return away is None or away <= (0.5 if limit is None else limit)
-
-    def set_temp_c(self, step: CaptureStep) -> float | None:
-        """Return the temperature the step is judged by: what was asked, or agreed on instead."""
-        wanted = step.settings.set_temp_c
-        return None if wanted is None else self._accepted_temp.get(wanted, wanted)
-
-    def held_temp_c(self, step: CaptureStep, sensor_c: float | None) -> float | None:
-        """Return what the frames of a step are judged by after "Do not wait"; None: the set point.
-
-        The first frame of the step sets it. When the sensor has come to its set point after all,
-        the decision has done its work: frames are judged by the set point again.
-        """
-        wanted = self.set_temp_c(step)
-        if wanted is None or sensor_c is None or wanted not in self._not_waited_for:
-            return None
-        limit = self._run.around.thresholds.temperature_error.warn_above
-        if abs(sensor_c - wanted) <= (0.5 if limit is None else limit):
-            self._not_waited_for.discard(wanted)
-            self._held_temp.clear()
-            self._run.note(f"The sensor has come to {temperature(wanted)}.", passing=True)
-            return None
-        return self._held_temp.setdefault(step.id, sensor_c)
-
-    def _cool(self, target_c: float) -> CoolingResult:
-        around = self._run.around
-
-        def told(state: CoolingState) -> None:
-            self._run.sensor_c = state.sensor_c
-            self._run.activity(ActivityKind.COOLING, state.text, state.seconds_to_go, can_skip=True)
-
-        def skipped() -> bool:
-            asked = around.control.take_skip() or around.control.stopping
-            return asked or not around.cooling.wait
-
-        around.control.take_skip()
-        result = cool_to(
-            around.observatory.camera,
-            around.observatory.clock,
-            around.ctx.token,
-            target_c,
-            rules=around.cooling,
-            on_state=told,
-            skip=skipped,
-        )
-        if around.control.stopping:
-            raise SequenceStopped
-        return result
-
-    def _ask_about_cooler(self, target_c: float, holds_c: float, result: CoolingResult) -> Answer:
-        power = result.power_pct
-        at = "full power" if power is None else quantity(power, "%")
-        reserve = quantity(100 * self._run.around.cooling.reserve, "%")
-        text = (
-            f"Cooler at {at}. It cannot hold {temperature(target_c)} tonight; "
-            f"{temperature(holds_c)} leaves {reserve} in reserve."
-        )
-        if result.late:
-            waited = duration(self._run.around.cooling.timeout_s)
-            now = "unknown" if result.sensor_c is None else temperature(result.sensor_c)
-            text = (
-                f"Cooler at {at}. The sensor is at {now} and not stable at "
-                f"{temperature(target_c)} after {waited}."
-            )
-        return self._run.ask(
-            QuestionKind.COOLER,
-            text,
-            "Darks serve lights of the same temperature only.",
-            {**COOLER_ANSWERS, Answer.YES: f"Use {temperature(holds_c)}"},
-        )
 
 
 def _name_at(wheel: FilterWheel, slot: int | None) -> str | None:

@@ -144,7 +144,7 @@ class StepRunner:
         """Bias level, search, frames; the exposure follows a lamp that drifts."""
         if step.light is LightSource.SKY:
             self._twilight.await_sun(step)
-        self._scene.to_temperature(step)
+        self._scene.cooler.reach(step)
         bias = self._levels.bias(step)
         goal = None if step.target is None else self._levels.goal(step.target, bias)
         state = self._run.steps[index]
@@ -287,8 +287,8 @@ class StepRunner:
             bias_adu=goal.bias_adu if goal else self._levels.known_bias_adu(step.settings),
             target_adu=goal.target_adu if goal else None,
             tolerance=goal.tolerance if goal else 0.10,
-            set_temp_c=self._scene.set_temp_c(step),
-            held_temp_c=self._scene.held_temp_c(step, frame.sensor_c),
+            set_temp_c=self._scene.cooler.set_temp_c(step),
+            held_temp_c=self._scene.cooler.held_temp_c(step, frame.sensor_c),
         )
         assessment = self._taker.judge(step, frame, expected)
         return self._taker.keep(

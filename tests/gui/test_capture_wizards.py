@@ -24,6 +24,7 @@ from calibstudio.gui.capture.dark_flat_wizard import DarkFlatWizard
 from calibstudio.gui.capture.dark_wizard import DarkWizard
 from calibstudio.gui.capture.flat_wizard import FlatWizard
 from calibstudio.gui.capture.start_table import COLUMNS, StartSheet, StartTable
+from calibstudio.gui.capture.steps_list import StepMark
 from calibstudio.gui.capture.twilight_wizard import TwilightWizard
 from calibstudio.gui.context import GuiContext
 from calibstudio.gui.theme import ThemeState
@@ -280,6 +281,39 @@ def test_problems_block_next_and_say_why(desk: Desk) -> None:
     assert wizard.page is wizard.pages[0]
     desk.type(wizard.what.exposures, "10")
     assert wizard.next.isEnabled() and not wizard.page.problem.isVisible()
+
+
+def test_a_page_without_its_answer_has_no_tick_and_no_plan_is_shown(desk: Desk) -> None:
+    wizard = desk.open("dark-flat")
+    assert isinstance(wizard, DarkFlatWizard)
+
+    wizard.show_page(2)
+
+    marks = wizard.findChildren(StepMark)
+    assert [m.is_done for m in marks] == [False, True, False]
+    assert marks[0].answer == "no exposure yet"
+    assert (wizard.next.text(), wizard.check.table.isVisible()) == ("Start", False)
+    wizard.show_page(0)
+    desk.type(wizard.what.exposures, "0.73 2.28")
+    wizard.show_page(2)
+    assert marks[0].is_done and wizard.check.table.isVisible()
+    assert wizard.next.text() == "Start 64 dark flats"
+
+
+def test_in_touch_mode_every_number_can_be_read(desk: Desk, theme: ThemeState) -> None:
+    wizard = flats(desk, "L")
+    desk.click(wizard.next)
+
+    theme.set_touch(True)
+
+    try:
+        cards = wizard.level.tolerance.parentWidget(), wizard.level.shortest.parentWidget()
+        for field in (wizard.level.level, wizard.level.tolerance, wizard.level.shortest):
+            desk.until(lambda field=field: field.lineEdit().width() >= 60)
+        assert all(card is not None and card.isVisible() for card in cards)
+        assert not cut_or_overlapping(wizard.page)
+    finally:
+        theme.set_touch(False)
 
 
 def test_no_filter_ticked_is_a_problem(desk: Desk) -> None:

@@ -35,6 +35,7 @@ class CheckPage(Page):
         self.build = QCheckBox("Build, judge and file the masters when the frames are taken")
         self.build.setChecked(draft.build_masters)
         self.build.clicked.connect(self._on_build)
+        self.table.hide()
         self.body.addWidget(self.table)
         self.body.addWidget(self.build)
 
@@ -43,6 +44,10 @@ class CheckPage(Page):
     ) -> None:
         """Show what will happen."""
         self.table.show_plan(plan, info, exposures_s)
+        self.table.show()
+
+    def show_no_plan(self) -> None:
+        self.table.hide()
 
     @Slot()
     def _on_build(self) -> None:

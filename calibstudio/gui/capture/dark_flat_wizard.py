@@ -157,8 +157,13 @@ class DarkFlatPage(Page):
 
     def answer(self) -> str:
         draft = self._draft
+        if not self.is_answered():
+            return "no exposure yet"
         exposures = count(len(draft.exposures_s), "exposure")
         return f"{exposures}, {count(draft.count, 'frame')} each"
+
+    def is_answered(self) -> bool:
+        return bool(self._draft.exposures_s)
 
     def stop(self) -> None:
         """Read no more: the wizard closes."""
@@ -209,4 +214,5 @@ class DarkFlatWizard(Wizard):
 
     def _start_words(self) -> str:
         draft = self.dark_flat
-        return f"Start {count(len(draft.exposures_s) * draft.count, 'dark flat')}"
+        frames = len(draft.exposures_s) * draft.count
+        return f"Start {count(frames, 'dark flat')}" if frames else "Start"

@@ -154,9 +154,14 @@ class FilterPage(Page):
         self.edited.emit()
 
     def answer(self) -> str:
+        if not self.is_answered():
+            return "no filter yet"
         n = len(self._draft.filters)
         filters = count(n, "filter") if n else "as the wheel is"
         return f"{filters}, {count(self._draft.count, 'good frame')} each"
+
+    def is_answered(self) -> bool:
+        return bool(self._draft.filters) or not self.boxes
 
     def set_compact(self, compact: bool) -> None:
         super().set_compact(compact)

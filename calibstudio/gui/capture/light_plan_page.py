@@ -6,27 +6,25 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtCore import Slot
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
 from calibstudio.domain.errors import CalibStudioError
 from calibstudio.domain.jobs import JobContext, Progress
 from calibstudio.domain.needs import Choice
-from calibstudio.domain.plan import CapturePlan
+from calibstudio.domain.plan import CapturePlan, Estimate
 from calibstudio.domain.wording import count
 from calibstudio.gui.capture.light_looking import look_at_lights
 from calibstudio.gui.capture.needs_list import NeedsList
-from calibstudio.gui.capture.plan_file import save_plan_as
-from calibstudio.gui.capture.preflight_panel import PreflightPanel
+from calibstudio.gui.capture.plan_frame import PlanFrame
 from calibstudio.gui.context import GuiContext
 from calibstudio.gui.jobs.runner import Job
 from calibstudio.gui.sheet import file_dialog
-from calibstudio.gui.widgets.buttons import Button, ButtonKind, ButtonSize
+from calibstudio.gui.widgets.buttons import Button, ButtonSize
 from calibstudio.gui.widgets.panels import EmptyState, ground, scrolled
 from calibstudio.gui.widgets.segmented import SegmentedControl
-from calibstudio.gui.widgets.splitter import Splitter
-from calibstudio.gui.widgets.text import ElidedLabel, label, set_tone
+from calibstudio.gui.widgets.text import ElidedLabel, label
 
 if TYPE_CHECKING:
     from calibstudio.services.light_plan import Capture, LightPlan
@@ -51,33 +49,20 @@ HINT = (
 )
 
 
-class LightPlanPage(QWidget):
-    """Lights are added; needs are ticked; the plan is started or saved.
-
-    Signals
-    -------
-    start_wanted(CapturePlan)
-        Start was pressed.
-    closed()
-        The operator goes back to the tiles.
-    """
+class LightPlanPage(PlanFrame):
+    """Lights are added; needs are ticked; the plan is started or saved."""
 
     name = "plan"
-    title = "Plan from my lights"
-    start_wanted = Signal(object)
-    closed = Signal()
 
     def __init__(self, context: GuiContext, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.context, self.theme = context, context.theme
+        super().__init__(context, "Plan from my lights", "light-plan", WIDE, COMPACT, parent)
         self.paths: list[Path] = []
         self.found: LightPlan | None = None
         self.capture: Capture | None = None
         self.choice = Choice.FILL
         self._ticked: set[str] = set()
         self._job: Job | None = None
-        self._may_start = True
-        self.preflight = PreflightPanel(context)
+        self.start = self.primary
         self.needs = NeedsList(self.theme)
         self.choices = SegmentedControl(
             self.theme, CHOICES, name="What is taken", value=Choice.FILL
@@ -95,25 +80,13 @@ class LightPlanPage(QWidget):
             on_action=self.ask_for_folder,
             primary=True,
         )
-        self.back = Button(self.theme, "Close", icon="chevron-left", size=ButtonSize.LARGE)
-        self.save = Button(
-            self.theme,
-            "Save as file…",
-            ButtonKind.FLAT,
-            icon="save",
-            size=ButtonSize.LARGE,
-            tip="A file that calibstudio run carries out without a screen",
-        )
-        self.start = Button(
-            self.theme, "Start", ButtonKind.PRIMARY, size=ButtonSize.LARGE, tip="Ctrl+Enter"
-        )
-        self._hint = ElidedLabel("", "secondary")
-        self._build()
+        self._pages = QStackedWidget()
+        self._fill()
         self._connect()
         self.setAcceptDrops(True)
         self._renew()
 
-    def _build(self) -> None:
+    def _fill(self) -> None:
         listed = ground("bg")
         column = QVBoxLayout(listed)
         column.setContentsMargins(0, 0, 0, 0)
@@ -128,23 +101,9 @@ class LightPlanPage(QWidget):
         rows.addWidget(self.notes)
         rows.addStretch(1)
         column.addWidget(scrolled(inner), 1)
-        self._pages = QStackedWidget()
         self._pages.addWidget(self.empty)
         self._pages.addWidget(listed)
-        centre = ground("bg")
-        whole = QVBoxLayout(centre)
-        whole.setContentsMargins(0, 0, 0, 0)
-        whole.setSpacing(0)
-        whole.addWidget(self._pages, 1)
-        whole.addWidget(self._make_foot())
-        self._splitter = Splitter("light-plan", sizes=WIDE)
-        self._splitter.addWidget(centre)
-        self._splitter.addWidget(self.preflight)
-        self._splitter.setStretchFactor(0, 1)
-        self.preflight.setMinimumWidth(300)
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(self._splitter)
+        self.build(self._pages, margin=16)
 
     def _make_head(self) -> QWidget:
         head = ground("bg")
@@ -158,28 +117,11 @@ class LightPlanPage(QWidget):
         row.addWidget(self.add_folder)
         return head
 
-    def _make_foot(self) -> QWidget:
-        foot = ground("bg", border="top")
-        row = QHBoxLayout(foot)
-        row.setContentsMargins(16, 12, 16, 12)
-        row.setSpacing(16)
-        row.addWidget(self.back)
-        row.addWidget(self._hint, 1)
-        self._hint.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        row.addWidget(self.save)
-        row.addWidget(self.start)
-        return foot
-
     def _connect(self) -> None:
         self.add_folder.clicked.connect(self.ask_for_folder)
         self.add_files.clicked.connect(self.ask_for_files)
         self.choices.chosen.connect(self._on_choice)
         self.needs.ticked.connect(self._on_ticked)
-        self.preflight.checked.connect(self._on_checked)
-        self.preflight.looked.connect(self._on_looked)
-        self.back.clicked.connect(self._on_back)
-        self.save.clicked.connect(self.save_as_file)
-        self.start.clicked.connect(self.go_on)
 
     # Lights
 
@@ -230,7 +172,7 @@ class LightPlanPage(QWidget):
     @Slot(object)
     def _on_progress(self, progress: Progress) -> None:
         if progress.text:
-            self._hint.setText(progress.text)
+            self.say(progress.text)
 
     @Slot(object)
     def _on_found(self, found: LightPlan) -> None:
@@ -261,7 +203,7 @@ class LightPlanPage(QWidget):
         if self.sender() in (None, self._job):
             self._job = None
             if self.found is None and not self.paths:
-                self._hint.setText("")
+                self.say("")
             else:
                 self._renew()
 
@@ -318,12 +260,10 @@ class LightPlanPage(QWidget):
         else:
             self.preflight.show_plan(capture.plan, capture.cost.estimate, self._facts())
             said = "Nothing moves before you press Start."
-        self._hint.setText(said)
-        self._hint.set_tip(said)
-        set_tone(self._hint, "bad" if problem else "")
+        self.say(said, tip=said, bad=bool(problem))
         frames = 0 if capture is None else capture.cost.estimate.frames
         self.start.setText(f"Start {count(frames, 'frame')}" if frames else "Start")
-        self._enable()
+        self.enable()
 
     def _facts(self) -> list[tuple[str, str]]:
         if self.found is None:
@@ -351,45 +291,18 @@ class LightPlanPage(QWidget):
             notes.append(f"Lights of {', '.join(others)} are left out: a plan is for one camera.")
         return notes
 
-    @Slot()
-    def _on_looked(self) -> None:
-        if self.capture is not None:
-            self.preflight.show_time(self.capture.cost.estimate)
-
-    @Slot(bool)
-    def _on_checked(self, may_start: bool) -> None:
-        self._may_start = may_start
-        self._enable()
-
-    def _enable(self) -> None:
+    def enable(self) -> None:
         has_plan = self.capture is not None
         self.save.setEnabled(has_plan)
         self.start.setEnabled(has_plan and self._may_start)
 
     @property
     def plan(self) -> CapturePlan | None:
-        """What would be taken now."""
         return None if self.capture is None else self.capture.plan
 
-    # Buttons
-
-    @Slot()
-    def go_on(self) -> None:
-        """Start what is chosen."""
-        if self.start.isEnabled() and self.capture is not None:
-            self.preflight.end()
-            self.start_wanted.emit(self.capture.plan)
-
-    @Slot()
-    def save_as_file(self) -> None:
-        """Write the plan as a file of `calibstudio run`."""
-        if self.capture is not None:
-            save_plan_as(self.context, self, self.capture.plan)
-
-    @Slot()
-    def _on_back(self) -> None:
-        self.preflight.end()
-        self.closed.emit()
+    def estimate(self) -> Estimate:
+        assert self.capture is not None
+        return self.capture.cost.estimate
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if event.mimeData().hasUrls():
@@ -402,13 +315,10 @@ class LightPlanPage(QWidget):
             self.add_lights(paths)
 
     def set_compact(self, compact: bool) -> None:
-        """Less room: a narrower side, and the choice explains itself."""
-        self._splitter.suggest(COMPACT if compact else WIDE)
-        self.save.setText("Save…" if compact else "Save as file…")
+        super().set_compact(compact)
         self.explained.setVisible(not compact)
 
     def close_down(self) -> None:
-        """Stop what goes on: the page closes."""
-        self.preflight.end()
+        super().close_down()
         if self._job is not None:
             self._job.cancel()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from abc import abstractmethod
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QEvent, QSize, Qt, Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from calibstudio.gui.theme import ThemeState
@@ -16,11 +17,12 @@ MARGIN, COMPACT_MARGIN = 32, 20
 
 
 class Columns(QWidget):
-    """Cards beside each other; one below the other where there is little room."""
+    """Cards beside each other; one below the other where there is too little room for that."""
 
     def __init__(self, *widgets: QWidget, spacing: int = 20, stack_when_compact: bool = True):
         super().__init__()
         self._stacks = stack_when_compact
+        self._compact = False
         self._row = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
         self._row.setContentsMargins(0, 0, 0, 0)
         self._row.setSpacing(spacing)
@@ -29,10 +31,33 @@ class Columns(QWidget):
 
     def set_compact(self, compact: bool) -> None:
         """Use less width."""
-        direction = QBoxLayout.Direction
-        stacked = compact and self._stacks
-        self._row.setDirection(direction.TopToBottom if stacked else direction.LeftToRight)
+        self._compact = compact
         self._row.setSpacing(12 if compact else 20)
+        self._arrange()
+
+    def minimumSizeHint(self) -> QSize:
+        # Narrow is not too narrow: then they are one below the other.
+        return QSize(max(self._widths(), default=0), super().minimumSizeHint().height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._arrange()
+
+    def event(self, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.LayoutRequest:
+            self._arrange()  # what is in it needs more room, or less
+        return super().event(event)
+
+    def _widths(self) -> list[int]:
+        return [self._row.itemAt(i).minimumSize().width() for i in range(self._row.count())]
+
+    def _arrange(self) -> None:
+        """Stack what does not fit: a value that is cut off would be read wrong."""
+        gaps = self._row.spacing() * (self._row.count() - 1)
+        too_wide = sum(self._widths()) + gaps > self.width()
+        stacked = too_wide or (self._compact and self._stacks)
+        way = QBoxLayout.Direction
+        self._row.setDirection(way.TopToBottom if stacked else way.LeftToRight)
 
 
 class Remark(QWidget):
@@ -120,6 +145,13 @@ class Page(QWidget):
     @abstractmethod
     def answer(self) -> str:
         """What is said of it at the left."""
+
+    def is_answered(self) -> bool:
+        """Override: whether this page has what the plan needs of it."""
+        return True
+
+    def show_no_plan(self) -> None:
+        """Override: the answers make no plan now, so there is none to show."""
 
     def opened(self) -> None:
         """Override: the page is shown now."""

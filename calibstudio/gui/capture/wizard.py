@@ -5,20 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from PySide6.QtCore import Qt, Signal, Slot
-from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtCore import Slot
+from PySide6.QtWidgets import QStackedWidget, QVBoxLayout, QWidget
 
 from calibstudio.domain.equipment import CameraInfo
 from calibstudio.domain.plan import CapturePlan, Estimate
 from calibstudio.gui.capture.page import Page
-from calibstudio.gui.capture.plan_file import save_plan_as
-from calibstudio.gui.capture.preflight_panel import PreflightPanel
+from calibstudio.gui.capture.plan_frame import PlanFrame
 from calibstudio.gui.capture.steps_list import StepMark
 from calibstudio.gui.context import GuiContext
-from calibstudio.gui.widgets.buttons import Button, ButtonKind, ButtonSize
 from calibstudio.gui.widgets.panels import ground
-from calibstudio.gui.widgets.splitter import Splitter
-from calibstudio.gui.widgets.text import ElidedLabel, label, set_tone
+from calibstudio.gui.widgets.text import label
 from calibstudio.services.answers import AnyDraft
 
 
@@ -50,57 +47,22 @@ WIDE, COMPACT = (288, 1168, 388), (240, 746, 316)
 """Steps, page and pre-flight, in a large window and in one of 1366 pixels."""
 
 
-class Wizard(QWidget):
+class Wizard(PlanFrame):
     """Pages over a draft, with the plan and its pre-flight beside them.
 
-    Signals
-    -------
-    start_wanted(CapturePlan)
-        Start was pressed.
-    closed()
-        The operator goes back to the tiles.
+    Its answers are remembered under its ``name``.
     """
-
-    name = ""
-    """Of its tile; its answers are remembered under it."""
-    start_wanted = Signal(object)
-    closed = Signal()
 
     def __init__(
         self, context: GuiContext, title: str, draft: Draft, parent: QWidget | None = None
     ) -> None:
-        super().__init__(parent)
-        self.context = context
-        self.theme = context.theme
-        self.title = title
+        super().__init__(context, title, "wizard", WIDE, COMPACT, parent)
         self.draft = draft
         self.info = context.equipment.observatory.camera.info
         self.pages: list[Page] = []
-        self._may_start = True
-        self._compact = False
         self._marks: list[StepMark] = []
-        self.preflight = PreflightPanel(context)
         self._stack = QStackedWidget()
-        self.back = Button(self.theme, "Back", icon="chevron-left", size=ButtonSize.LARGE)
-        self.save = Button(
-            self.theme,
-            "Save as file…",
-            ButtonKind.FLAT,
-            icon="save",
-            size=ButtonSize.LARGE,
-            tip="A file that calibstudio run carries out without a screen",
-        )
-        self.next = Button(
-            self.theme,
-            "Next",
-            ButtonKind.PRIMARY,
-            size=ButtonSize.LARGE,
-            icon="chevron-right",
-            icon_after=True,
-            tip="Ctrl+Enter",
-        )
-        self._hint = ElidedLabel(NOTHING_MOVES, "secondary")
-        self._splitter = Splitter("wizard", sizes=WIDE)
+        self.next = self.primary
 
     def set_pages(self, pages: Sequence[Page]) -> None:
         """Build around these pages, in order. Called once by the subclass."""
@@ -110,35 +72,8 @@ class Wizard(QWidget):
             page.finish(self.theme)
             page.edited.connect(self._on_edited)
             self._stack.addWidget(page)
-        foot = ground("bg", border="top")
-        row = QHBoxLayout(foot)
-        row.setContentsMargins(32, 12, 32, 12)
-        row.setSpacing(16)
-        row.addWidget(self.back)
-        row.addWidget(self._hint, 1)
-        self._hint.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        row.addWidget(self.save)
-        row.addWidget(self.next)
-        centre = ground("bg")
-        column = QVBoxLayout(centre)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        column.addWidget(self._stack, 1)
-        column.addWidget(foot)
-        splitter = self._splitter
-        for panel in (steps, centre, self.preflight):
-            splitter.addWidget(panel)
-        splitter.setStretchFactor(1, 1)
         steps.setMinimumWidth(220)
-        self.preflight.setMinimumWidth(300)
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(splitter)
-        self.back.clicked.connect(self.go_back)
-        self.next.clicked.connect(self.go_on)
-        self.save.clicked.connect(self.save_as_file)
-        self.preflight.checked.connect(self._on_checked)
-        self.preflight.looked.connect(self._on_looked)
+        self.build(self._stack, left=steps)
         self.show_page(0)
         self._on_edited()
 
@@ -177,9 +112,14 @@ class Wizard(QWidget):
         self.next.set_icon("" if is_last else "chevron-right")
         self.back.setText("Back" if index else "Close")
         self.save.setVisible(is_last)
-        for i, mark in enumerate(self._marks):
-            mark.show_state(current=i == index, done=i < index)
-        self._enable()
+        self._mark()
+        self.enable()
+
+    def _mark(self) -> None:
+        """Tick the pages before this one, but for those that lack an answer."""
+        index = self._stack.currentIndex()
+        for i, (page, mark) in enumerate(zip(self.pages, self._marks, strict=True)):
+            mark.show_state(current=i == index, done=i < index and page.is_answered())
 
     def _next_step(self, index: int) -> str:
         step = self.pages[index + 1].step
@@ -197,8 +137,7 @@ class Wizard(QWidget):
         if index + 1 < len(self.pages):
             self.show_page(index + 1)
         else:
-            self.preflight.end()
-            self.start_wanted.emit(self.draft.plan(self.info))
+            self.begin()
 
     @Slot()
     def go_back(self) -> None:
@@ -207,13 +146,11 @@ class Wizard(QWidget):
         if index:
             self.show_page(index - 1)
         else:
-            self.preflight.end()
-            self.closed.emit()
+            super().go_back()
 
-    @Slot()
-    def save_as_file(self) -> None:
-        """Write the plan as a file of `calibstudio run`."""
-        save_plan_as(self.context, self, self.draft.plan(self.info))
+    @property
+    def plan(self) -> CapturePlan | None:
+        return None if self.problems() else self.draft.plan(self.info)
 
     def facts(self) -> list[tuple[str, str]]:
         """What will be captured, in words; subclasses say more."""
@@ -249,8 +186,11 @@ class Wizard(QWidget):
             page.advice.setText(" ".join(advice))
             page.advice.setVisible(bool(advice))
             mark.show_answer(page.answer())
+        self._mark()
         if problems:
             self.preflight.show_plan(None, None, self.facts())
+            for page in self.pages:
+                page.show_no_plan()
         else:
             plan = self.draft.plan(self.info)
             self.preflight.show_plan(plan, self.estimate(), self.facts())
@@ -259,20 +199,9 @@ class Wizard(QWidget):
         index = self._stack.currentIndex()
         if index == len(self.pages) - 1:
             self.next.setText(self._start_words())
-        self._enable()
+        self.enable()
 
-    @Slot()
-    def _on_looked(self) -> None:
-        """Time has passed since the last answer: say anew how long it takes from now."""
-        if not self.problems():
-            self.preflight.show_time(self.estimate())
-
-    @Slot(bool)
-    def _on_checked(self, may_start: bool) -> None:
-        self._may_start = may_start
-        self._enable()
-
-    def _enable(self) -> None:
+    def enable(self) -> None:
         is_last = self._stack.currentIndex() == len(self.pages) - 1
         problems = self.problems()
         blocked = bool(problems) or (is_last and not self._may_start)
@@ -283,19 +212,10 @@ class Wizard(QWidget):
             words = COMPLETE_FIRST
         elif blocked:
             words = MEND_FIRST
-        self._hint.setText(words)
-        self._hint.set_tip(" ".join(problems))
-        set_tone(self._hint, "bad" if blocked else "")
+        self.say(words, tip=" ".join(problems), bad=blocked)
 
     def set_compact(self, compact: bool) -> None:
-        """Less room: narrower sides."""
-        self._compact = compact
-        self.save.setText("Save…" if compact else "Save as file…")
-        self._splitter.suggest(COMPACT if compact else WIDE)
+        super().set_compact(compact)
         for page in self.pages:
             page.set_compact(compact)
-        self._enable()
-
-    def close_down(self) -> None:
-        """Stop what goes on: the wizard closes."""
-        self.preflight.end()
+        self.enable()

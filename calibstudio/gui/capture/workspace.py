@@ -20,6 +20,7 @@ from calibstudio.gui.capture.flat_wizard import FlatWizard
 from calibstudio.gui.capture.home import CaptureHome
 from calibstudio.gui.capture.light_plan_page import LightPlanPage
 from calibstudio.gui.capture.plan_file import open_plan
+from calibstudio.gui.capture.plan_frame import PlanFrame
 from calibstudio.gui.capture.recent import can_go_on
 from calibstudio.gui.capture.run_state import CaptureRun
 from calibstudio.gui.capture.running import RunningView
@@ -111,21 +112,16 @@ class CaptureWorkspace(Workspace):
         if name == LightPlanPage.name:
             self._open_light_plan()
             return
-        wizard = WIZARDS[name](self.context, self._answers())
+        wizard = self.wizard = WIZARDS[name](self.context, self._answers())
         wizard.start_wanted.connect(self._on_start_wanted)
-        wizard.closed.connect(self.show_home)
-        wizard.preflight.mend_wanted.connect(self._on_mend)
-        wizard.set_compact(self.is_compact)
-        self.wizard = wizard
-        self._pages.addWidget(wizard)
-        self._pages.setCurrentWidget(wizard)
-        self.set_subtitle(wizard.title)
-        self.close_wizard.show()
-        wizard.preflight.begin()
+        self._show_frame(wizard)
 
     def _open_light_plan(self) -> None:
         page = self.light_plan = LightPlanPage(self.context)
         page.start_wanted.connect(self.start)
+        self._show_frame(page)
+
+    def _show_frame(self, page: PlanFrame) -> None:
         page.closed.connect(self.show_home)
         page.preflight.mend_wanted.connect(self._on_mend)
         page.set_compact(self.is_compact)
@@ -134,6 +130,10 @@ class CaptureWorkspace(Workspace):
         self.set_subtitle(page.title)
         self.close_wizard.show()
         page.preflight.begin()
+
+    def _frame(self) -> PlanFrame | None:
+        """What makes a plan now: a wizard, or the plan from lights."""
+        return self.wizard or self.light_plan
 
     @Slot(object)
     def plan_for_lights(self, paths: Sequence[Path]) -> None:
@@ -237,16 +237,15 @@ class CaptureWorkspace(Workspace):
             self.run.toggle_pause()
 
     def _cancel(self) -> None:
-        if self.wizard is not None or self.light_plan is not None:
+        if self._frame() is not None:
             self.show_home()
         elif self.run.is_running:
             self.running.ask_to_stop()
 
     def _primary(self) -> None:
-        if self.wizard is not None:
-            self.wizard.go_on()
-        elif self.light_plan is not None:
-            self.light_plan.go_on()
+        page = self._frame()
+        if page is not None:
+            page.go_on()
         elif self._pages.currentWidget() is self.running:
             self.running.do_primary()
 
@@ -265,10 +264,10 @@ class CaptureWorkspace(Workspace):
             dialog.open()
         elif action == "connect":
             self.settings_wanted.emit("equipment")
-        elif action == "cool" and self.wizard is not None:
-            self._cool(self.wizard.draft.plan(self.wizard.info))
-        elif action == "cool" and self.light_plan is not None and self.light_plan.plan is not None:
-            self._cool(self.light_plan.plan)
+        elif action == "cool":
+            page = self._frame()
+            if page is not None and page.plan is not None:
+                self._cool(page.plan)
 
     @Slot(str)
     def _on_folder(self, folder: str) -> None:

@@ -78,7 +78,6 @@ class NumberField(QDoubleSpinBox):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setCorrectionMode(QAbstractSpinBox.CorrectionMode.CorrectToNearestValue)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.setMinimumWidth(84)
         self.setValue(value)
         self._said = self.value()
         self.editingFinished.connect(self._on_finished)
@@ -175,6 +174,14 @@ class NumberField(QDoubleSpinBox):
         flags = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight
         painter.drawText(box, int(flags), self._unit)
 
+    def _least_width(self, unit_px: int) -> int:
+        """Return the width at which a short value can be read beside arrows of touch size."""
+        if not self._theme.sizes.touch:
+            return 84
+        arrows = 2 * self._theme.sizes.control
+        font = self._theme.font(18, 600) if self._large else self._theme.font(14)
+        return arrows + QFontMetrics(font).horizontalAdvance("0.00") + unit_px + 32
+
     def _say(self) -> None:
         if self.value() != self._said:
             self._said = self.value()
@@ -191,6 +198,7 @@ class NumberField(QDoubleSpinBox):
             self.setFont(self._theme.font(18, 600))
             self.setFixedHeight(self._theme.sizes.primary)
         room = QFontMetrics(self._theme.font(13)).horizontalAdvance(self._unit)
+        self.setMinimumWidth(self._least_width(room))
         self.lineEdit().setTextMargins(7, 0, room + 8 if self._unit else 0, 0)
         self.update()
 
