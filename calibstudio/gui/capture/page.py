@@ -49,7 +49,8 @@ class Columns(QWidget):
         return super().event(event)
 
     def _widths(self) -> list[int]:
-        return [self._row.itemAt(i).minimumSize().width() for i in range(self._row.count())]
+        items = (self._row.itemAt(i) for i in range(self._row.count()))
+        return [item.minimumSize().width() for item in items if item is not None]
 
     def _arrange(self) -> None:
         """Stack what does not fit: a value that is cut off would be read wrong."""
