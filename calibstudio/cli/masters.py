@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from calibstudio.cli.arguments import memory_size
 from calibstudio.cli.corrections import (
     add_set_argument,
     no_kind_problem,
@@ -72,6 +73,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a frame that is cut off or gone while it is read: build the master from the others "
         "and say so, or do not build it (default: leave-out)",
     )
+    parser.add_argument(
+        "--memory",
+        type=memory_size,
+        metavar="SIZE",
+        help="most memory for pixels, as 2G or 500M (default: as little as does not slow it down)",
+    )
 
 
 def run(args: argparse.Namespace, ctx: JobContext) -> Outcome:
@@ -117,6 +124,7 @@ def run(args: argparse.Namespace, ctx: JobContext) -> Outcome:
                 library or stack.enter_context(Library.open(name, out)),
                 recipe,
                 out=out,
+                memory_bytes=args.memory,
                 stop_at_broken=args.broken == "stop",
             )
     problems += masters_problems(report, _no_frames(grouping, paths))
@@ -163,7 +171,7 @@ def _rebuild(args: argparse.Namespace, ctx: JobContext) -> Outcome:
         library = None
         if named:
             library = stack.enter_context(Library.open(named, args.out, create=False))
-        rebuilt = rebuild_master(ctx, path, folders, library=library)
+        rebuilt = rebuild_master(ctx, path, folders, library=library, memory_bytes=args.memory)
     document = {
         "master": str(rebuilt.path),
         "identical": rebuilt.identical,

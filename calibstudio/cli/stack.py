@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import math
-import re
 from pathlib import Path
 
+from calibstudio.cli.arguments import memory_size
 from calibstudio.cli.frame import Outcome, Problem
 from calibstudio.domain.errors import UsageError
 from calibstudio.domain.jobs import JobContext
@@ -21,8 +21,6 @@ from calibstudio.domain.recipe import (
 )
 
 _LEAVE_OUT, _STOP = "leave-out", "stop"
-_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(I?)B?", re.IGNORECASE)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -133,7 +131,10 @@ def _add_running(parser: argparse.ArgumentParser) -> None:
         "without it and say so, or stop (default: leave-out)",
     )
     parser.add_argument(
-        "--memory", type=_size, metavar="SIZE", help="most memory, as 2G or 500M (default: 1G)"
+        "--memory",
+        type=memory_size,
+        metavar="SIZE",
+        help="most memory, as 2G or 500M (default: 1G)",
     )
     parser.add_argument(
         "--threads", type=_threads, metavar="N", help="worker threads (default: all processors)"
@@ -288,19 +289,6 @@ def _cutoff(text: str) -> float:
     if not value > 0:
         raise argparse.ArgumentTypeError(f"{text!r} is neither a number of sigmas nor none")
     return value
-
-
-def _size(text: str) -> int:
-    """Read a size as ``2G``, ``500M`` or ``1.5GiB``."""
-    found = _SIZE.fullmatch(text.strip())
-    if not found:
-        raise argparse.ArgumentTypeError(f"{text!r} is no size; write 2G or 500M")
-    number, unit, binary = found.groups()
-    power = " KMGT".index(unit.upper()) if unit else 0
-    size = float(number) * (1024**power if binary else _UNITS[unit.upper()])
-    if size < 1:
-        raise argparse.ArgumentTypeError("the memory must not be zero")
-    return int(size)
 
 
 def _threads(text: str) -> int:

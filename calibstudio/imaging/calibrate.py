@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibstudio.domain.defects import Defect
-from calibstudio.domain.recipe import FlatSettings, LevelOf
-from calibstudio.imaging.quality_levels import central, channels, tiles
+from calibstudio.domain.pixels import RowSource
+from calibstudio.domain.planes import MemoryRoom, Pieces, Room, band_rows, bands
+from calibstudio.domain.recipe import FlatSettings, LevelOf, Smooth
+from calibstudio.imaging.quality_levels import central, central_place, channels, tiles
 from calibstudio.imaging.quality_shape import bin_levels
 from calibstudio.imaging.smooth import smooth_light
 
@@ -42,6 +44,41 @@ def levels_of(data: Image, settings: FlatSettings, bayer: str | None = None) -> 
     return tuple(
         _level(central(plane, settings.region), settings.level) for plane in planes.values()
     )
+
+
+def levels_of_rows(source: RowSource, settings: FlatSettings, bayer: str | None = None) -> Levels:
+    """Measure the same of a frame that is read in bands: of it only the part that counts is kept.
+
+    Raises
+    ------
+    FileProblemError
+        If it cannot be read any more.
+    """
+    # Where the colours lie, of a picture that takes no memory.
+    nowhere = np.broadcast_to(np.float32(0), source.shape)
+    planes = channels(nowhere, bayer if settings.per_channel else None)
+    step = 1 if len(planes) == 1 else 2
+    places = [central_place(plane.shape, settings.region) for plane in planes.values()]
+    parts = [
+        np.empty((rows.stop - rows.start, columns.stop - columns.start), np.float32)
+        for rows, columns in places
+    ]
+    first = min(step * rows.start for rows, _ in places) // 2 * 2
+    end = max(step * rows.stop for rows, _ in places)
+    height = band_rows(source.shape[1])
+    for y0 in range(first, min(end, source.shape[0]), height):
+        y1 = min(y0 + height, end, source.shape[0])
+        band = source.read_rows(y0, y1)
+        for i, (part, (rows, columns)) in enumerate(zip(parts, places, strict=True)):
+            own = band[i // 2 :: 2, i % 2 :: 2] if step == 2 else band
+            # Rows of the channel that this band holds, and those of them that count.
+            start = y0 // step
+            top, bottom = max(rows.start, start), min(rows.stop, start + len(own))
+            if top < bottom:
+                part[top - rows.start : bottom - rows.start] = own[
+                    top - start : bottom - start, columns
+                ]
+    return tuple(_level(part, settings.level) for part in parts)
 
 
 def region_levels(data: Image, regions: NDArray[Any], settings: FlatSettings) -> Levels:
@@ -119,7 +156,10 @@ class Normalised:
 
     def count(self, bit: Defect) -> int:
         """Return how many pixels were set to 1 for this reason."""
-        return 0 if self.bpm is None else int(np.count_nonzero(self.bpm & np.uint8(bit)))
+        if self.bpm is None:
+            return 0
+        mask = self.bpm
+        return sum(int(np.count_nonzero(mask[rows] & np.uint8(bit))) for rows in bands(mask))
 
     @property
     def n_unity(self) -> int:
@@ -135,6 +175,7 @@ def normalise_flat(
     *,
     bayer: str | None = None,
     regions: NDArray[Any] | None = None,
+    room: Room | None = None,
 ) -> Normalised:
     """Bring a stacked flat to one: smooth light out, divided by its level, unity where no light is.
 
@@ -146,6 +187,8 @@ def normalise_flat(
         2x2 pattern of the stored rows: each colour by its own level where the settings say so.
     regions
         Numbers of regions, same shape, 0 outside: each by its own level. It wins over colours.
+    room
+        Where the result is kept; None: in memory.
 
     Returns
     -------
@@ -159,34 +202,89 @@ def normalise_flat(
     light, outside of the regions or with a value out of limits become 1, with a bit in the mask.
     """
     raw_levels = levels_of(image, settings, bayer)
-    flags = _unlit(image, settings, raw_levels)
-    if regions is not None:
-        flags[regions <= 0] |= np.uint8(Defect.OUTSIDE)
-    lit = np.where(flags == 0, image, np.float32(np.nan)) if flags.any() else image
+    division = _division(image, settings, raw_levels, bayer, regions)
+    room = room or MemoryRoom()
+    ratio, spread = (room.plane(image.shape, np.float32) for _ in range(2))
+    kept, flags = room.plane(image.shape, np.uint16), room.plane(image.shape, np.uint8)
+    any_flags = False
+    for rows in bands(image, unc, cnt):
+        divided = division.band(rows, image[rows], unc[rows], cnt[rows])
+        ratio.write(rows.start, divided[0])
+        spread.write(rows.start, divided[1])
+        kept.write(rows.start, divided[2])
+        flags.write(rows.start, divided[3])
+        any_flags |= bool(divided[3].any())
+    return Normalised(
+        ratio.array,
+        spread.array,
+        kept.array if any_flags else cnt,
+        flags.array if any_flags else None,
+        division.levels,
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Division:
+    """What a flat is divided by, and where it counts for nothing."""
+
+    settings: FlatSettings
+    raw_levels: Levels
+    levels: Levels
+    light: NDArray[np.float32] | None
+    """Smooth light."""
+    regions: NDArray[Any] | None
+
+    def band(
+        self, rows: slice, image: Image, unc: Image, cnt: Image
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.uint16], NDArray[np.uint8]]:
+        """Return some rows of the flat, its UNC, CNT and mask; they begin with an even one."""
+        flags = _unlit(image, self.settings, self.raw_levels)
+        if self.light is not None:
+            with np.errstate(invalid="ignore", divide="ignore"):
+                image, unc = image / self.light[rows], unc / self.light[rows]
+        divisor = _cell(self.levels, image.shape) if self.regions is None else None
+        if self.regions is not None:
+            numbers = self.regions[rows]
+            flags[numbers <= 0] |= np.uint8(Defect.OUTSIDE)
+            divisor = np.array([1.0, *self.levels], np.float32)[np.maximum(numbers, 0)]
+        ratio = (image / divisor).astype(np.float32)
+        spread = (unc / divisor).astype(np.float32)
+        low = -np.inf if self.settings.keep_from is None else self.settings.keep_from
+        high = np.inf if self.settings.keep_to is None else self.settings.keep_to
+        with np.errstate(invalid="ignore"):
+            odd = ~((ratio >= low) & (ratio <= high)) & (flags == 0)
+        flags[odd] |= np.uint8(Defect.NO_RESPONSE)
+        dark = flags != 0
+        kept = cnt.copy()
+        ratio[dark], spread[dark], kept[dark] = 1.0, np.nan, 0
+        return ratio, spread, kept, flags
+
+
+def _division(
+    image: Image,
+    settings: FlatSettings,
+    raw_levels: Levels,
+    bayer: str | None,
+    regions: NDArray[Any] | None,
+) -> _Division:
+    """Find what a flat is divided by. Smooth light and regions take the whole image in memory."""
+    if regions is None and settings.smooth is Smooth.NONE:
+        return _Division(settings, raw_levels, raw_levels, None, None)
+    lit = np.empty(image.shape, np.float32)
+    for rows in bands(image):
+        dark = _unlit(image[rows], settings, raw_levels) != 0
+        if regions is not None:
+            dark |= regions[rows] <= 0
+        lit[rows] = np.where(dark, np.float32(np.nan), image[rows])
     light = smooth_light(lit, settings, bayer)
-    ratio, spread = image, unc
     if light is not None:
         with np.errstate(invalid="ignore", divide="ignore"):
-            ratio, spread, lit = image / light, unc / light, lit / light
+            lit /= light
     if regions is not None:
         levels = region_levels(lit, regions, settings)
-        divisor = np.array([1.0, *levels], np.float32)[np.maximum(regions, 0)]
     else:
-        levels = raw_levels if light is None else levels_of(lit, settings, bayer)
-        divisor = _cell(levels, image.shape)
-    ratio = (ratio / divisor).astype(np.float32)
-    spread = (spread / divisor).astype(np.float32)
-    low = -np.inf if settings.keep_from is None else settings.keep_from
-    high = np.inf if settings.keep_to is None else settings.keep_to
-    with np.errstate(invalid="ignore"):
-        odd = ~((ratio >= low) & (ratio <= high)) & (flags == 0)
-    flags[odd] |= np.uint8(Defect.NO_RESPONSE)
-    dark = flags != 0
-    if not dark.any():
-        return Normalised(ratio, spread, cnt, None, levels)
-    kept = cnt.copy()
-    ratio[dark], spread[dark], kept[dark] = 1.0, np.nan, 0
-    return Normalised(ratio, spread, kept, flags, levels)
+        levels = levels_of(lit, settings, bayer)
+    return _Division(settings, raw_levels, levels, light, regions)
 
 
 def _unlit(image: Image, settings: FlatSettings, levels: Levels) -> NDArray[np.uint8]:
@@ -233,13 +331,13 @@ class DarkSignal:
     """Of its brightest part, hot pixels left out; never less than the rate."""
 
 
-def dark_signal(dark: Image, bias: Image, exposure_s: float) -> DarkSignal:
-    """Measure the dark signal of a dark against a bias (or a shorter dark), glow included.
+def dark_signal(signal: Image | Pieces, exposure_s: float) -> DarkSignal:
+    """Measure the dark signal of a dark less a bias (or a shorter dark), glow included.
 
     Parameters
     ----------
-    dark, bias
-        Shape (ny, nx), ADU, of the same camera and settings.
+    signal
+        Their difference, shape (ny, nx), ADU, of the same camera and settings.
     exposure_s
         Difference of their exposures, above 0.
 
@@ -248,7 +346,7 @@ def dark_signal(dark: Image, bias: Image, exposure_s: float) -> DarkSignal:
     The glow is the highest of 32 x 32 bins, each a mean clipped at 5 sigma, so that single hot
     pixels do not count: they are hot in every dark.
     """
-    bins = bin_levels((dark.astype(np.float32) - bias).astype(np.float32))
+    bins = bin_levels(signal)
     if bins.size == 0 or not np.isfinite(bins).any():
         return DarkSignal(float("nan"), float("nan"))
     middle = float(np.nanmedian(bins)) / exposure_s

@@ -77,6 +77,41 @@ class Share:
                 self._left += given
 
 
+class Space:
+    """Lends so many bytes, in the order in which they are asked for.
+
+    Who wants more than there is gets it when nobody else has any: whether that may be is the
+    caller's to say before.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size = self._free = size
+        self._changed = threading.Condition()
+        self._waiting: deque[object] = deque()
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for some."""
+        return len(self._waiting)
+
+    @contextmanager
+    def taken(self, size: int) -> Iterator[None]:
+        """Wait for so many bytes, and hold them."""
+        wanted, me = min(size, self._size), object()
+        with self._changed:
+            self._waiting.append(me)
+            self._changed.wait_for(lambda: self._waiting[0] is me and self._free >= wanted)
+            self._waiting.popleft()
+            self._free -= wanted
+            self._changed.notify_all()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._free += wanted
+                self._changed.notify_all()
+
+
 def available_threads() -> int:
     """Return how many processors this process may use."""
     if hasattr(os, "sched_getaffinity"):
@@ -86,3 +121,6 @@ def available_threads() -> int:
 
 PROCESSORS = Turns(available_threads())
 MEMORY = Share()
+FRAMES = Space(200 << 20)
+"""For whole frames that are looked at, whoever looks: two of 24 megapixels at a time and more, one
+of 61. Where more memory is allowed, more are."""

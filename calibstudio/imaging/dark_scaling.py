@@ -19,6 +19,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from calibstudio.domain.pixels import PlaneRows
+from calibstudio.domain.planes import MemoryRoom, Pieces, Room, bands
+from calibstudio.imaging.order import percentiles_of
 from calibstudio.imaging.quality_levels import Image
 from calibstudio.imaging.quality_shape import bin_levels
 
@@ -32,8 +35,8 @@ SURE_SIGMAS = 3.0
 class ScaledDark:
     """What is taken out of a frame, row by row when it is asked for: no third image in memory."""
 
-    bias: NDArray[np.float32]
-    dark: NDArray[np.float32]
+    bias: PlaneRows
+    dark: PlaneRows
     factor: float
     """Of the dark signal: exposures of the dark, or seconds for a rate."""
     has_bias: bool
@@ -83,7 +86,7 @@ class DarkLevel:
     """Uncertainty of the glow."""
 
 
-def dark_level(signal: Image, exposure_s: float) -> DarkLevel:
+def dark_level(signal: Image | Pieces, exposure_s: float) -> DarkLevel:
     """Measure an image of dark signal (bias out, ADU).
 
     Notes
@@ -232,8 +235,12 @@ class RateSet:
     exposure_s: float
 
 
-def together(sets: Sequence[RateSet]) -> tuple[RateSet, tuple[float, ...]]:
+def together(
+    sets: Sequence[RateSet], room: Room | None = None
+) -> tuple[RateSet, tuple[float, ...]]:
     """Combine rates of several exposures into one, and return it with the share of each.
+
+    The result is kept in ``room``, in memory where there is none.
 
     Notes
     -----
@@ -243,17 +250,46 @@ def together(sets: Sequence[RateSet]) -> tuple[RateSet, tuple[float, ...]]:
     (w UNC)^2, over the sum of the weights squared. Where a set kept one value (its UNC is NaN)
     the typical UNC of the set stands for it.
     """
-    weights, typical = [], []
-    for one in sets:
-        known = one.unc[np.isfinite(one.unc)].astype(np.float64)
-        middle = float(np.median(known)) if known.size else float("nan")
-        kept = known[known <= 5.0 * middle] if known.size else known
-        square = float(np.mean(kept**2)) if kept.size else float("nan")
-        typical.append(square**0.5)
-        weights.append(1.0 / square if square > 0 else float("nan"))
+    typical = [_typical(one.unc) for one in sets]
+    weights = [1.0 / t**2 if t > 0 else float("nan") for t in typical]
     if not np.isfinite(weights).all():
         # Without uncertainties (single frames) by the exposure: photon noise of the dark signal.
-        weights = [one.exposure_s * float(np.median(one.cnt)) for one in sets]
+        weights = [one.exposure_s * _median(one.cnt) for one in sets]
+    shape = sets[0].image.shape
+    room = room or MemoryRoom()
+    image, unc = room.plane(shape, np.float32), room.plane(shape, np.float32)
+    cnt = room.plane(shape, np.uint16)
+    for rows in bands(*(plane for one in sets for plane in (one.image, one.unc, one.cnt))):
+        parts = [RateSet(s.image[rows], s.unc[rows], s.cnt[rows], s.exposure_s) for s in sets]
+        joined = _joined(parts, weights, typical)
+        image.write(rows.start, joined[0])
+        unc.write(rows.start, joined[1])
+        cnt.write(rows.start, joined[2])
+    longest = max(one.exposure_s for one in sets)
+    shares = tuple(w / sum(weights) for w in weights)
+    return RateSet(image.array, unc.array, cnt.array, longest), shares
+
+
+def _typical(unc: NDArray[np.float32]) -> float:
+    """Return the root mean square of UNC without outliers; summed row by row, in one order."""
+    middle = _median(unc)
+    total, count = 0.0, 0
+    for rows in bands(unc):
+        for row in unc[rows]:
+            known = row[np.isfinite(row)].astype(np.float64)
+            kept = known[known <= 5.0 * middle]
+            total += float(np.sum(kept**2))
+            count += kept.size
+    return (total / count) ** 0.5 if count else float("nan")
+
+
+def _median(plane: NDArray[Any]) -> float:
+    return percentiles_of(lambda: (plane[rows] for rows in bands(plane)), [50.0])[0]
+
+
+def _joined(
+    sets: Sequence[RateSet], weights: Sequence[float], typical: Sequence[float]
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.uint16]]:
     shape = sets[0].image.shape
     total, value = np.zeros(shape), np.zeros(shape)
     square_sum = np.zeros(shape)
@@ -269,6 +305,4 @@ def together(sets: Sequence[RateSet]) -> tuple[RateSet, tuple[float, ...]]:
         image = (value / total).astype(np.float32)
         unc = (np.sqrt(square_sum) / total).astype(np.float32)
     unc[count < 2] = np.nan
-    longest = max(one.exposure_s for one in sets)
-    shares = tuple(w / sum(weights) for w in weights)
-    return RateSet(image, unc, count, longest), shares
+    return image, unc, count

@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from calibstudio.domain.planes import let_go
 from calibstudio.imaging.quality_levels import Image, known_percentile
 from calibstudio.imaging.quality_shape import bin_levels
 
@@ -47,6 +48,15 @@ def hot_pixels(
     found = _beyond(data, levels, [partial(np.add, part) for part in over], above=True)
     excess = float(np.median(found)) if found.size else float("nan")
     return HotPixels(int(found.size), found.size / max(data.size, 1), excess)
+
+
+def low_pixels(data: Image, levels: Sequence[NDArray[np.float64]], by: float) -> int:
+    """Count every pixel below its neighbourhood (as in `hot_pixels`) by so much."""
+
+    def edge(level: NDArray[np.float64]) -> NDArray[np.float64]:
+        return level - by
+
+    return int(_beyond(data, levels, [edge] * len(levels), above=False).size)
 
 
 def cold_pixels(
@@ -104,6 +114,7 @@ def _beyond_in_rows(
         if mask.any():
             y, x = np.divmod(np.flatnonzero(mask), nx)
             found.append(strip[y, x].astype(kind) - level[x])
+        let_go(lines)
     return np.concatenate(found).astype(np.float64) if found else np.empty(0)
 
 
@@ -137,6 +148,7 @@ def dust_shadows(
     *,
     depth_pct: float = 0.5,
     sigmas: float = 5.0,
+    pedestal: float = 0.0,
     levels: NDArray[np.float64] | None = None,
     bright: bool = False,
 ) -> list[Spot]:
@@ -150,6 +162,8 @@ def dust_shadows(
         Any positive image; its large structure (32 x 32 bins, interpolated) is divided out.
     sigma
         Noise of one pixel of it.
+    pedestal
+        Taken off the image first.
     depth_pct, sigmas
         A shadow is deeper than both: percent of the light, and noise of its block.
 
@@ -164,10 +178,10 @@ def dust_shadows(
     by, bx = ny // side, nx // side
     if by < 16 or bx < 16:
         return []
-    blocks = ratio[: by * side, : bx * side].reshape(by, side, bx, side)
     with np.errstate(invalid="ignore", divide="ignore"):
-        small = blocks.mean(axis=(1, 3), dtype=np.float64)
-        large = _interpolated(bin_levels(ratio) if levels is None else levels, (by, bx))
+        small = _block_means(ratio, side, pedestal)
+        known = bin_levels(ratio, pedestal=pedestal) if levels is None else levels
+        large = _interpolated(known, (by, bx))
         relative = small / large - 1.0
         noise = sigma / side / np.abs(large)
         if bright:
@@ -191,6 +205,19 @@ def dust_shadows(
         if len(y) >= 2 and _is_compact(y, x, mask.shape)
     ]
     return sorted(spots, key=lambda s: -s.depth_pct)
+
+
+def _block_means(image: Image, side: int, pedestal: float) -> NDArray[np.float64]:
+    """Return the means of square blocks, a row of blocks at a time."""
+    by, bx = image.shape[0] // side, image.shape[1] // side
+    out = np.empty((by, bx))
+    for k in range(by):
+        rows = image[k * side : (k + 1) * side, : bx * side]
+        if pedestal:
+            rows = rows - np.float32(pedestal)
+        out[k] = rows.reshape(side, bx, side).mean(axis=(0, 2), dtype=np.float64)
+        let_go(image)
+    return out
 
 
 def _is_compact(y: NDArray[np.int64], x: NDArray[np.int64], shape: tuple[int, ...]) -> bool:

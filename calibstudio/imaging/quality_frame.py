@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from calibstudio.domain.kinds import CALIBRATION_KINDS, FrameKind
+from calibstudio.domain.planes import bands
 from calibstudio.domain.quality import Assessment, Verdict
 from calibstudio.domain.thresholds import DEFAULT_THRESHOLDS, Limit, Thresholds
 from calibstudio.domain.verdict_words import BIAS_UNKNOWN
@@ -146,7 +148,7 @@ def _add_extremes(judge: Judge, data: Image, context: FrameContext, limits: Thre
         judge.missing("saturated", "needs the largest value of the camera")
     else:
         edge = limits.saturation_guard * top
-        count = 0 if highest < edge else int(np.count_nonzero(values >= edge))
+        count = 0 if highest < edge else _count(values, lambda part: part >= edge)
         # Stars may saturate in a light; what is not a calibration frame is measured, not judged.
         limit = limits.saturated_cold if context.kind in COVERED else limits.saturated
         share = 100.0 * count / values.size
@@ -163,15 +165,21 @@ def _add_extremes(judge: Judge, data: Image, context: FrameContext, limits: Thre
         )
 
 
+def _count(values: Image, marked: Callable[[Image], NDArray[np.bool_]]) -> int:
+    """Count values band by band: a mask of all would be half as large as the frame."""
+    lines = values if values.ndim == 2 else values[None]
+    return sum(int(np.count_nonzero(marked(lines[rows]))) for rows in bands(lines))
+
+
 def _add_zeros(judge: Judge, values: Image, lowest: float, limit: Limit | None) -> None:
     """Count the converter's zeros; only raw integers have them."""
     if values.dtype.kind != "f" and lowest >= 0:
-        count = 0 if lowest > 0 else int(np.count_nonzero(values == 0))
+        count = 0 if lowest > 0 else _count(values, lambda part: part == 0)
         judge.add("zeros", 100.0 * count / values.size, limit)
         return
     judge.missing("zeros", "the values are not those of a converter")
     if lowest < 0 and values.dtype.kind == "f" and limit is not None:
-        share = 100.0 * np.count_nonzero(values < 0) / values.size
+        share = 100.0 * _count(values, lambda part: part < 0) / values.size
         judge.find(
             Verdict.WARN,
             "processed already",
@@ -212,8 +220,11 @@ def looks_clipped(data: Image, highest: float, seen_adu: float | None = None) ->
     """
     if highest not in CONVERTER_ENDS or (seen_adu is not None and seen_adu > highest):
         return False
-    near = data[data >= highest - CODES_BELOW].astype(np.int64) - int(highest) + CODES_BELOW
-    counts = np.bincount(near.ravel(), minlength=CODES_BELOW + 1)
+    counts = np.zeros(CODES_BELOW + 1, np.int64)
+    for rows in bands(data):
+        part = data[rows]
+        near = part[part >= highest - CODES_BELOW].astype(np.int64) - int(highest) + CODES_BELOW
+        counts += np.bincount(near.ravel(), minlength=CODES_BELOW + 1)
     return bool(counts[-1] >= PILE_TIMES * counts[:-1].max() + PILE_LEAST)
 
 

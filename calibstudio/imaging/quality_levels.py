@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from calibstudio.domain.planes import Pieces, bands, columns_of
+
 Image = NDArray[Any]
 """Two-dimensional, (ny, nx), any real type; NaN marks pixels without a value."""
 
@@ -37,9 +39,8 @@ def plain_image(data: Image) -> Image:
         return data
     with np.errstate(over="ignore"):
         values = data.astype(np.float32, copy=False)
-    infinite = np.isinf(values)
-    if infinite.any():
-        values = np.where(infinite, np.float32(np.nan), values)
+    if any(np.isinf(values[rows]).any() for rows in bands(values)):
+        values = np.where(np.isinf(values), np.float32(np.nan), values)
     return values
 
 
@@ -110,13 +111,18 @@ def central_level(data: Image, bayer: str | None = None) -> Level:
 
 def central(plane: Image, part: float = 0.5) -> Image:
     """Return the middle of an image: this part of its height and width, never empty of pixels."""
-    ny, nx = plane.shape
+    return plane[central_place(plane.shape, part)]
+
+
+def central_place(shape: tuple[int, ...], part: float) -> tuple[slice, slice]:
+    """Return where the middle of an image lies (see `central`)."""
+    ny, nx = shape
     hy, hx = max(1, round(ny * part)), max(1, round(nx * part))
     y0, x0 = (ny - hy) // 2, (nx - hx) // 2
-    return plane[y0 : y0 + hy, x0 : x0 + hx]
+    return slice(y0, y0 + hy), slice(x0, x0 + hx)
 
 
-def tiles(plane: Image, *, side: int = TILE, at_most: int = 144) -> NDArray[Any]:
+def tiles(plane: Image | Pieces, *, side: int = TILE, at_most: int = 144) -> NDArray[Any]:
     """Cut at most so many square tiles, evenly spread over an image.
 
     Returns
@@ -158,7 +164,7 @@ def thin(plane: Image, at_most: int) -> NDArray[Any]:
     part = plane[step_y // 2 :: step_y]
     starts = np.arange(0, max(1, nx - run + 1), step_x)
     index = (starts[:, None] + np.arange(run)[None, :]).ravel()
-    return part[:, index].ravel()
+    return columns_of(part, index).ravel()
 
 
 def _median_of_tiles(plane: Image, at_most: int) -> float:

@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibstudio.domain.kinds import FrameKind
+from calibstudio.domain.planes import Pieces, bands, let_go
 from calibstudio.domain.quality import Assessment, Verdict
 from calibstudio.domain.thresholds import DEFAULT_THRESHOLDS, Limit, Thresholds
 from calibstudio.domain.verdicts import Judge, more_flats
 from calibstudio.domain.wording import count
 from calibstudio.imaging.quality_context import COVERED, DARK_LIKE, MasterContext
-from calibstudio.imaging.quality_defects import cold_pixels, dust_shadows, hot_pixels
+from calibstudio.imaging.quality_defects import cold_pixels, dust_shadows, hot_pixels, low_pixels
 from calibstudio.imaging.quality_levels import (
     Image,
     Level,
@@ -88,7 +89,7 @@ def measure_master(
     context: MasterContext,
     thresholds: Thresholds = DEFAULT_THRESHOLDS,
     *,
-    bias: Image | None = None,
+    bias: Image | Pieces | None = None,
 ) -> Assessment:
     """Measure and judge one master.
 
@@ -98,7 +99,7 @@ def measure_master(
         Without ``master ``.
     image, unc, cnt
         Planes of the master, shape (ny, nx), NaN where there is no value; UNC and CNT may be
-        missing.
+        missing. They may lie in a file (`calibstudio.domain.planes`).
     context
         What is known beside the planes.
     bias
@@ -120,10 +121,12 @@ def measure_master(
     if not np.isfinite(level.value_adu):
         return _nothing(judge)
     master = _prepare(kind, image, unc, cnt, context, level)
+    let_go(image, unc)
     _add_basics(judge, master, thresholds)
     _add_counts(judge, master, thresholds)
     _add_uncertainty(judge, master, thresholds)
     _add_structure(judge, master, thresholds)
+    let_go(image)
     if kind == FrameKind.FLAT:
         _add_flat(judge, master, thresholds)
     elif kind in COVERED:
@@ -173,24 +176,36 @@ def _add_basics(judge: Judge, m: _Master, limits: Thresholds) -> None:
     if len(m.planes) > 1:
         for name, value in m.level.per_channel.items():
             judge.add(f"level_{name.lower()}", value, unit=m.unit)
-    good = np.isfinite(m.image) if m.image.dtype.kind == "f" else None
-    values = m.image if good is None or good.all() else m.image[good]
-    judge.add("minimum", float(values.min()), unit=m.unit)
-    judge.add("maximum", float(values.max()), unit=m.unit)
-    missing = 100.0 * (1.0 - values.size / m.image.size)
+    lowest, highest, known = _extremes(m.image)
+    judge.add("minimum", lowest, unit=m.unit)
+    judge.add("maximum", highest, unit=m.unit)
+    missing = 100.0 * (1.0 - known / m.image.size)
     if missing:
         judge.add("not_finite", missing, Limit(warn_above=1.0, bad_above=10.0))
     note = "Scatter of neighbouring pixels, the sensor's own pattern included."
     judge.add("noise", m.noise, unit=m.unit, note=note, missing=TOO_SMALL)
-    if values.size > 1 and float(values.min()) == float(values.max()):
+    if known > 1 and lowest == highest:
         judge.find(
             Verdict.BAD,
             "blank master",
-            f"All pixels have the same value, {float(values.min()):g} {m.unit}.".replace(" .", "."),
+            f"All pixels have the same value, {lowest:g} {m.unit}.".replace(" .", "."),
             cause="the inputs were blank.",
             cure="Look at the inputs and take them again.",
             metric="noise",
         )
+
+
+def _extremes(image: Image) -> tuple[float, float, int]:
+    """Return the least and greatest value, and how many there are."""
+    lowest, highest, known = math.inf, -math.inf, 0
+    for rows in bands(image):
+        values = image[rows]
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            values = values[np.isfinite(values)]
+        if values.size:
+            lowest, highest = min(lowest, float(values.min())), max(highest, float(values.max()))
+            known += int(values.size)
+    return lowest, highest, known
 
 
 def _add_counts(judge: Judge, m: _Master, limits: Thresholds) -> None:
@@ -222,7 +237,8 @@ def _add_counts(judge: Judge, m: _Master, limits: Thresholds) -> None:
         judge.missing("low_count", NO_PLANE.format("CNT"))
         return
     least = context.n_frames / 2.0
-    share = 100.0 * float(np.count_nonzero(m.cnt < least)) / m.cnt.size
+    few = sum(int(np.count_nonzero(m.cnt[rows] < least)) for rows in bands(m.cnt))
+    share = 100.0 * float(few) / m.cnt.size
     note = f"Fewer than half of {context.n_frames}."
     judge.add("low_count", share, limits.low_count, note=note)
 
@@ -322,13 +338,12 @@ def _add_covered(judge: Judge, m: _Master, limits: Thresholds) -> None:
     limit = limits.hot_pixels if m.kind in DARK_LIKE else None
     judge.add("hot_pixels", 100.0 * found.fraction, limit, note=note)
     judge.add("hot_pixel_count", found.count)
-    mirrored = -m.image.astype(np.float32)
-    cold = hot_pixels(mirrored, [-b for b in m.bins], noises, sigmas=limits.hot_sigma)
+    cold = low_pixels(m.image, m.bins, limits.hot_sigma * noise)
     note = "Below the pixels around them by 5 sigma of one frame."
-    judge.add("cold_pixels", 100.0 * cold.fraction, limits.cold_pixels, note=note)
+    judge.add("cold_pixels", 100.0 * cold / max(m.image.size, 1), limits.cold_pixels, note=note)
 
 
-def _add_dark(judge: Judge, m: _Master, bias: Image | None, limits: Thresholds) -> None:
+def _add_dark(judge: Judge, m: _Master, bias: Image | Pieces | None, limits: Thresholds) -> None:
     context = m.context
     signal, why = _dark_signal(m, bias)
     name = "dark_current" if context.egain_e_per_adu else "dark_rate_adu"
@@ -370,7 +385,7 @@ def _name_one_cause(judge: Judge, glow: float) -> None:
     ]
 
 
-def _dark_signal(m: _Master, bias: Image | None) -> tuple[float | None, str]:
+def _dark_signal(m: _Master, bias: Image | Pieces | None) -> tuple[float | None, str]:
     """Return the dark level above the bias in the master's unit, or why it is not known."""
     if m.context.bias_subtracted:
         return m.level.value_adu, ""
@@ -465,9 +480,9 @@ def _add_spots(judge: Judge, m: _Master, pedestal: float, limits: Thresholds) ->
     if min(plane.shape) < 128:
         judge.missing("dust", TOO_SMALL)
         return
-    light = plane - np.float32(pedestal)
     scale = 1 if len(m.planes) == 1 else 2
-    shadows = dust_shadows(light, m.noise, depth_pct=limits.dust_depth_pct)
+    depth = limits.dust_depth_pct
+    shadows = dust_shadows(plane, m.noise, pedestal=pedestal, depth_pct=depth)
     where = ""
     if shadows:
         first = shadows[0]
@@ -477,5 +492,5 @@ def _add_spots(judge: Judge, m: _Master, pedestal: float, limits: Thresholds) ->
     judge.add("dust", len(shadows), limits.dust, where=where, note=where[:1].upper() + where[1:])
     if shadows:
         judge.add("dust_depth", shadows[0].depth_pct)
-    stars = dust_shadows(light, m.noise, depth_pct=limits.dust_depth_pct, bright=True)
+    stars = dust_shadows(plane, m.noise, pedestal=pedestal, depth_pct=depth, bright=True)
     judge.add("bright_spots", len(stars), limits.bright_spots)

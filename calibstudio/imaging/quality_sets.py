@@ -231,6 +231,8 @@ def _sample_all(
             samples.append(None)
             continue
         samples.append(take_sample(pixels, bayer, at_most=at_most))
+        # Let go of this frame before the next is read: two large ones are a lot.
+        del pixels
     if ctx is not None:
         ctx.progress(1.0)
     return samples, broken

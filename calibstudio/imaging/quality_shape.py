@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from calibstudio.domain.planes import Pieces, columns_of, let_go
 from calibstudio.imaging.quality_levels import Image, clipped_statistics
 
+_ROWS_AT_ONCE = 64
 BINS = 32
 """An image is looked at in so many bins down and across."""
 
@@ -38,12 +40,17 @@ class Shape:
 
 
 def bin_levels(
-    plane: Image, bins: int = BINS, *, step: float = 0.0, side: int = 16
+    plane: Image | Pieces,
+    bins: int = BINS,
+    *,
+    step: float = 0.0,
+    side: int = 16,
+    pedestal: float = 0.0,
 ) -> NDArray[np.float64]:
     """Return clipped means of bins, shape (rows, columns) of at most (bins, bins); NaN if empty.
 
     At most ``side`` x ``side`` pixels of each bin are looked at, evenly spread: with noise sigma
-    a bin is good to sigma / side.
+    a bin is good to sigma / side. The pedestal is taken off first.
     """
     ny, nx = plane.shape
     rows, columns = min(bins, ny), min(bins, nx)
@@ -51,10 +58,28 @@ def bin_levels(
         return np.empty((0, 0))
     ys = _even_places(ny, rows, side)
     xs = _even_places(nx, columns, side)
-    part = plane[np.ix_(ys.ravel(), xs.ravel())].astype(np.float32)
+    part = _cross(plane, ys.ravel(), xs.ravel())
+    if pedestal:
+        part -= np.float32(pedestal)
     cells = part.reshape(rows, ys.shape[1], columns, xs.shape[1]).swapaxes(1, 2)
     values = cells.reshape(rows * columns, -1)
     return _clipped_means(values, step).reshape(rows, columns)
+
+
+def _cross(plane: Image | Pieces, ys: NDArray[np.int64], xs: NDArray[np.int64]) -> Image:
+    """Return the pixels where these rows and columns meet, float32."""
+    out = np.empty((len(ys), len(xs)), np.float32)
+    if not isinstance(plane, Pieces):
+        for k in range(0, len(ys), _ROWS_AT_ONCE):
+            out[k : k + _ROWS_AT_ONCE] = plane[np.ix_(ys[k : k + _ROWS_AT_ONCE], xs)]
+            let_go(plane)
+        return out
+    every = slice(0, plane.shape[1])
+    for rows in plane.bands():
+        inside = np.flatnonzero((ys >= rows.start) & (ys < rows.stop))
+        if len(inside):
+            out[inside] = plane[rows, every][np.ix_(ys[inside] - rows.start, xs)]
+    return out
 
 
 def _even_places(length: int, bins: int, side: int) -> NDArray[np.int64]:
@@ -211,7 +236,14 @@ def _sample_columns(lines: Image, at_most: int) -> NDArray[np.float32]:
         return np.ascontiguousarray(lines, dtype=np.float32)
     starts = np.linspace(0, length - 16, at_most // 16).astype(int)
     index = (starts[:, None] + np.arange(16)[None, :]).ravel()
-    return np.ascontiguousarray(lines[:, index], dtype=np.float32)
+    if lines.strides[0] >= lines.strides[1]:
+        return np.ascontiguousarray(columns_of(lines, index), dtype=np.float32)
+    out = np.empty((len(lines), len(index)), np.float32)
+    # Columns are looked at: rows of the image, 16 at a time.
+    for k in range(0, len(index), 16):
+        out[:, k : k + 16] = lines[:, index[k] : index[k] + 16]
+        let_go(lines)
+    return out
 
 
 def _line_levels(sample: NDArray[np.float32], step: float) -> NDArray[np.float64]:

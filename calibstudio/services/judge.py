@@ -25,6 +25,7 @@ from calibstudio.domain.overscan import OverscanSettings
 from calibstudio.domain.quality import Assessment, Finding, Metric, Verdict
 from calibstudio.domain.recipe import Tolerances
 from calibstudio.domain.thresholds import DEFAULT_THRESHOLDS, Thresholds
+from calibstudio.imaging.combine_share import FRAMES, Space
 from calibstudio.imaging.quality import (
     FrameContext,
     find_outliers,
@@ -129,6 +130,7 @@ def judge_files(
     cache: JudgeCache | None = None,
     known: Callable[[FrameContext], FrameContext] | None = None,
     held: Mapping[Path, float] | None = None,
+    space: Space = FRAMES,
 ) -> dict[Path, Assessment]:
     """Measure and judge frames and masters, each by itself.
 
@@ -145,6 +147,8 @@ def judge_files(
         context.
     held
         Of `held_temperatures`, where the frames are grouped already.
+    space
+        Memory for the frames that are looked at side by side.
 
     Returns
     -------
@@ -161,7 +165,7 @@ def judge_files(
     files = list(files)
     results: dict[Path, Assessment] = {}
     headers = _read_headers(files, results)
-    run = _Run(thresholds, cache, known, held or {})
+    run = _Run(thresholds, cache, known, held or {}, space)
     biases = [h for h in headers if h.kind == FrameKind.BIAS]
     others = [h for h in headers if h.kind != FrameKind.BIAS]
     first, second = ctx.split(max(len(biases), 0.01), max(len(others), 0.01))
@@ -238,6 +242,7 @@ class _Run:
     cache: JudgeCache | None
     known: Callable[[FrameContext], FrameContext] | None
     held: Mapping[Path, float]
+    space: Space
 
     def all(
         self,
@@ -308,7 +313,8 @@ class _Run:
             if kept is not None:
                 return kept
         try:
-            found = self._measure(header, context)
+            with self.space.taken(frame_bytes(header)):
+                found = self._measure(header, context)
         except CalibStudioError as error:
             return unreadable(error)
         if self.cache is not None:
@@ -323,6 +329,13 @@ class _Run:
             for name in names_of_images(header)
         }
         return with_kind_in_doubt(in_its_unit(worst_of_images(judged), header), header)
+
+
+def frame_bytes(header: FrameHeader) -> int:
+    """Return what a frame takes while it is looked at whole."""
+    ny, nx = header.shape or (0, 0)
+    # Raw frames have 16 bits; masters and what is in another unit are floating point.
+    return ny * nx * (4 if header.is_master or header.unit else 2)
 
 
 def in_its_unit(assessment: Assessment, header: FrameHeader) -> Assessment:

@@ -26,9 +26,11 @@ from calibstudio.domain.matching import (
     temperature_rule,
     usable_rule,
 )
+from calibstudio.domain.planes import Combination, Pieces
 from calibstudio.domain.recipe import DarkScaling, Recipe
 from calibstudio.imaging.calibrate import dark_signal
 from calibstudio.imaging.dark_scaling import DarkLevel, dark_level, optimal_factor
+from calibstudio.imaging.order import percentiles_of
 from calibstudio.services.library import Library
 from calibstudio.services.master_parts import Chosen
 from calibstudio.services.master_plan import DARK_KINDS
@@ -40,7 +42,7 @@ from calibstudio.services.master_subtract import (
     Subtraction,
     choose_subtraction,
 )
-from calibstudio.services.master_take import read_planes
+from calibstudio.services.master_take import image_rows, open_planes
 from calibstudio.services.master_values import common_values
 from calibstudio.services.overscan import read_treated
 from calibstudio.store.master_read import open_pixels
@@ -203,11 +205,13 @@ def _growth(darks: Sequence[MasterRecord], bias: MasterRecord) -> Growth:
         dark = one_each[time]
         pixels = open_pixels(dark.path)
         for name in pixels.detectors:
-            image = pixels.image(name)
+            signal = None
             if is_rate_record(dark):
-                levels.setdefault(name, []).append(dark_level(image * np.float32(time), time))
+                signal = Combination(image_rows(pixels, name), times=time)
             elif name in below.detectors:
-                levels.setdefault(name, []).append(dark_level(image - below.image(name), time))
+                signal = Combination(image_rows(pixels, name), image_rows(below, name))
+            if signal is not None:
+                levels.setdefault(name, []).append(dark_level(Pieces(signal), time))
     found = [Growth.of(one) for one in levels.values()]
     return next((g for g in found if g.why_not), found[0] if found else Growth())
 
@@ -233,7 +237,7 @@ class _Optimiser:
 
     def _plane(self, record: MasterRecord) -> NDArray[np.float32]:
         if record.sha256 not in self._planes:
-            self._planes[record.sha256] = read_planes(record, self._detector)[0]
+            self._planes[record.sha256] = open_planes(record, self._detector)[0][:]
         return self._planes[record.sha256]
 
 
@@ -316,7 +320,7 @@ def _rate(dark: MasterRecord, reference: MasterRecord | None, rates: Rates) -> D
         one = open_pixels(dark.path)
         other = open_pixels(reference.path)
         found = [
-            _measured(one.image(name), other.image(name), apart)
+            _measured(Combination(image_rows(one, name), image_rows(other, name)), apart)
             for name in one.detectors
             if name in other.detectors
         ]
@@ -329,13 +333,15 @@ def _rate(dark: MasterRecord, reference: MasterRecord | None, rates: Rates) -> D
     return rates[key]
 
 
-def _measured(dark: NDArray[np.float32], other: NDArray[np.float32], apart_s: float) -> DarkRate:
+def _measured(signal: Combination, apart_s: float) -> DarkRate:
     """Measure the middle with its glow, and the 99.9th percentile of the pixels.
 
     The noise of both, which the 0.1th percentile shows, is taken out of the latter in quadrature:
     else short darks would look hot.
     """
-    glow = dark_signal(dark, other, apart_s).glow_adu_per_s
-    low, middle, high = np.nanpercentile(dark - other, [0.1, 50.0, 99.9])
+    pieces = Pieces(signal)
+    glow = dark_signal(pieces, apart_s).glow_adu_per_s
+    every = lambda: (signal[rows] for rows in pieces.bands())  # noqa: E731
+    low, middle, high = percentiles_of(every, [0.1, 50.0, 99.9])
     above = float(np.sqrt(max(0.0, (high - middle) ** 2 - (middle - low) ** 2)))
     return DarkRate(glow, max(glow, (float(middle) + above) / apart_s))

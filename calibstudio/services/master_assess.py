@@ -8,10 +8,12 @@ from math import isfinite
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from calibstudio.domain.judged_beside import Beside, beside_of
 from calibstudio.domain.kinds import FrameKind
 from calibstudio.domain.master import MasterRecord
+from calibstudio.domain.planes import Pieces, bands
 from calibstudio.domain.quality import Assessment, Finding, Verdict
 from calibstudio.domain.recipe import Recipe
 from calibstudio.domain.wording import count
@@ -22,6 +24,7 @@ from calibstudio.services.judge import worst_of_images
 from calibstudio.services.master_parts import Chosen, Stacked, Surroundings
 from calibstudio.services.master_stack import is_rate
 from calibstudio.services.master_subtract import NOTHING
+from calibstudio.services.master_take import MasterRows, image_rows
 from calibstudio.services.master_values import CommonValues
 from calibstudio.store.master_read import open_pixels
 
@@ -101,15 +104,15 @@ def _measure(
         return float(found) if isinstance(found, (int, float)) else None
 
     kind, detector = chosen.group.kind, stacked.detector
-    bias_image = None
+    bias_image: MasterRows | None = None
     if known.bias is not None and kind in (FrameKind.DARK, FrameKind.DARK_FLAT):
         bias = open_pixels(known.bias.path)
         if (detector.name or "") in bias.detectors:
-            bias_image = bias.image(detector.name or None)
+            bias_image = image_rows(bias, detector.name)
     shares = [f.fraction for f in stacked.report.frames]
     measured = _of_set(known.in_set)
     gain = measured("egain")
-    same_as_bias = bias_image is not None and np.array_equal(bias_image, detector.image)
+    same_as_bias = bias_image is not None and _is_copy(detector.image, bias_image)
     context = MasterContext(
         n_frames=len(chosen.headers),
         n_wanted=recipe.wanted_frames.get(kind),
@@ -132,9 +135,20 @@ def _measure(
         rejected_fraction=float(np.mean(shares)) if shares else None,
     )
     found = measure_master(
-        kind, detector.image, detector.unc, detector.cnt, context, bias=bias_image
+        kind,
+        detector.image,
+        detector.unc,
+        detector.cnt,
+        context,
+        bias=None if bias_image is None else Pieces(bias_image),
     )
     return replace(found, findings=(*found.findings, _COPY_OF_BIAS)) if same_as_bias else found
+
+
+def _is_copy(image: NDArray[np.float32], other: MasterRows) -> bool:
+    return image.shape == other.shape and all(
+        np.array_equal(image[rows], other[rows]) for rows in bands(image)
+    )
 
 
 def _of_set(in_set: SetAssessment | None) -> Callable[[str], float | None]:

@@ -14,6 +14,7 @@ from calibstudio.domain.jobs import JobContext
 from calibstudio.domain.judged_beside import Beside
 from calibstudio.domain.kinds import FrameKind
 from calibstudio.domain.master import InputRecord, UsedMaster
+from calibstudio.domain.planes import Room, bands
 from calibstudio.domain.recipe import Recipe, Rejection, StackSettings
 from calibstudio.domain.wording import count, number, quantity, significant
 from calibstudio.imaging.combine import describe_rule
@@ -29,6 +30,7 @@ from calibstudio.store.master_cards import Card, Combined, MasterContent
 from calibstudio.store.master_fits import Written, write_master
 from calibstudio.store.master_names import master_name, short_hash
 from calibstudio.store.recipes import recipe_document
+from calibstudio.store.scratch import Scratch
 
 SOFTWARE = f"CalibStudio {__version__}"
 
@@ -42,6 +44,8 @@ def build_master(
     limits: Limits,
 ) -> tuple[Written, Beside | None]:
     """Combine the chosen frames and write the master below ``folder``.
+
+    Its planes lie in nameless files in that folder until they are in the master.
 
     Returns
     -------
@@ -59,11 +63,24 @@ def build_master(
     Cancelled
         If asked to stop; then nothing is left behind.
     """
+    with Scratch(folder) as room:
+        return _build(ctx, chosen, around, recipe, folder, limits, room)
+
+
+def _build(
+    ctx: JobContext,
+    chosen: Chosen,
+    around: Surroundings,
+    recipe: Recipe,
+    folder: Path,
+    limits: Limits,
+    room: Room,
+) -> tuple[Written, Beside | None]:
     settings = recipe.stack_for(chosen.group.kind)
     common = common_values(chosen.headers, chosen.key)
     *parts, judging = ctx.split(*[8.0] * len(chosen.images), 1.0)
     stacked = [
-        stack_detector(part, chosen, image, around.subtraction, recipe, limits)
+        stack_detector(part, chosen, image, around.subtraction, recipe, limits, room)
         for part, image in zip(parts, chosen.images, strict=True)
     ]
     judging.progress(0.1, f"Judging {chosen.title}")
@@ -198,7 +215,8 @@ def _info_bits(stacked: Sequence[Stacked], recipe: Recipe) -> tuple[int, tuple[s
     least, share = recipe.coverage.min_kept, recipe.coverage.share
     for i, one in enumerate(stacked):
         name = one.detector.name or "the sensor"
-        few = np.count_nonzero(one.detector.cnt < least) / one.detector.cnt.size
+        cnt = one.detector.cnt
+        few = sum(np.count_nonzero(cnt[rows] < least) for rows in bands(cnt)) / cnt.size
         bits |= int(few > share) << i
         meanings.append(
             f"Set when more than {100 * share:g} % of the pixels of {name} kept fewer than "

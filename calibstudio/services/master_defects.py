@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import isfinite
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from calibstudio.domain.defects import Defect, DefectList
 from calibstudio.domain.detectors import PRIMARY
@@ -17,6 +19,8 @@ from calibstudio.domain.kinds import BPM, FrameKind
 from calibstudio.domain.master import InputRecord, MasterRecord, UsedMaster
 from calibstudio.domain.matching import HARD, usable_rule
 from calibstudio.domain.overscan import OverscanSettings
+from calibstudio.domain.pixels import PlaneRows
+from calibstudio.domain.planes import Combination, Pieces, Room, bands
 from calibstudio.domain.quality import Assessment
 from calibstudio.domain.recipe import DefectSettings, Recipe
 from calibstudio.domain.thresholds import DEFAULT_THRESHOLDS
@@ -30,11 +34,12 @@ from calibstudio.imaging.defects import (
     hot_edges,
     measure_scatter,
 )
+from calibstudio.imaging.order import median_of
 from calibstudio.services.library import Library
 from calibstudio.services.master_around import bias_of, same_sensor
 from calibstudio.services.master_build import SOFTWARE, free_write
 from calibstudio.services.master_scale import dark_time, is_rate_record
-from calibstudio.services.master_take import unchanged
+from calibstudio.services.master_take import image_rows, plane_rows, unchanged
 from calibstudio.services.masters import BuiltMaster
 from calibstudio.services.overscan import open_treated
 from calibstudio.store.defect_fits import Mask, write_defects
@@ -43,6 +48,7 @@ from calibstudio.store.master_fits import Written
 from calibstudio.store.master_names import master_name, short_hash
 from calibstudio.store.master_read import MasterPixels
 from calibstudio.store.recipes import recipe_document
+from calibstudio.store.scratch import Scratch
 
 KEY = (*HARD, "set_temp_c", "sensor_temp_c")
 """What a map is of. Its temperature is that of the darks: warm sensors have more hot pixels."""
@@ -157,14 +163,15 @@ def build_map(
     if not names:
         return None
     parts = ctx.split(*[1.0] * len(names))
-    searched = [
-        _search(part, name, sources, pixels, recipe.defects)
-        for part, name in zip(parts, names, strict=True)
-    ]
-    masks = [one.mask for one in searched]
-    content = _content(sources, searched, library, recipe)
-    written = _write(folder, content, masks, recipe)
-    added = library.add(written.path)
+    with Scratch(folder) as room:
+        searched = [
+            _search(part, name, sources, pixels, recipe.defects, room)
+            for part, name in zip(parts, names, strict=True)
+        ]
+        masks = [one.mask for one in searched]
+        content = _content(sources, searched, library, recipe)
+        written = _write(folder, content, masks, recipe)
+    added = library.add(written.path, sha256=written.sha256)
     record = added.record
     group = Group(f"bpm-{record.id}", BPM, content.key, tuple(h.path for h in sources.frames))
     return BuiltMaster(
@@ -191,25 +198,25 @@ def _search(
     sources: Sources,
     pixels: Mapping[str, MasterPixels],
     settings: DefectSettings,
+    room: Room,
 ) -> _Searched:
     """Find the bad pixels of one detector."""
     found = sources.dark.values.get("bayer")
     bayer = found if isinstance(found, str) else None
-    dark = _dark(sources, pixels, name)
+    dark = _dark(sources, pixels, name, room)
     edges = hot_edges(dark, bayer, settings)
     scatter: Scatter | None = None
     if sources.frames:
-        scatter = _scatter(ctx, sources, name, dark, edges)
-        dark = replace(dark, noise_adu=max(float(np.nanmedian(scatter.sigma)), 1e-3))
+        scatter = _scatter(ctx, sources, name, dark, edges, room)
+        dark = replace(dark, noise_adu=max(_median(scatter.sigma), 1e-3))
         edges = hot_edges(dark, bayer, settings)
     flat = bpm = None
     noise_of_flat = 0.0
     if sources.flat is not None:
         master = pixels[sources.flat.sha256]
-        flat, bpm = master.image(name or None), master.plane("BPM", name or None)
-        unc = master.plane("UNC", name or None)
-        if unc is not None and np.isfinite(unc).any():
-            noise_of_flat = float(np.nanmedian(unc))
+        flat, bpm = image_rows(master, name), plane_rows(master, "BPM", name)
+        noise = _median_of_rows(plane_rows(master, "UNC", name))
+        noise_of_flat = noise if isfinite(noise) else 0.0
     result = find_defects(
         dark,
         edges,
@@ -220,42 +227,59 @@ def _search(
         flat_noise=noise_of_flat,
         bayer=bayer,
         detector=name,
+        room=room,
     )
     ctx.progress(1.0)
     mask = Mask(name, result.flags, result.pixels)
     return _Searched(mask, scatter is not None)
 
 
-def _dark(sources: Sources, pixels: Mapping[str, MasterPixels], name: str) -> DarkSignal:
+def _dark(
+    sources: Sources, pixels: Mapping[str, MasterPixels], name: str, room: Room
+) -> DarkSignal:
     """Read the dark signal of one exposure in ADU, and the noise of one frame from its UNC."""
     record = sources.dark
     master, time = pixels[record.sha256], dark_time(record)
-    image, unc = master.image(name or None), master.plane("UNC", name or None)
     scale = time if is_rate_record(record) else 1.0
     bias = None
     if sources.bias is not None and name in pixels[sources.bias.sha256].detectors:
-        bias = pixels[sources.bias.sha256].image(name or None)
+        bias = image_rows(pixels[sources.bias.sha256], name)
+    image = image_rows(master, name)
     if is_rate_record(record):
-        image = image * np.float32(scale)
-    elif bias is not None:
-        image = image - bias
-    noise = None
-    if unc is not None and np.isfinite(unc).any():
-        noise = float(np.nanmedian(unc)) * scale * max(1, record.n_combined) ** 0.5
+        rows = Pieces(Combination(image, times=scale))
+    else:
+        rows = Pieces(Combination(image, bias))
+    signal = room.plane(rows.shape, np.float32)
+    for band in rows.bands():
+        signal.write(band.start, rows[band, slice(None)])
+    noise = _median_of_rows(plane_rows(master, "UNC", name))
     gain = record.assessment.value("egain") or record.values.get("egain_e_per_adu")
     egain = float(gain) if isinstance(gain, (int, float)) and gain > 0 else None
-    return DarkSignal(image, time, bias, egain, noise)
+    of_frame = noise * scale * max(1, record.n_combined) ** 0.5 if isfinite(noise) else None
+    return DarkSignal(signal.array, time, bias, egain, of_frame)
+
+
+def _median(plane: NDArray[np.float32]) -> float:
+    return median_of(lambda: (plane[rows] for rows in bands(plane)))
+
+
+def _median_of_rows(plane: PlaneRows | None) -> float:
+    """Return the median of a plane in a file; NaN where there is none."""
+    if plane is None:
+        return float("nan")
+    pieces = Pieces(plane)
+    return median_of(lambda: (plane[rows] for rows in pieces.bands()))
 
 
 def _scatter(
-    ctx: JobContext, sources: Sources, name: str, dark: DarkSignal, edges: Edges
+    ctx: JobContext, sources: Sources, name: str, dark: DarkSignal, edges: Edges, room: Room
 ) -> Scatter:
     rows = [
         open_treated(h.path, h.images[0] if name in ("", PRIMARY) else name, sources.overscan)
         for h in sources.frames
     ]
     try:
-        return measure_scatter(ctx, rows, dark, edges)
+        return measure_scatter(ctx, rows, dark, edges, room)
     finally:
         for source in rows:
             source.close()

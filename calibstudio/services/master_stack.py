@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,7 +15,8 @@ from calibstudio.domain.header import FrameHeader
 from calibstudio.domain.jobs import JobContext
 from calibstudio.domain.kinds import FrameKind
 from calibstudio.domain.matching import exposure_tolerance_s
-from calibstudio.domain.pixels import ArrayRows, PlaneRows, RowSource
+from calibstudio.domain.pixels import PlaneRows, RowSource
+from calibstudio.domain.planes import Combination, Pieces, Plane, Room, bands
 from calibstudio.domain.recipe import (
     DarkForm,
     Normalization,
@@ -27,14 +29,15 @@ from calibstudio.domain.recipe import (
 from calibstudio.domain.wording import count, exposure, significant
 from calibstudio.imaging.calibrate import (
     Levels,
-    levels_of,
+    levels_of_rows,
     normalise_flat,
     reference_levels,
     scales_to,
     with_subtrahend,
 )
-from calibstudio.imaging.combine import ArraySink, CombineReport, Scale, combine
+from calibstudio.imaging.combine import CombineReport, Scale, combine
 from calibstudio.imaging.combine_level import robust_spread, scale_about
+from calibstudio.imaging.combine_sink import PlanesSink
 from calibstudio.imaging.combine_weights import noise_weights
 from calibstudio.imaging.dark_scaling import RateSet, dark_level, growth_exponents, together
 from calibstudio.services.frame_weights import exposure_weights
@@ -42,8 +45,8 @@ from calibstudio.services.master_flat import flat_cards, flat_sentences, read_re
 from calibstudio.services.master_floor import rejection_floor
 from calibstudio.services.master_parts import Chosen, Limits, Stacked
 from calibstudio.services.master_subtract import Subtraction
-from calibstudio.services.master_take import Taken, common_unc, taken_from
-from calibstudio.services.overscan import open_treated, read_treated
+from calibstudio.services.master_take import Cleaned, CommonUnc, Taken, taken_from
+from calibstudio.services.overscan import open_treated
 from calibstudio.store.copied_cards import SECTIONS, agreeing_cards
 from calibstudio.store.master_fits import Detector, Rejected
 
@@ -55,8 +58,9 @@ def stack_detector(
     subtraction: Subtraction,
     recipe: Recipe,
     limits: Limits,
+    room: Room,
 ) -> Stacked:
-    """Combine one detector of all frames.
+    """Combine one detector of all frames, into planes of a room.
 
     Raises
     ------
@@ -69,7 +73,8 @@ def stack_detector(
     """
     name = extension_name(image, alone=len(chosen.images) == 1)
     taken = taken_from(subtraction, chosen.headers, name)
-    work = _Work(chosen, image, name, taken, recipe, recipe.stack_for(chosen.group.kind), limits)
+    settings = recipe.stack_for(chosen.group.kind)
+    work = _Work(chosen, image, name, taken, recipe, settings, limits, room)
     if is_rate(chosen.group.kind, recipe):
         return _as_rates(ctx, work)
     whole = _combined(ctx, work, range(len(chosen.headers)))
@@ -95,6 +100,7 @@ class _Work:
     recipe: Recipe
     settings: StackSettings
     limits: Limits
+    room: Room
 
     @property
     def kind(self) -> str:
@@ -104,12 +110,10 @@ class _Work:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Combined:
-    """Frames combined, with what is common to all in the uncertainty."""
+    """Frames combined, with what is common to all in the uncertainty where that was asked for."""
 
     image: NDArray[np.float32]
     unc: NDArray[np.float32]
-    own_unc: NDArray[np.float32]
-    """Without what the subtracted master brings in."""
     cnt: NDArray[np.uint16]
     report: CombineReport
     scales: tuple[Scale, ...] | None
@@ -119,16 +123,21 @@ class _Combined:
     """Values rejected low and high at each pixel, where the recipe asks for it."""
 
 
-def _combined(ctx: JobContext, work: _Work, which: Sequence[int]) -> _Combined:
+def _combined(
+    ctx: JobContext, work: _Work, which: Sequence[int], *, with_common: bool = True
+) -> _Combined:
     """Combine some of the frames, by their places in the group."""
     measuring, combining = ctx.split(1, 3)
     headers = [work.chosen.headers[i] for i in which]
     taken = [work.taken[i] for i in which]
     scales, offsets, reference = _scales(measuring, work, headers, taken)
     floor = rejection_floor(work.kind, headers, work.image, work.settings)
+    common = CommonUnc(taken, [1.0] if scales is None else [float(np.mean(s)) for s in scales])
+    finish = _finish(work.settings, common if with_common else None)
     sources = [open_treated(h.path, work.image, work.chosen.overscan) for h in headers]
     try:
-        sink = ArraySink(sources[0].shape)
+        maps = work.settings.maps
+        sink = PlanesSink(sources[0].shape, work.room, finish=finish, maps=maps)
         planes = [None if t is None else t.plane for t in taken]
         report = combine(
             combining,
@@ -139,7 +148,7 @@ def _combined(ctx: JobContext, work: _Work, which: Sequence[int]) -> _Combined:
             offsets=offsets,
             subtract=planes,
             weights=_weights(work.settings, headers, sources, scales, offsets, planes),
-            maps=sink if work.settings.maps else None,
+            maps=sink if maps else None,
             read_noise_adu=floor,
             memory_bytes=work.limits.memory_bytes,
             threads=work.limits.threads,
@@ -147,16 +156,34 @@ def _combined(ctx: JobContext, work: _Work, which: Sequence[int]) -> _Combined:
     finally:
         for source in sources:
             source.close()
-    if work.settings.unc_factor is not None:
-        # A factor of another pipeline is stated for the variance with N, not N - 1.
-        with np.errstate(invalid="ignore", divide="ignore"):
-            sink.unc *= np.sqrt(np.maximum(sink.cnt - 1.0, 0.0) / sink.cnt).astype(np.float32)
-    common = common_unc(taken, [1.0] if scales is None else [float(np.mean(s)) for s in scales])
-    unc = with_subtrahend(sink.unc, common, 1.0)
-    rejected = (sink.rejected_low, sink.rejected_high) if work.settings.maps else None
-    return _Combined(
-        sink.image, unc, sink.unc, sink.cnt, report, scales, reference, floor, rejected
-    )
+    rejected = None if sink.rejected is None else _arrays(sink.rejected)
+    image, unc, cnt = sink.image.array, sink.unc.array, sink.cnt.array
+    return _Combined(image, unc, cnt, report, scales, reference, floor, rejected)
+
+
+def _arrays(maps: tuple[Plane, Plane]) -> Rejected:
+    return maps[0].array, maps[1].array
+
+
+Finish = Callable[[int, NDArray[np.float32], NDArray[np.uint16]], NDArray[np.float32]]
+
+
+def _finish(settings: StackSettings, common: CommonUnc | None) -> Finish | None:
+    """Return what is done to each band of UNC before it is kept; None for nothing."""
+    adds = common is not None and common.is_known
+    if settings.unc_factor is None and not adds:
+        return None
+
+    def finish(y0: int, unc: NDArray[np.float32], cnt: NDArray[np.uint16]) -> NDArray[np.float32]:
+        if settings.unc_factor is not None:
+            # A factor of another pipeline is stated for the variance with N, not N - 1.
+            with np.errstate(invalid="ignore", divide="ignore"):
+                unc = unc * np.sqrt(np.maximum(cnt - 1.0, 0.0) / cnt).astype(np.float32)
+        if adds and common is not None:
+            unc = with_subtrahend(unc, common.rows(y0, y0 + len(unc)), 1.0)
+        return unc
+
+    return finish
 
 
 def _weights(
@@ -242,6 +269,7 @@ def _as_flat(work: _Work, whole: _Combined) -> Stacked:
         settings,
         bayer=bayer,
         regions=None if regions is None else regions.numbers,
+        room=work.room,
     )
     _check_light(work.chosen.title, [flat.levels])
     unit = "" if settings.smooth is not Smooth.NONE else "adu/s" if settings.per_second else "adu"
@@ -272,12 +300,11 @@ def _frame_levels(
     with_spread = work.settings.normalize is Normalization.ADDITIVE_SCALING
     for i, (header, out) in enumerate(zip(headers, taken, strict=True)):
         ctx.progress(i / len(taken), f"Measuring {header.path.name}")
-        pixels = read_treated(header.path, work.image, work.chosen.overscan)
-        pixels += np.float32(header.pedestal_adu)
-        if out is not None:
-            pixels -= out.plane[:]
-        levels.append(levels_of(pixels, work.recipe.flat, header.bayer))
-        spreads.append(robust_spread(ArrayRows(pixels))[1] if with_spread else 1.0)
+        source = open_treated(header.path, work.image, work.chosen.overscan)
+        plane = None if out is None else out.plane
+        with closing(Cleaned(source, header.pedestal_adu, plane)) as frame:
+            levels.append(levels_of_rows(frame, work.recipe.flat, header.bayer))
+            spreads.append(robust_spread(frame)[1] if with_spread else 1.0)
     _check_light(work.chosen.title, levels)
     return levels, spreads
 
@@ -303,33 +330,37 @@ def _as_rates(ctx: JobContext, work: _Work) -> Stacked:
     """Combine darks into a rate; those of several exposures set by set, each with its weight."""
     sets = by_exposure(work.chosen.headers, work.recipe.tolerances)
     parts = ctx.split(*(float(len(one)) for one in sets))
-    found = [_combined(part, work, one) for part, one in zip(parts, sets, strict=True)]
+    alone = len(sets) == 1
+    found = [
+        _combined(part, work, one, with_common=alone) for part, one in zip(parts, sets, strict=True)
+    ]
     said = "Bias out, divided by the exposure: the dark signal of one second."
-    if len(sets) == 1:
+    if alone:
         return _stacked(work, found[0], sentences=(said,))
     times = [_exposure(work.chosen.headers[one[0]]) for one in sets]
     exponents = _must_scale(work.chosen.title, times, found)
-    rates = [
-        RateSet(one.image, one.own_unc, one.cnt, t) for one, t in zip(found, times, strict=True)
-    ]
-    joined, shares = together(rates)
+    rates = [RateSet(one.image, one.unc, one.cnt, t) for one, t in zip(found, times, strict=True)]
+    joined, shares = together(rates, work.room)
     # The bias is common to all frames; its part is that of the weighted mean of 1 / exposure.
     mean = sum(share / t for share, t in zip(shares, times, strict=True))
-    bias = common_unc(work.taken, [mean])
+    bias = CommonUnc(work.taken, [mean])
+    unc = work.room.plane(joined.unc.shape, np.float32)
+    for rows in bands(joined.unc):
+        common = bias.rows(rows.start, rows.stop) if bias.is_known else None
+        unc.write(rows.start, with_subtrahend(joined.unc[rows], common, 1.0))
     how = " and ".join(
         f"{exposure(t)} ({count(len(one), 'frame')}, {significant(100 * share, 3)} %)"
         for t, one, share in zip(times, sets, shares, strict=True)
     )
     whole = _Combined(
         joined.image,
-        with_subtrahend(joined.unc, bias, 1.0),
-        joined.unc,
+        unc.array,
         joined.cnt,
         _joined_reports(found, sets),
         _joined_scales(found, sets),
         (),
         None,
-        _joined_maps(found),
+        _joined_maps(found, work.room),
     )
     sentences = (said, f"Rates of {how} combined by the inverse of their variance.", *exponents)
     return _stacked(work, whole, sentences=sentences)
@@ -357,7 +388,10 @@ def _must_scale(title: str, times: Sequence[float], found: Sequence[_Combined]) 
     CalibrationError
         It does not grow in proportion, so one rate for all exposures would be wrong.
     """
-    levels = [dark_level(one.image * np.float32(t), t) for one, t in zip(found, times, strict=True)]
+    levels = [
+        dark_level(Pieces(Combination(one.image, times=t)), t)
+        for one, t in zip(found, times, strict=True)
+    ]
     exponents = growth_exponents(levels)
     for one in exponents:
         if one.is_off:
@@ -392,12 +426,18 @@ def _joined_reports(found: Sequence[_Combined], sets: Sequence[Sequence[int]]) -
     )
 
 
-def _joined_maps(found: Sequence[_Combined]) -> Rejected | None:
+def _joined_maps(found: Sequence[_Combined], room: Room) -> Rejected | None:
     maps = [one.rejected for one in found if one.rejected is not None]
     if not maps:
         return None
-    low = np.sum([one[0] for one in maps], axis=0, dtype=np.uint16)
-    return np.asarray(low), np.asarray(np.sum([one[1] for one in maps], axis=0, dtype=np.uint16))
+    sums = []
+    for which in (0, 1):
+        planes = [one[which] for one in maps]
+        sums.append(room.plane(planes[0].shape, np.uint16))
+        for rows in bands(*planes):
+            total = np.sum([plane[rows] for plane in planes], axis=0, dtype=np.uint16)
+            sums[-1].write(rows.start, np.asarray(total))
+    return sums[0].array, sums[1].array
 
 
 def _joined_scales(found: Sequence[_Combined], sets: Sequence[Sequence[int]]) -> tuple[Scale, ...]:

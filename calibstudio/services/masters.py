@@ -97,6 +97,9 @@ def build_masters(
         Where masters are filed, and where darks and biases are looked for that this run lacks.
     out
         Folder for the master files; the library's own when not given.
+    memory_bytes
+        Most memory for pixels; groups that need more are skipped, with what they need. None: as
+        little as does not slow the work down.
     stop_at_broken
         A frame that breaks while it is read (cut off, gone) stops its group; else the group is
         built from the others, and it is said.
@@ -173,6 +176,7 @@ class _Run:
         self.titles = group_titles(self.grouping.groups)
         plan = plan_masters(self.grouping, self.recipe)
         self.skipped, left = _not_built(self.grouping, plan)
+        plan = replace(plan, groups=self._within_memory(plan.groups))
         weights = [self._weight(group) for group in plan.groups]
         total = sum(weights) or 1.0
         judging, *parts, mapping = ctx.split(0.5 * total, *weights, 0.3 * total)
@@ -188,6 +192,20 @@ class _Run:
         ctx.progress(1.0, f"{len(self.built)} masters")
         return MastersReport(tuple(self.built), tuple(self.skipped), tuple(left))
 
+    def _within_memory(self, groups: Sequence[Group]) -> tuple[Group, ...]:
+        """Return the groups that fit into the memory; others are skipped, with what they need."""
+        from calibstudio.services.master_memory import why_not
+
+        fitting = []
+        for group in groups:
+            header = self.headers[group.frames[0]]
+            reason = why_not(header, group.kind, self.recipe, self.limits.memory_bytes)
+            if reason:
+                self.skipped.append(SkippedGroup(self.titles[group.id], reason, group=group))
+            else:
+                fitting.append(group)
+        return tuple(fitting)
+
     def _read_again(self) -> None:
         """Renew the records: flats that were built later measured the gain of biases and darks."""
         if any(b.record.kind == FrameKind.FLAT for b in self.built):
@@ -200,11 +218,14 @@ class _Run:
 
     def _judge(self, ctx: JobContext, groups: Sequence[Group]) -> None:
         """Judge all frames once, biases first, as capture does."""
+        from calibstudio.imaging.combine_share import FRAMES, Space
         from calibstudio.services.judge import held_temperatures, judge_files
 
+        memory = self.limits.memory_bytes
+        space = FRAMES if memory is None else Space(memory)
         frames = [self.headers[path] for g in groups for path in self.grouping.stacked(g)]
         held = held_temperatures(groups, self.headers)
-        self.judged = judge_files(ctx, frames, held=held) if frames else {}
+        self.judged = judge_files(ctx, frames, held=held, space=space) if frames else {}
 
     def _one(self, ctx: JobContext, group: Group) -> None:
         """Build one group; a foreseen failure is its own and the rest goes on."""
@@ -247,7 +268,7 @@ class _Run:
                 if self.limits.stop_at_broken or len(rest.headers) == len(chosen.headers):
                     raise
                 chosen = rest
-        added = self.library.add(written.path, beside=beside)
+        added = self.library.add(written.path, sha256=written.sha256, beside=beside)
         return BuiltMaster(
             added.record,
             group,

@@ -17,12 +17,12 @@ from calibstudio.store.master_fits import (
     Written,
     append_cards,
     bit_cards,
-    image_hdu,
-    primary_hdu,
-    save_hdus,
+    named_unit,
+    primary_unit,
+    publish_units,
     table_hdu,
+    with_tables,
 )
-from calibstudio.store.publish import publish_file
 
 TABLE = "DEFECTS"
 
@@ -49,21 +49,17 @@ def write_defects(path: Path, content: MasterContent, masks: Sequence[Mask]) -> 
     WriteProblemError
         It cannot be written, or the name is taken by other content.
     """
-    return Written(path, publish_file(path, lambda part: _write(part, content, masks)))
-
-
-def _write(path: Path, content: MasterContent, masks: Sequence[Mask]) -> None:
     single = len(masks) == 1 and not masks[0].name
     first = masks[0]
     own = [*bit_cards(first.flags), *first.cards] if single else []
-    hdus = [primary_hdu(content, first.flags if single else None, own)]
+    units = [primary_unit(content, first.flags if single else None, own)]
     if not single:
         for mask in masks:
-            hdu = image_hdu(mask.flags, mask.name)
-            append_cards(hdu.header, [*bit_cards(mask.flags), *mask.cards])
-            hdus.append(hdu)
-    hdus.append(_table([mask.pixels for mask in masks]))
-    save_hdus(path, content, hdus)
+            unit = named_unit(mask.flags, mask.name)
+            append_cards(unit.header, [*bit_cards(mask.flags), *mask.cards])
+            units.append(unit)
+    units.append(_table([mask.pixels for mask in masks]))
+    return publish_units(path, with_tables(content, units))
 
 
 def _table(lists: Sequence[DefectList]) -> Any:

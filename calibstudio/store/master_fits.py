@@ -21,12 +21,14 @@ from numpy.typing import NDArray
 from calibstudio.domain.defects import MEANING
 from calibstudio.domain.detectors import REJECTED_PLANES, plane_name
 from calibstudio.domain.master import InputRecord
+from calibstudio.domain.planes import bands
 from calibstudio.domain.quality import Assessment
 from calibstudio.store.card_writer import ascii_text
 from calibstudio.store.codec import (
     exact_ascii,
     utc_text,
 )
+from calibstudio.store.fits_units import ImageUnit, image_unit, write_units
 from calibstudio.store.master_cards import (
     Card,
     MasterContent,
@@ -72,6 +74,15 @@ class Written:
 
     path: Path
     new: bool
+    sha256: str
+    """Of its bytes."""
+
+
+def publish_units(path: Path, units: Sequence[Any]) -> Written:
+    """Write units as a file, or find that it is already there with the same bytes."""
+    digests: list[str] = []
+    new = publish_file(path, lambda part: digests.append(write_units(part, units)))
+    return Written(path, new, digests[0])
 
 
 def write_master(path: Path, content: MasterContent, detectors: Sequence[Detector]) -> Written:
@@ -88,23 +99,19 @@ def write_master(path: Path, content: MasterContent, detectors: Sequence[Detecto
         plane.shape != d.image.shape for d in detectors for plane in (d.unc, d.cnt)
     ):
         raise ValueError("a master needs detectors whose planes have one shape")
-    return Written(path, publish_file(path, lambda part: _write(part, content, detectors)))
-
-
-def _write(path: Path, content: MasterContent, detectors: Sequence[Detector]) -> None:
     single = len(detectors) == 1 and not detectors[0].name
     own = [*_normval_cards(detectors[0]), *detectors[0].cards] if single else []
-    hdus = [primary_hdu(content, detectors[0].image if single else None, own)]
+    units = [primary_unit(content, detectors[0].image if single else None, own)]
     for detector in detectors:
-        hdus += _detector_hdus(detector, content.unit, with_image=not single)
-    save_hdus(path, content, hdus)
+        units += _detector_units(detector, content.unit, with_image=not single)
+    return publish_units(path, with_tables(content, units))
 
 
-def primary_hdu(content: MasterContent, data: NDArray[Any] | None, own: Sequence[Card]) -> Any:
-    """Make the first HDU: what a master says about itself, and its image where it has one."""
+def primary_unit(content: MasterContent, data: NDArray[Any] | None, own: Sequence[Card]) -> Any:
+    """Make the first unit: what a master says about itself, and its image where it has one."""
     from astropy.io import fits
 
-    hdu = fits.PrimaryHDU(data)
+    hdu = fits.PrimaryHDU() if data is None else image_unit(data, primary=True)
     append_cards(hdu.header, [*master_cards(content), *own])
     for sentence in content.history:
         for line in wrap(ascii_text(sentence), 72, subsequent_indent="  ", break_on_hyphens=False):
@@ -112,18 +119,13 @@ def primary_hdu(content: MasterContent, data: NDArray[Any] | None, own: Sequence
     return hdu
 
 
-def save_hdus(path: Path, content: MasterContent, hdus: Sequence[Any]) -> None:
-    """Write the HDUs of a master, with its inputs and measurements behind them."""
-    from astropy.io import fits
-
-    whole = [*hdus, _inputs_table(content.inputs), *_quality_tables(content.assessment)]
+def with_tables(content: MasterContent, units: Sequence[Any]) -> list[Any]:
+    """Return the units of a master with its inputs and measurements behind them."""
+    whole = [*units, _inputs_table(content.inputs), *_quality_tables(content.assessment)]
     if content.provenance:
         lines = wrap_exactly(content.provenance)
         whole.append(table_hdu(PROVENANCE, [("TEXT", "T", None, lines)]))
-    for hdu in whole:
-        # astropy would write the time of day into these comments.
-        hdu.add_checksum(when="of this HDU")
-    fits.HDUList(whole).writeto(path, checksum=False)
+    return whole
 
 
 def _normval_cards(detector: Detector) -> list[Card]:
@@ -143,48 +145,49 @@ def append_cards(header: Any, cards: Sequence[Card]) -> None:
             header.append((keyword, value, comment[:room]), end=True)
 
 
-def image_hdu(data: NDArray[Any], name: str) -> Any:
+def named_unit(data: NDArray[Any], name: str, dtype: Any = None) -> ImageUnit:
     """Make an image extension. astropy's own ``name`` would be in capitals; names stay as read."""
-    from astropy.io import fits
-
-    hdu = fits.ImageHDU(data)
+    unit = image_unit(data, dtype)
     extname, _, extver = name.partition(",")
-    hdu.header["EXTNAME"] = extname
+    unit.header["EXTNAME"] = extname
     if extver:
-        hdu.header["EXTVER"] = int(extver)
-    return hdu
+        unit.header["EXTVER"] = int(extver)
+    return unit
 
 
-def _detector_hdus(detector: Detector, unit: str, *, with_image: bool) -> list[Any]:
+def _detector_units(detector: Detector, unit: str, *, with_image: bool) -> list[Any]:
     def named(which: str) -> str:
         return plane_name(detector.name, which)
 
-    hdus = []
+    units = []
     if with_image:
-        image = image_hdu(detector.image, detector.name)
+        image = named_unit(detector.image, detector.name)
         append_cards(image.header, [("BUNIT", unit, "unit of the pixels")])
         append_cards(image.header, [*_normval_cards(detector), *detector.cards])
-        hdus.append(image)
-    unc = image_hdu(detector.unc, named("UNC"))
+        units.append(image)
+    unc = named_unit(detector.unc, named("UNC"))
     append_cards(unc.header, [("BUNIT", unit, "1 sigma of the pixel of the master")])
-    count_type = np.int16 if int(detector.cnt.max(initial=0)) < 2**15 else np.int32
-    cnt = image_hdu(detector.cnt.astype(count_type), named("CNT"))
+    most = max(int(detector.cnt[rows].max(initial=0)) for rows in bands(detector.cnt))
+    count_type = np.int16 if most < 2**15 else np.int32
+    cnt = named_unit(detector.cnt, named("CNT"), count_type)
     append_cards(cnt.header, [("BUNIT", "count", "values kept")])
-    hdus += [unc, cnt]
+    units += [unc, cnt]
     for which, counts in zip(REJECTED_PLANES, detector.rejected or (), strict=False):
-        hdu = image_hdu(counts.astype(count_type), named(which))
-        append_cards(hdu.header, [("BUNIT", "count", f"values rejected {which[4:].lower()}")])
-        hdus.append(hdu)
+        plane = named_unit(counts, named(which), count_type)
+        append_cards(plane.header, [("BUNIT", "count", f"values rejected {which[4:].lower()}")])
+        units.append(plane)
     if detector.bpm is not None:
-        bpm = image_hdu(detector.bpm, named("BPM"))
+        bpm = named_unit(detector.bpm, named("BPM"))
         append_cards(bpm.header, bit_cards(detector.bpm))
-        hdus.append(bpm)
-    return hdus
+        units.append(bpm)
+    return units
 
 
 def bit_cards(flags: NDArray[Any]) -> list[Card]:
     """Return what the bits that are set mean: BPM1, BPM2, BPM4, ..."""
-    used = int(np.bitwise_or.reduce(flags, axis=None)) if flags.size else 0
+    used = 0
+    for rows in bands(flags):
+        used |= int(np.bitwise_or.reduce(flags[rows], axis=None, initial=0))
     return [
         (f"BPM{int(bit)}", text, f"meaning of bit {int(bit).bit_length() - 1}")
         for bit, text in MEANING.items()

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from calibstudio.domain.detectors import REJECTED_PLANES, described, plane_name
 from calibstudio.domain.errors import FileProblemError
 from calibstudio.domain.master import InputRecord, MasterRecord
+from calibstudio.domain.pixels import RowSource
 from calibstudio.domain.quality import Assessment, Metric, Verdict
 from calibstudio.store.codec import (
     finding_of,
@@ -31,7 +32,7 @@ from calibstudio.store.master_cards import (
     values_from,
 )
 from calibstudio.store.master_fits import FINDING_TEXTS, METRIC_TEXTS, PROVENANCE
-from calibstudio.store.pixels import image_names, read_image
+from calibstudio.store.pixels import image_names, open_rows, read_image
 from calibstudio.store.plain_texts import row_texts
 from calibstudio.store.publish import sha256_of
 
@@ -61,6 +62,14 @@ class MasterPixels:
         name = self.detectors[0] if detector is None else detector
         full = plane_name(name, which)
         return read_image(self.path, full) if full in self.planes else None
+
+    def rows(self, which: str, detector: str) -> RowSource | None:
+        """Return a plane of a detector for reading in bands, or with an empty ``which`` its image.
+
+        None where the file has no such plane.
+        """
+        full = plane_name(detector, which) if which else detector
+        return open_rows(self.path, full) if full in self.planes else None
 
 
 def open_pixels(path: Path) -> MasterPixels:

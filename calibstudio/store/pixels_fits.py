@@ -154,11 +154,15 @@ def _read_whole(file: PixelFile, layout: ImageLayout) -> NDArray[Any]:
 
 
 def _scaled(raw: NDArray[Any], layout: ImageLayout) -> NDArray[Any]:
-    """Apply BZERO, BSCALE and BLANK (standard 4.0, section 4.4.2.5), in native byte order."""
+    """Apply BZERO, BSCALE and BLANK (standard 4.0, section 4.4.2.5), in native byte order.
+
+    ``raw`` was read for this alone: it is turned where it lies, for a second copy would double
+    what a large frame takes.
+    """
     if raw.dtype.kind == "f":
         with np.errstate(over="ignore", invalid="ignore"):
             if layout.bscale == 1.0 and layout.bzero == 0.0:
-                return raw.astype(np.float32)
+                return _native(raw).astype(np.float32, copy=False)
             return (raw.astype(np.float64) * layout.bscale + layout.bzero).astype(np.float32)
     # A BLANK that the type cannot hold is nowhere.
     blank = None
@@ -167,10 +171,10 @@ def _scaled(raw: NDArray[Any], layout: ImageLayout) -> NDArray[Any]:
         blank = mask if mask.any() else None
     if layout.bscale == 1.0 and blank is None:
         if layout.bzero == 0.0:
-            return raw.astype(raw.dtype.newbyteorder("="), copy=raw.dtype.byteorder != "=")
+            return _native(raw)
         unsigned = _UNSIGNED.get((abs(layout.bitpix), layout.bzero))
         if unsigned is not None:
-            bits = raw.astype(raw.dtype.newbyteorder("=")).view(f"u{raw.dtype.itemsize}")
+            bits = _native(raw).view(f"u{raw.dtype.itemsize}")
             bits ^= bits.dtype.type(1 << (8 * raw.dtype.itemsize - 1))
             return bits.view(unsigned)
     values = raw.astype(np.float64) * layout.bscale + layout.bzero
@@ -178,6 +182,12 @@ def _scaled(raw: NDArray[Any], layout: ImageLayout) -> NDArray[Any]:
         values[blank] = np.nan
     with np.errstate(over="ignore"):
         return values.astype(np.float32)
+
+
+def _native(raw: NDArray[Any]) -> NDArray[Any]:
+    if raw.dtype.isnative:
+        return raw
+    return raw.byteswap(inplace=True).view(raw.dtype.newbyteorder("="))
 
 
 def _fits(value: int, dtype: np.dtype[Any]) -> bool:

@@ -33,7 +33,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import engine_frames
 import engine_peers as peers
-from engine_run import Run, drop_caches, interleaved, is_root, ratios
+from engine_run import Run, drop_caches, interleaved, is_root, ratios, timed
 
 OURS = "calibstudio"
 SIZE_24, SIZE_61, SIZE_6 = (4000, 6000), (6388, 9576), (2000, 3000)
@@ -243,6 +243,22 @@ def frames(bench: Bench) -> None:
     )  # fmt: skip
 
 
+def masters(bench: Bench) -> None:
+    """Biases, darks and flats of 61 megapixels: judged, stacked, filed, their bad pixels mapped."""
+    for size in (SIZE_24, SIZE_61):
+        megapixels = round(size[0] * size[1] / 1e6)
+        folder = bench.data / f"night_20_{size[1]}x{size[0]}"
+        engine_frames.made_apart("night", folder, 20, size)
+        with tempfile.TemporaryDirectory(dir=bench.data) as library:
+            command = [sys.executable, "-m", "calibstudio", "masters", str(folder)]
+            run = timed([*command, "--library", library])
+        name = f"masters of 20 biases, darks and flats of {megapixels} MP"
+        bench.memory[name] = run.memory_mib
+        bench.notes.append(
+            f"{name}: {run.wall_s:.0f} s ({run.cpu_s:.0f} s CPU), {run.memory_mib:.0f} MiB at most."
+        )
+
+
 PARTS: dict[str, Callable[[Bench], None]] = {
     "sigma": sigma,
     "median": median,
@@ -250,6 +266,7 @@ PARTS: dict[str, Callable[[Bench], None]] = {
     "rules": rules,
     "warm": warm,
     "frames": frames,
+    "masters": masters,
     "large": large,
     "cold": cold,
 }

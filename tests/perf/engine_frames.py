@@ -1,6 +1,6 @@
 """Frames for `tests/perf/engine.py`: as a cooled camera gives them, with the same seed the same.
 
-python tests/perf/engine_frames.py darks|flats FOLDER N ROWS COLUMNS
+python tests/perf/engine_frames.py darks|flats|night FOLDER N ROWS COLUMNS
 """
 
 from __future__ import annotations
@@ -55,6 +55,35 @@ def flats(folder: Path, n: int, shape: tuple[int, int]) -> list[Path]:
     return paths
 
 
+def night(folder: Path, n: int, shape: tuple[int, int]) -> list[Path]:
+    """Write so many biases, darks and flats of one camera with the cards that `masters` needs."""
+    rng = np.random.default_rng(1)
+    bias = (_bias(rng, shape)).astype(np.float32)
+    y, x = _axes(shape)
+    light = FLAT_LEVEL * (1 - 0.5 * ((x - 0.5) ** 2 + (y - 0.5) ** 2)).astype(np.float32)
+    hot = rng.integers(0, bias.size, bias.size // 500)
+    paths = []
+    for kind, time, level in (("bias", 0.001, 0.0), ("dark", 300.0, 12.0), ("flat", 2.0, light)):
+        cards = {"IMAGETYP": kind, "EXPTIME": time, "INSTRUME": "Bench", "GAIN": 100, "OFFSET": 50}
+        cards |= {"SET-TEMP": -10.0, "CCD-TEMP": -10.0, "XBINNING": 1, "YBINNING": 1}
+        cards |= {"FILTER": "L"} if kind == "flat" else {}
+        mean = (bias + np.float32(0) + level).astype(np.float32)
+        if kind == "dark":
+            mean.reshape(-1)[hot] += np.float32(1500.0)
+        for i in range(n):
+            path = folder / f"{kind}_{i + 1:04d}.fits"
+            if not path.exists():
+                own = np.random.default_rng([2, i, ord(kind[0])])
+                noise = own.standard_normal(shape, dtype=np.float32)
+                noise *= np.sqrt(np.float32(READ_NOISE**2) + (mean - bias) / np.float32(GAIN))
+                noise += mean
+                minute = f"2026-11-29T{18 + i // 60:02d}:{i % 60:02d}:00"
+                codes = np.clip(np.rint(noise), 0, 65535).astype(np.uint16)
+                write_fits(path, codes, {**cards, "DATE-OBS": minute})
+            paths.append(path)
+    return paths
+
+
 def made_apart(kind: str, folder: Path, n: int, shape: tuple[int, int]) -> list[Path]:
     """Let another process make them: memory that this one once had counts for its children too."""
     rows, columns = shape
@@ -63,14 +92,15 @@ def made_apart(kind: str, folder: Path, n: int, shape: tuple[int, int]) -> list[
     return sorted(folder.glob("*_[0-9]*.fits"))[:n]
 
 
-def write_fits(path: Path, pixels: np.ndarray) -> None:
+def write_fits(path: Path, pixels: np.ndarray, more: dict[str, str | float] | None = None) -> None:
     """Write one image as a camera program does: big-endian, codes with BZERO 32768."""
     path.parent.mkdir(parents=True, exist_ok=True)
     codes = pixels.dtype == np.uint16
     cards = [("SIMPLE", "T"), ("BITPIX", 16 if codes else -32), ("NAXIS", 2)]
     cards += [("NAXIS1", pixels.shape[1]), ("NAXIS2", pixels.shape[0])]
     cards += [("BZERO", 32768), ("BSCALE", 1)] if codes else []
-    cards += [("EXPTIME", 300.0)]
+    own = {"EXPTIME": 300.0} if more is None else more
+    cards += [(k, f"'{v:8}'" if isinstance(v, str) else v) for k, v in own.items()]
     header = "".join(f"{key:8}= {value:>20}".ljust(80) for key, value in cards) + "END".ljust(80)
     data = (pixels ^ np.uint16(0x8000)).byteswap() if codes else pixels.astype(">f4")
     with path.open("wb") as file:
@@ -114,5 +144,5 @@ def _hit(rng: np.random.Generator, values: np.ndarray, per_megapixel: int) -> np
 
 
 if __name__ == "__main__":
-    made = {"darks": darks, "flats": flats}[sys.argv[1]]
+    made = {"darks": darks, "flats": flats, "night": night}[sys.argv[1]]
     made(Path(sys.argv[2]), int(sys.argv[3]), (int(sys.argv[4]), int(sys.argv[5])))

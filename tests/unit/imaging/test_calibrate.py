@@ -252,7 +252,7 @@ def test_the_dark_signal_is_measured_with_its_glow_and_without_hot_pixels() -> N
     dark[rng.integers(0, 512, 500), rng.integers(0, 512, 500)] += 5000
     dark[:64, -64:] += 80.0
 
-    found = dark_signal(dark, bias, 10.0)
+    found = dark_signal(dark - bias, 10.0)
 
     # A bin is a mean of at least 100 pixels with noise 4.2 ADU: good to 0.5 ADU, 0.05 ADU/s.
     assert found.rate_adu_per_s == pytest.approx(2.0, abs=0.05)
@@ -262,4 +262,4 @@ def test_the_dark_signal_is_measured_with_its_glow_and_without_hot_pixels() -> N
 def test_a_picture_without_values_has_no_dark_signal() -> None:
     empty = np.full((64, 64), np.nan, np.float32)
 
-    assert np.isnan(dark_signal(empty, empty, 10.0).glow_adu_per_s)
+    assert np.isnan(dark_signal(empty, 10.0).glow_adu_per_s)
