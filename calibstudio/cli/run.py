@@ -184,13 +184,18 @@ def _plan(ctx: JobContext, job: RunJob, observatory: Observatory) -> CapturePlan
 
     from calibstudio.domain.run_plan import plan_of
     from calibstudio.services.run_job import with_known_flats
+    from calibstudio.services.settings import data_folder
+    from calibstudio.services.sky_order import in_measured_order
+    from calibstudio.services.trained import TrainedStore
 
     if job.resumed is not None:
         return job.resumed.plan
     config = with_known_flats(JobContext(ctx.token), job, observatory.camera.info)
     made = plan_of(config, observatory, job.settings.part, cool=job.settings.cool)
     job.notes.extend(made.notes)
-    return replace(made.plan, warm_up=made.plan.warm_up and job.settings.warm_up)
+    trained = TrainedStore.for_rig(data_folder(), observatory.name)
+    plan = in_measured_order(made.plan, trained)
+    return replace(plan, warm_up=made.plan.warm_up and job.settings.warm_up)
 
 
 def _overview(plan: CapturePlan, job: RunJob, observatory: Observatory) -> str:

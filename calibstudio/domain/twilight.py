@@ -6,6 +6,7 @@ matter here. ``kappa`` is the relative change per second, positive where the sky
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -29,6 +30,8 @@ STEEPEST_OFF = 0.003
 """By how much per second the fitted slope may differ from the prior's."""
 SLOPE_HOLDS_S = 120.0
 """So long after the newest frame its slope is believed; then the prior's."""
+PATIENCE_S = 3 * 3600.0
+"""Light that is further ahead is not waited for."""
 LAST_DUSK_DEG, LAST_DAWN_DEG = -8.0, -1.0
 """Altitudes of the Sun at which the light of a twilight is over for most filters."""
 SUN_FROM_DEG, SUN_TO_DEG = -18.0, DAY_FROM_DEG
@@ -66,12 +69,23 @@ def next_twilight(moment: datetime, site: Site) -> Twilight:
     return Twilight.DUSK if last_dusk < last_dawn else Twilight.DAWN
 
 
-def in_order_of_light(filters: tuple[str, ...], twilight: Twilight) -> tuple[str, ...]:
+def in_order_of_light(
+    filters: tuple[str, ...], twilight: Twilight, rates: Mapping[str, float] | None = None
+) -> tuple[str, ...]:
     """Return filters as the light wants them: at dusk narrow and blue first, at dawn the reverse.
 
     A filter of unknown name counts as broad, between the colours and no filter at all.
+
+    Parameters
+    ----------
+    rates
+        How fast light comes through some of the filters, in any common unit: those are in the
+        order of their rates, at the places that the usual order gives to them.
     """
     ordered = sorted(filters, key=_dimness)
+    known = rates or {}
+    measured = iter(sorted((f for f in ordered if f in known), key=lambda f: known[f]))
+    ordered = [next(measured) if f in known else f for f in ordered]
     return tuple(ordered if twilight is Twilight.DUSK else reversed(ordered))
 
 
@@ -162,6 +176,11 @@ class SkyFit:
     def is_known(self) -> bool:
         """Whether anything was measured."""
         return bool(self.samples)
+
+    @property
+    def rate_over_law(self) -> float:
+        """The rate over the law's brightness: telescope, filter and weather without the Sun."""
+        return exp(self._fitted()[0])
 
     def rate(self, moment: datetime) -> float:
         """Return the rate at a moment; something must be known."""

@@ -113,7 +113,9 @@ def run_sequence(
         run.say(ActivityKind.STARTING, "Looking at the equipment")
         left = _left_to_take(plan, run.steps)
         if left.steps:
-            raise_if_impossible(preflight(observatory, left, sink.folder, rules=around.cooling))
+            raise_if_impossible(
+                preflight(observatory, left, sink.folder, rules=around.cooling, trained=trained)
+            )
         scene = Scene(run)
         was_cut_off = resumed.before if resumed is not None else None
         before = scene.remember(was_cut_off, resumed.agreed_c if resumed is not None else None)

@@ -14,8 +14,6 @@ from calibstudio.domain.errors import CalibStudioError, DeviceError, UsageError,
 from calibstudio.domain.kinds import FrameKind
 from calibstudio.domain.plan import CapturePlan, LightSource, Search, estimate_plan
 from calibstudio.domain.quality import Verdict
-from calibstudio.domain.sun import sun_altitude_deg
-from calibstudio.domain.twilight import Twilight, twilight_of
 from calibstudio.domain.wording import (
     TIMES,
     count,
@@ -26,7 +24,10 @@ from calibstudio.domain.wording import (
     temperature,
 )
 from calibstudio.services.cooling import CoolingRules, seconds_expected
+from calibstudio.services.cooling_time import time_needed
 from calibstudio.services.frames_disk import free_for
+from calibstudio.services.sky_outlook import sky_outlook
+from calibstudio.services.trained import TrainedStore
 
 DISK_RESERVE_BYTES = 200_000_000
 """Left free for the masters' temporary files and the rest of the system."""
@@ -48,21 +49,31 @@ class Check:
 
 
 def preflight(
-    observatory: Observatory, plan: CapturePlan, folder: Path, *, rules: CoolingRules | None = None
+    observatory: Observatory,
+    plan: CapturePlan,
+    folder: Path,
+    *,
+    rules: CoolingRules | None = None,
+    trained: TrainedStore | None = None,
 ) -> list[Check]:
     """Look at everything a plan needs. Quick; asks devices for their state, moves nothing.
 
-    Call it where the devices may be asked (a job, not the window).
+    Call it where the devices may be asked (a job, not the window). ``trained``: what the rig has
+    learned; with it the light of the twilight is foretold better.
     """
+    rules = rules or CoolingRules()
     checks = [_disk(observatory, plan, folder)]
     status, camera = _camera(observatory)
     checks.append(camera)
-    checks.append(_cooler(observatory, plan, status, rules or CoolingRules()))
+    checks.append(_cooler(observatory, plan, status, rules))
     checks.append(_settings(observatory, plan))
     if any(step.filter for step in plan.steps):
         checks.append(_wheel(observatory, plan))
     if any(step.kind is FrameKind.FLAT for step in plan.steps):
-        checks.append(_light(observatory, plan))
+        if any(step.light is LightSource.SKY for step in plan.steps):
+            checks.append(_sky(observatory, plan, status, rules, trained))
+        else:
+            checks.append(_light(observatory, plan))
     if any(not step.kind.needs_light for step in plan.steps):
         checks += _dark(observatory, plan)
     return checks
@@ -223,8 +234,6 @@ def _wheel(observatory: Observatory, plan: CapturePlan) -> Check:
 def _light(observatory: Observatory, plan: CapturePlan) -> Check:
     name = "Panel answers"
     flats = [step for step in plan.steps if step.kind is FrameKind.FLAT]
-    if any(step.light is LightSource.SKY for step in flats):
-        return _sky(observatory)
     if all(step.light is not LightSource.PANEL for step in flats):
         if any(step.search is Search.BRIGHTNESS for step in flats):
             fix = "Search the exposure instead."
@@ -247,16 +256,18 @@ def _light(observatory: Observatory, plan: CapturePlan) -> Check:
     return Check(name, Verdict.GOOD, f"{panel.info.name}, {lamp}, brightness 0–{number(most)}.")
 
 
-def _sky(observatory: Observatory) -> Check:
-    """Where the Sun is; without a site the twilight cannot be followed."""
-    name = "Sun"
-    if observatory.site is None:
-        fix = "Give latitude and longitude of the telescope in the rig."
-        return Check(name, Verdict.BAD, "Without a site nobody knows where the Sun is.", fix)
-    now = observatory.clock.now()
-    altitude = sun_altitude_deg(now, observatory.site)
-    way = "sinking" if twilight_of(now, observatory.site) is Twilight.DUSK else "rising"
-    return Check(name, None, f"At {number(altitude, 1)}°, {way}; the first test frame tells.")
+def _sky(
+    observatory: Observatory,
+    plan: CapturePlan,
+    status: CameraStatus | None,
+    rules: CoolingRules,
+    trained: TrainedStore | None,
+) -> Check:
+    """Where the Sun is, and whether its light is enough for what is asked."""
+    cost = estimate_plan(plan, observatory.camera.info)
+    cooling_s = time_needed(plan, cost, observatory.camera.info, status, rules).cooling_s
+    found = sky_outlook(observatory, plan, trained, cooling_s=cooling_s)
+    return Check("Sun", found.verdict, found.fact, found.fix)
 
 
 def _dark(observatory: Observatory, plan: CapturePlan) -> list[Check]:

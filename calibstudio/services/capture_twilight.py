@@ -12,9 +12,10 @@ from datetime import datetime, timedelta
 
 from calibstudio.domain.capture import ActivityKind, FrameResult, StepPhase
 from calibstudio.domain.equipment import Frame, Site
+from calibstudio.domain.errors import CalibStudioError
 from calibstudio.domain.plan import CaptureStep, readout_s
 from calibstudio.domain.sun import next_sun_crossing, sun_altitude_deg
-from calibstudio.domain.twilight import SkyFit, Twilight, twilight_of
+from calibstudio.domain.twilight import PATIENCE_S, SkyFit, Twilight, twilight_of
 from calibstudio.domain.wording import duration, exposure, number, quantity
 from calibstudio.services.auto_exposure import MEASURABLE_ADU, Goal
 from calibstudio.services.capture_frames import FrameTaker
@@ -27,8 +28,6 @@ FIRST_S = 1.0
 STEP_FACTOR = 10.0
 """A test frame without a level is followed by one so many times shorter or longer."""
 TRIES = 3
-PATIENCE_S = 3 * 3600.0
-"""A light that is further away than this is not waited for."""
 PIECE_S = 2.0
 """Waiting looks for a stop, a pause or a skip this often, in observatory seconds."""
 AT_LEAST_S, AT_MOST_S = 5.0, 120.0
@@ -112,7 +111,14 @@ class TwilightFlats:
         SequenceStopped, Cancelled
         """
         sky = self._begun(step, goal)
-        taken_here = 0
+        try:
+            self._follow(index, sky)
+        finally:
+            self._keep_rate(sky)
+        self._run.change_step(index, phase=StepPhase.DONE, text=self._summary(index), hint="")
+
+    def _follow(self, index: int, sky: _Sky) -> None:
+        step, taken_here = sky.step, 0
         while (state := self._run.steps[index]).good < state.wanted:
             self._run.checkpoint()
             if taken_here >= TRIES * step.count:
@@ -126,7 +132,17 @@ class TwilightFlats:
                 self._probe(index, sky)
             elif self._is_light(index, sky):
                 taken_here += self._take_one(index, sky)
-        self._run.change_step(index, phase=StepPhase.DONE, text=self._summary(index), hint="")
+
+    def _keep_rate(self, sky: _Sky) -> None:
+        """Keep for next time how fast the light came: filters are then in the order of it."""
+        trained = self._run.around.trained
+        if trained is None or not sky.fit.is_known:
+            return
+        rate, at = sky.fit.rate_over_law, sky.fit.samples[-1].at
+        try:
+            trained.learn_sky(sky.step.settings, sky.step.filter, rate, at)
+        except CalibStudioError as error:
+            self._run.note(f"The rate of the twilight was not kept: {error}")
 
     def _begun(self, step: CaptureStep, goal: Goal) -> _Sky:
         around = self._run.around

@@ -21,6 +21,8 @@ from calibstudio.services.masters import MastersReport
 from calibstudio.services.requests import carrying_out, requests_of
 from calibstudio.services.run_config_write import config_text
 from calibstudio.services.run_job import RunJob, RunSettings, build, capture
+from calibstudio.services.sky_order import in_measured_order
+from calibstudio.services.trained import TrainedStore
 from calibstudio.store.library_requests import change_request
 
 
@@ -105,7 +107,8 @@ def _taken(
     running = RequestState.RUNNING
     try:
         config: RunConfig = request.wish.config(f"request {request.id}")
-        made = plan_of(config, observatory).plan
+        trained = TrainedStore.for_rig(trained_folder, observatory.name)
+        made = in_measured_order(plan_of(config, observatory).plan, trained)
         if problems := plan_problems(made, observatory.camera.info):
             raise UsageError(problems[0], hint="Ask for something that this camera can.")
         # The cooler stays where it is for the next; the last warms the sensor up.

@@ -94,12 +94,25 @@ class TrainedValue:
         return self.age_days(now) > STALE_AFTER_DAYS
 
 
+@dataclass(frozen=True, slots=True)
+class SkyRate:
+    """How fast the light of the twilight came through a filter, without the Sun's altitude."""
+
+    key: TrainedKey
+    """Without brightness."""
+    rate_adu_per_s: float
+    """Signal per second over the law's brightness (`SkyFit.rate_over_law`)."""
+    at: datetime
+    """UTC."""
+
+
 class TrainedStore:
     """The trained values of one rig, in one file. Reads at once; writes after each success."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._values: dict[TrainedKey, TrainedValue] = {}
+        self._sky: dict[TrainedKey, SkyRate] = {}
         self.complaint = ""
         """One sentence when the file could not be understood; it was set aside."""
         self._read()
@@ -170,6 +183,39 @@ class TrainedStore:
         self._values[key] = TrainedValue(key, exposure_s, signal_adu, at, earlier, bias_adu)
         self._write()
 
+    def learn_sky(
+        self, settings: CameraSettings, filter_name: str | None, rate_adu_per_s: float, at: datetime
+    ) -> None:
+        """Keep how fast the twilight came through a filter and write the file.
+
+        Raises
+        ------
+        WriteProblemError
+            If the file cannot be written; the rate is known until the program ends.
+        """
+        if rate_adu_per_s > 0:
+            key = TrainedKey.of(settings, filter_name, None)
+            self._sky[key] = SkyRate(key, rate_adu_per_s, at)
+            self._write()
+
+    def sky_rates(self, settings: CameraSettings) -> dict[str, SkyRate]:
+        """Return by filter what the twilight gave with these settings, the newest of each."""
+        wanted = TrainedKey.of(settings, None, None)
+        found: dict[str, SkyRate] = {}
+        for key, value in sorted(self._sky.items(), key=lambda item: item[1].at):
+            if _same_light(replace(key, filter=None), wanted):
+                found[key.filter or ""] = value
+        return found
+
+    def panel_rates(self, settings: CameraSettings) -> dict[str, float]:
+        """Return by filter the signal per second at brightness 1 of the panel, as far as known."""
+        wanted = TrainedKey.of(settings, None, None)
+        found: dict[str, float] = {}
+        for key, value in sorted(self._values.items(), key=lambda item: item[1].at):
+            if key.brightness and _same_light(replace(key, filter=None), wanted):
+                found[key.filter or ""] = value.rate_adu_per_s / key.brightness
+        return found
+
     def forget(self, key: TrainedKey) -> None:
         """Remove a value and write the file."""
         if self._values.pop(key, None) is not None:
@@ -180,16 +226,23 @@ class TrainedStore:
         if text is None:
             return
         try:
-            values = [_value(row) for row in _rows(json.loads(text))]
+            document = json.loads(text)
+            values = [_value(row) for row in _rows(document)]
+            sky = [_sky_rate(row) for row in document.get("sky", ())]
         except (ValueError, KeyError, TypeError):
             kept = set_aside(self._path)
             where = f" It was kept as {kept.name}." if kept else ""
             self.complaint = f"The trained flats in {self._path.name} cannot be read.{where}"
             return
         self._values = {v.key: v for v in values}
+        self._sky = {v.key: v for v in sky}
 
     def _write(self) -> None:
-        document = {"version": VERSION, "values": [_row(v) for v in self.values()]}
+        document = {
+            "version": VERSION,
+            "values": [_row(v) for v in self.values()],
+            "sky": [_sky_row(v) for v in self._sky.values()],
+        }
         replace_text(self._path, json.dumps(document, ensure_ascii=False, indent=1) + "\n")
 
 
@@ -218,15 +271,34 @@ def _rows(document: Any) -> Iterable[Mapping[str, Any]]:
     return rows
 
 
-def _row(value: TrainedValue) -> dict[str, Any]:
-    key = value.key
-    row: dict[str, Any] = {
+def _key_row(key: TrainedKey) -> dict[str, Any]:
+    return {
         "filter": key.filter,
         "gain": key.gain,
         "offset": key.offset,
         "binning": key.binning,
         "readout_mode": key.readout_mode,
         "brightness": key.brightness,
+    }
+
+
+def _sky_row(value: SkyRate) -> dict[str, Any]:
+    row = _key_row(value.key) | {
+        "rate_adu_per_s": value.rate_adu_per_s,
+        "at": value.at.astimezone(UTC).isoformat(),
+    }
+    return {name: item for name, item in row.items() if item is not None}
+
+
+def _sky_rate(row: Mapping[str, Any]) -> SkyRate:
+    rate = float(row["rate_adu_per_s"])
+    if not 0 < rate < 1e30:
+        raise ValueError("a rate is above zero")
+    return SkyRate(_key(row), rate, _moment(row["at"]))
+
+
+def _row(value: TrainedValue) -> dict[str, Any]:
+    row: dict[str, Any] = _key_row(value.key) | {
         "exposure_s": value.exposure_s,
         "signal_adu": value.signal_adu,
         "at": value.at.astimezone(UTC).isoformat(),
@@ -236,8 +308,8 @@ def _row(value: TrainedValue) -> dict[str, Any]:
     return {name: item for name, item in row.items() if item is not None}
 
 
-def _value(row: Mapping[str, Any]) -> TrainedValue:
-    key = TrainedKey(
+def _key(row: Mapping[str, Any]) -> TrainedKey:
+    return TrainedKey(
         filter=row.get("filter"),
         gain=row.get("gain"),
         offset=row.get("offset"),
@@ -245,6 +317,10 @@ def _value(row: Mapping[str, Any]) -> TrainedValue:
         readout_mode=row.get("readout_mode"),
         brightness=row.get("brightness"),
     )
+
+
+def _value(row: Mapping[str, Any]) -> TrainedValue:
+    key = _key(row)
     exposure_s, signal_adu = float(row["exposure_s"]), float(row["signal_adu"])
     if not (0 < exposure_s < 1e6 and 0 < signal_adu < 1e9):
         raise ValueError("an exposure and a signal are above zero")

@@ -25,6 +25,7 @@ from calibstudio.domain.plan import CameraSettings, CapturePlan, LightSource, Se
 from calibstudio.domain.sun import sun_altitude_deg, sun_horizontal_deg
 from calibstudio.domain.twilight import Twilight
 from calibstudio.domain.twilight_outlook import sky_windows
+from calibstudio.services.trained import TrainedStore
 from tests.helpers.sequences import Operator
 
 SHORTEST_S, LONGEST_S = 0.5, 10.0
@@ -90,9 +91,17 @@ def test_a_whole_twilight_gives_flats_of_the_level_in_the_order_of_the_light(
     looked = there.mount.status()
     operator = Operator()
 
-    report = operator.run(there, plan_for(there, twilight), tmp_path)
+    trained = TrainedStore.for_rig(tmp_path, there.name)
+
+    report = operator.run(there, plan_for(there, twilight), tmp_path, trained=trained)
 
     assert report.problems == () and report.notes == ()
+    learned = trained.sky_rates(CameraSettings(100, 50))
+    for one, other in combinations(order, 2):
+        truth = [rate_adu(there, start, 1.0, name) for name in (one, other)]
+        found = [learned[name].rate_adu_per_s for name in (one, other)]
+        # The twin's sky is not quite that of the law, which joins the two moments.
+        assert found[0] / found[1] == pytest.approx(truth[0] / truth[1], rel=0.25)
     assert [s.phase for s in report.steps] == [StepPhase.DONE] * 3
     frames = kept(report.frames)
     assert list(dict.fromkeys(f.filter for f in frames)) == order

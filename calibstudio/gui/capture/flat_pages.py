@@ -135,7 +135,7 @@ class FilterPage(Page):
     def _make_filters(self, filters: tuple[str, ...]) -> Card:
         is_sky = self._draft.light is LightSource.SKY
         note = "taken in the order of the light" if is_sky else "taken in this order"
-        card = Card("Filters", note=note)
+        card = self._filters = Card("Filters", note=note)
         grid = QGridLayout()
         grid.setHorizontalSpacing(20)
         grid.setVerticalSpacing(6)
@@ -145,6 +145,11 @@ class FilterPage(Page):
         card.body.addLayout(grid)
         card.body.addStretch(1)
         return card
+
+    def say_order(self, why: str) -> None:
+        """Say where the order of the light comes from."""
+        if self.boxes:
+            self._filters.set_note(f"in the order of the light, {why}")
 
     @Slot()
     def _on_edited(self) -> None:

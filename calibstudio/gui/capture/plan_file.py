@@ -84,6 +84,8 @@ def read_plan(
         from calibstudio.domain.run_plan import plan_of
         from calibstudio.services.run_config import read_run_config
         from calibstudio.services.run_job import RunJob
+        from calibstudio.services.sky_order import in_measured_order
+        from calibstudio.services.trained import TrainedStore
 
         config, text = read_run_config(path)
         own = replace(
@@ -93,6 +95,8 @@ def read_plan(
             out=config.out,
         )
         made = plan_of(config, observatory)
+        trained = TrainedStore.for_rig(context.data_folder, observatory.name)
+        made = replace(made, plan=in_measured_order(made.plan, trained))
         made.notes[:0] = config.notes
         wanted, here = config.rig, context.rig_name
         if wanted and wanted != here:

@@ -194,8 +194,11 @@ class PreflightPanel(QWidget):
 
         def work(ctx: object) -> list[Check]:
             from calibstudio.services.capture_check import preflight
+            from calibstudio.services.trained import TrainedStore
 
-            return preflight(context.equipment.observatory, plan, folder)
+            observatory = context.equipment.observatory
+            trained = TrainedStore.for_rig(context.data_folder, observatory.name)
+            return preflight(observatory, plan, folder, trained=trained)
 
         self._job = context.camera_jobs.submit("Pre-flight", work, quiet=True)
         self._late.start()

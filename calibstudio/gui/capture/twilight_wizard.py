@@ -37,6 +37,13 @@ from calibstudio.gui.widgets.panels import Card
 from calibstudio.gui.widgets.table import Column, RecordTableModel, TableView
 from calibstudio.gui.widgets.text import label
 from calibstudio.services.answers import AnswerStore
+from calibstudio.services.sky_order import (
+    LightOrder,
+    in_measured_order,
+    light_order,
+    measured_e,
+)
+from calibstudio.services.trained import TrainedStore
 
 CHECK_HINT = (
     "The cover opens when the Sun is low. It waits for the light, follows it from frame to frame, "
@@ -193,14 +200,23 @@ class TwilightWizard(Wizard):
         self.flat = draft
         self._facts = CameraFacts(context, self)
         self._facts.changed.connect(self._on_edited)
+        self._trained = TrainedStore.for_rig(context.data_folder, observatory.name)
         self.sky = SkyPage(context, draft, info)
         self.filter = FilterPage(context, draft, self._filters)
         self.clock = ClockPage(context, draft, info)
         self.check = CheckPage(context.theme, draft, CHECK_HINT)
         self.set_pages([self.sky, self.filter, self.clock, self.check])
 
+    def made_plan(self) -> CapturePlan:
+        return in_measured_order(self.draft.plan(self.info), self._trained)
+
+    def _order(self) -> LightOrder:
+        flat = self.flat
+        return light_order(flat.filters, flat.twilight, flat.settings, self._trained)
+
     def renew(self) -> None:
         windows, note = self._windows()
+        self.filter.say_order(self._order().why)
         self.clock.show_windows(windows, note)
         conversion = self._facts.conversion(self.flat.settings)
         self.filter.worth.show_flats(
@@ -220,7 +236,7 @@ class TwilightWizard(Wizard):
     def _windows(self) -> tuple[list[FilterWindow], str]:
         observatory = self.context.equipment.observatory
         site, signal_e = observatory.site, self._signal_e()
-        names = self.flat.filters_in_order() or ("",)
+        names = self._order().filters or ("",)
         plain = [FilterWindow(name, None, None, None) for name in names]
         if site is None:
             return plain, "No site is set in the rig"
@@ -232,6 +248,7 @@ class TwilightWizard(Wizard):
                 names, self.flat.twilight, now=now, site=site, optics=observatory.optics,
                 pixel_um=self.info.pixel_size_um * self.flat.settings.binning,
                 signal_e=signal_e, limits_s=self.flat.limits.exposures(self.info),
+                measured_e=self._measured_e(),
             )  # fmt: skip
         except ValueError:
             return plain, "Aperture and focal length are not set in the rig"
@@ -239,6 +256,12 @@ class TwilightWizard(Wizard):
         first = found[0].begins
         wait = "" if first is None or first <= now else f"; begins in {_ahead(first, now)}"
         return found, f"Now {now:%H:%M} UTC, Sun {sun}°{wait}; estimated, test frames tell"
+
+    def _measured_e(self) -> dict[str, float]:
+        conversion = self._facts.conversion(self.flat.settings)
+        if conversion is None:
+            return {}
+        return measured_e(self._trained, self.flat.settings, conversion.e_per_adu)
 
     def problems(self) -> list[str]:
         found = self.flat.problems(self.info, wheel_filters=self._filters or None)
@@ -273,7 +296,9 @@ class TwilightWizard(Wizard):
             ("Flats", f"{count(n, 'filter')} × {count(flat.count, 'good frame')}"),
         ]
         if flat.filters:
-            rows.append(("Order", ", ".join(flat.filters_in_order())))
+            order = self._order()
+            rows.append(("Order", ", ".join(order.filters)))
+            rows.append(("Ordered", order.why))
         if flat.with_dark_flats:
             rows.append(("Dark flats", "the fewest that serve"))
         rows.append(("Level", flat.target.words()))

@@ -150,7 +150,11 @@ class Wizard(PlanFrame):
 
     @property
     def plan(self) -> CapturePlan | None:
-        return None if self.problems() else self.draft.plan(self.info)
+        return None if self.problems() else self.made_plan()
+
+    def made_plan(self) -> CapturePlan:
+        """The plan that the answers make; subclasses know a better order."""
+        return self.draft.plan(self.info)
 
     def facts(self) -> list[tuple[str, str]]:
         """What will be captured, in words; subclasses say more."""
@@ -192,7 +196,7 @@ class Wizard(PlanFrame):
             for page in self.pages:
                 page.show_no_plan()
         else:
-            plan = self.draft.plan(self.info)
+            plan = self.made_plan()
             self.preflight.show_plan(plan, self.estimate(), self.facts())
             self.show_costs(plan)
         self.preflight.show_problems(problems)
