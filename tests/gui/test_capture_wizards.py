@@ -483,6 +483,32 @@ def test_twilight_flats_are_asked_with_their_clock_and_order(desk: Desk) -> None
     assert wizard.next.text() == "Start 3 filters"
 
 
+def test_twilight_filters_are_in_the_order_that_was_measured_and_say_so(desk: Desk) -> None:
+    observatory = desk.context.equipment.observatory
+    info = observatory.camera.info
+    settings = CameraSettings(
+        info.gain_default, info.offset_default, readout_mode=info.readout_modes[0]
+    )
+    store = TrainedStore.for_rig(desk.context.data_folder, observatory.name)
+    at = observatory.clock.now()
+    for name, rate in (("L", 20.0), ("R", 900.0), ("Ha", 100.0)):
+        store.learn_sky(settings, name, rate, at)
+    wizard = desk.open("twilight")
+    assert isinstance(wizard, TwilightWizard)
+    desk.click(wizard.sky.dusk)
+    desk.click(wizard.next)
+    for name, box in wizard.filter.boxes.items():
+        if box.isChecked() is not (name in ("L", "Ha", "R")):
+            desk.click(box)
+
+    plan = wizard.plan
+
+    assert plan is not None
+    assert [s.filter for s in plan.steps if s.light is LightSource.SKY] == ["L", "Ha", "R"]
+    assert dict(wizard.facts())["Ordered"] == f"as measured {at:%Y-%m-%d}"
+    assert [w.filter for w in wizard.clock.model.records] == ["L", "Ha", "R"]
+
+
 def test_the_state_of_a_start_value_is_in_sight_at_every_width(
     qtbot: QtBot, theme: ThemeState
 ) -> None:

@@ -134,7 +134,7 @@ class FilterPage(Page):
 
     def _make_filters(self, filters: tuple[str, ...]) -> Card:
         is_sky = self._draft.light is LightSource.SKY
-        note = "taken in the order of the light" if is_sky else "taken in this order"
+        note = "in the order of the light" if is_sky else "taken in this order"
         card = self._filters = Card("Filters", note=note)
         grid = QGridLayout()
         grid.setHorizontalSpacing(20)
@@ -149,7 +149,7 @@ class FilterPage(Page):
     def say_order(self, why: str) -> None:
         """Say where the order of the light comes from."""
         if self.boxes:
-            self._filters.set_note(f"in the order of the light, {why}")
+            self._filters.set_note(why)
 
     @Slot()
     def _on_edited(self) -> None:

@@ -28,6 +28,14 @@ def _tag(frame: FrameResult) -> tuple[str, str]:
     return ("info", "Test") if is_test(frame) else (kind_of(frame.verdict), frame.verdict.value)
 
 
+def _reason(frame: FrameResult) -> str:
+    """Return why it has its verdict; of a test, which its tag says it is, what it found."""
+    if not is_test(frame):
+        return frame.reason
+    found = frame.reason.removeprefix("Test frame, ")
+    return found[:1].upper() + found[1:]
+
+
 COLUMNS: tuple[Column[FrameResult], ...] = (
     Column("#", _number, align="right", width=52),
     Column("Verdict", lambda f: f.verdict, tag=_tag, tooltip=lambda f: f.reason, width=92),
@@ -38,7 +46,7 @@ COLUMNS: tuple[Column[FrameResult], ...] = (
         align="right",
         width=100,
     ),
-    Column("Reason", lambda f: f.reason, tooltip=lambda f: f.reason, width=60),
+    Column("Reason", _reason, tooltip=lambda f: f.reason, width=60),
 )
 
 

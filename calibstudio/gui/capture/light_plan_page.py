@@ -256,9 +256,12 @@ class LightPlanPage(PlanFrame):
         self.notes.setVisible(bool(notes))
         if capture is None:
             self.preflight.show_plan(None, None, self._facts())
+            nothing = "there is something to take" if self.found else "lights are added"
+            self.preflight.wait_for(f"Waits until {nothing}.")
             said = problem or ("Nothing is to be taken." if self.found else "")
         else:
             self.preflight.show_plan(capture.plan, capture.cost.estimate, self._facts())
+            self.preflight.wait_for("")
             said = "Nothing moves before you press Start."
         self.say(said, tip=said, bad=bool(problem))
         frames = 0 if capture is None else capture.cost.estimate.frames

@@ -130,8 +130,12 @@ class PreflightPanel(QWidget):
 
     def show_problems(self, problems: Sequence[str]) -> None:
         """With problems in the answers there is nothing to check yet."""
-        waits = bool(problems)
-        self._waits.setText("Waits until the answers are complete." if waits else "")
+        self.wait_for("Waits until the answers are complete." if problems else "")
+
+    def wait_for(self, what: str) -> None:
+        """Say why there is nothing to check yet; empty: there is."""
+        waits = bool(what)
+        self._waits.setText(what)
         self._waits.setVisible(waits)
         if waits:
             self._note.setText("")

@@ -53,7 +53,7 @@ class RigEditor(Sheet):
         rig: Rig | None = None,
         on_saved: Callable[[str, bool], object] = lambda name, connect: None,
     ) -> None:
-        super().__init__(theme, "New rig" if rig is None else "Rig", parent, width=720)
+        super().__init__(theme, "New rig" if rig is None else "Rig", parent, width=760)
         self._connection, self._rig, self._on_saved = connection, rig, on_saved
         self._found: list[DeviceRef] = list(rig.devices) if rig is not None else []
         self._job: Job | None = None
