@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from engine_run import as_installed
+
 READ = """
 import os, sys
 from concurrent.futures import ThreadPoolExecutor
@@ -50,6 +52,13 @@ found = ccdproc.combine(paths, method="average", unit="adu", dtype=np.float32, m
                         sigma_clip_func="median", sigma_clip_dev_func="std")
 fits.writeto(out, np.asarray(found.data, dtype=np.float32), overwrite=True)
 """
+
+
+def compile_modules(python: str) -> None:
+    """Let the modules of the Python peers be compiled once, as installing them does."""
+    for modules in ("numpy, astropy.io.fits, astropy.stats", "ccdproc"):
+        command = [python, "-c", f"import {modules}"]
+        subprocess.run(command, capture_output=True, env=as_installed())
 
 
 def astropy(paths: list[Path], out: Path) -> list[str]:
