@@ -130,6 +130,17 @@ class PlaneSink(Protocol):
         ...
 
 
+@runtime_checkable
+class FitsSink(PlaneSink, Protocol):
+    """A sink that takes bands as FITS stores them, so that nothing is converted on the way."""
+
+    def write_fits(
+        self, y0: int, image: NDArray[Any], unc: NDArray[Any], cnt: NDArray[Any]
+    ) -> None:
+        """As `PlaneSink.write_rows`, all big-endian: float32, float32, int16 to add 32768 to."""
+        ...
+
+
 class MapSink(Protocol):
     """Takes what was rejected at each pixel, band by band."""
 

@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from calibstudio.domain.pixels import MapSink, PlaneRows, PlaneSink, RowSource, Stored
+from calibstudio.domain.pixels import FitsSink, MapSink, PlaneRows, PlaneSink, RowSource, Stored
 from calibstudio.domain.recipe import Combine
 from calibstudio.imaging.combine_network import comparisons
 from calibstudio.imaging.kernels import Kernels
@@ -230,6 +230,7 @@ class Worker:
     ) -> None:
         self._frames, self._plan, self._run, self._sink = frames, plan, run, sink
         self._maps = maps
+        self._write_fits = sink.write_fits if isinstance(sink, FitsSink) else None
         self._kernel = kernels.stack_u16 if frames.exact else kernels.stack_f32
         n = len(frames.sources)
         self.rejected = np.zeros((n + 1, 2), np.int64)
@@ -290,7 +291,8 @@ class Worker:
         if done < pixels or self._run.stop[0]:
             return
         band = (y1 - y0, nx)
-        self._sink.write_rows(
+        write = self._sink.write_rows if self._write_fits is None else self._write_fits
+        write(
             y0,
             self._image[:pixels].reshape(band),
             self._unc[:pixels].reshape(band),
@@ -333,6 +335,7 @@ class Worker:
         base = -32768.0 if frames.exact and stored is Stored.FITS_INT16 else 0.0
         job[Job.XOR] = 0 if stored is Stored.UINT16 else 0x8000
         job[Job.SWAP] = 0 if stored is Stored.UINT16 else 1
+        job[Job.FITS_RESULTS] = int(self._write_fits is not None)
         median = rule.settings.combine is Combine.MEDIAN
         plain = frames.exact and rule.rule is Rule.NONE
         job[Job.SORTED] = (2 if median else 0) if plain else 1

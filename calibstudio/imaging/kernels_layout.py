@@ -114,7 +114,9 @@ class Job(IntEnum):
     MAP_HIGH = 29
     WEIGHTS = 30
     """float32 kernel: float64 for each frame, whole numbers (sums are exact); 0 for none."""
-    LENGTH = 31
+    FITS_RESULTS = 31
+    """Number: 1 where IMAGE, UNC and CNT are asked for as FITS stores them."""
+    LENGTH = 32
 
 
 class Parameter(IntEnum):

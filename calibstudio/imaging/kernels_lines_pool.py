@@ -59,7 +59,7 @@ _PASSES, _REFERENCE, _PIXEL = (i * ROW for i in (7, 8, 9))
 _ALL = (1 << LANES) - 1
 _FEW = 9
 """So many pixels of a column that are not done move to the pool."""
-_FREE = 6
+_FREE = 3
 """Lanes of the pool that are emptied together."""
 
 

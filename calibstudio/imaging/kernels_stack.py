@@ -40,6 +40,7 @@ from calibstudio.imaging.kernels_layout import (
 )
 from calibstudio.imaging.kernels_lines_pool import turn_column, work_off
 from calibstudio.imaging.kernels_pixel import finish_pixel
+from calibstudio.imaging.kernels_results import as_asked
 from calibstudio.imaging.kernels_trim import TRIMMING, trimmed_u16
 from calibstudio.imaging.kernels_values import sort_values
 from calibstudio.imaging.kernels_vectors import (
@@ -216,6 +217,7 @@ def stack_u16(job: int) -> int:
                         _closer_u16(job, n, start + column + lane, place + 2 * lane)
     if taken != 0:
         work_off(job, n, taken, LANES)
+    as_asked(job, pixels)
     return pixels
 
 
@@ -361,6 +363,7 @@ def stack_f32(job: int) -> int:
                         lane = lowest_bit(look)
                         look &= look - 1
                         _closer_f32(job, n, pixel + lane, column + lane)
+    as_asked(job, rows * columns)
     return rows * columns
 
 

@@ -196,6 +196,8 @@ load_big_f32 = _operation(
 )
 """Sixteen big-endian floats."""
 
+swap_i32 = _operation(I32, [I32], lambda b, v: _call(b, "llvm.bswap", I32.llvm, v))
+
 # Arithmetic in float32.
 splat_f32 = _operation(F32, [_REAL], lambda b, v: _splat(b, b.fptrunc(v, ir.FloatType()), F32.llvm))
 add_f32 = _operation(F32, [F32, F32], lambda b, x, y: b.fadd(x, y))

@@ -183,7 +183,7 @@ class StackFile:
 
 
 class StackSink:
-    """The three planes of one image as a `PlaneSink`."""
+    """The three planes of one image as a `FitsSink`."""
 
     def __init__(self, file: StackFile, places: tuple[int, ...], shape: tuple[int, int]) -> None:
         self._file, self._places, self._columns = file, places, shape[1]
@@ -196,11 +196,16 @@ class StackSink:
         cnt: NDArray[np.uint16],
     ) -> None:
         """Write a band that starts at row y0, in the byte order of FITS."""
-        at_image, at_unc, at_cnt = self._places[:3]
+        counts = _big_endian(cnt ^ np.uint16(0x8000))
+        self.write_fits(y0, _big_endian(image), _big_endian(unc), counts)
+
+    def write_fits(
+        self, y0: int, image: NDArray[Any], unc: NDArray[Any], cnt: NDArray[Any]
+    ) -> None:
+        """Write a band that lies as in the file already."""
         first = y0 * self._columns
-        self._file.write_at(_big_endian(image), at_image + 4 * first)
-        self._file.write_at(_big_endian(unc), at_unc + 4 * first)
-        self._file.write_at(_big_endian(cnt ^ np.uint16(0x8000)), at_cnt + 2 * first)
+        for band, place in zip((image, unc, cnt), self._places[:3], strict=True):
+            self._file.write_at(band, place + band.itemsize * first)
 
     def write_rejected(self, y0: int, low: NDArray[np.uint16], high: NDArray[np.uint16]) -> None:
         """Write a band of the maps of rejected values."""
