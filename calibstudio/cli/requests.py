@@ -26,6 +26,7 @@ ACTIONS = {
     "add": "ask for frames: requests add dark --frames 20 --exposure 300",
     "cancel": "take requests out of the queue, by number",
     "restore": "put requests that were cancelled or failed into the queue again, by number",
+    "priority": "make requests that wait more or less urgent: requests priority 3 --priority 80",
     "run": "carry them out, the most urgent first, and build the masters",
 }
 
@@ -34,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare its arguments."""
     actions = "; ".join(f"{name}: {text}" for name, text in ACTIONS.items())
     parser.add_argument("action", choices=ACTIONS, help=actions)
-    parser.add_argument("what", nargs="*", help="for add the kind; for cancel, restore the numbers")
+    parser.add_argument("what", nargs="*", help="for add the kind; else the numbers of requests")
     add_library_arguments(parser)
     parser.add_argument("--frames", type=int, metavar="N", help="good frames (default: the usual)")
     parser.add_argument("--exposure", type=float, metavar="S", help="seconds")
@@ -94,15 +95,20 @@ def _listed(library: Library) -> Outcome:
 
 
 def _changed(args: argparse.Namespace, library: Library) -> Outcome:
-    from calibstudio.services.requests import ask_for, cancel, give_back
+    from calibstudio.services.requests import ask_for, cancel, give_back, set_priority
 
     if args.action == "add":
         changed = [ask_for(library, _wish(args), args.priority)]
         said = "is in the queue"
     else:
-        act, said = (
-            (cancel, "cancelled") if args.action == "cancel" else (give_back, "queued again")
-        )
+        act, said = {
+            "cancel": (cancel, "is cancelled"),
+            "restore": (give_back, "is queued again"),
+            "priority": (
+                lambda of, number: set_priority(of, number, args.priority),
+                f"has the priority {args.priority}",
+            ),
+        }[args.action]
         if not args.what:
             raise UsageError("No request was named.", hint="Give its number.")
         changed = [act(library, _number(text)) for text in args.what]
@@ -184,9 +190,9 @@ def carry_out(
         operators.append(TerminalOperator({}, no_confirm=args.no_confirm))
         return operators[-1].control, operators[-1].see
 
-    def begin(request: Request) -> None:
+    def begin(request: Request, which: int, of: int) -> None:
         if not args.json:
-            say_problem(f"Request {request.id}: {request.wish.title}.")
+            say_problem(f"Request {request.id}, {which} of {of}: {request.wish.title}.")
 
     report = run_queue(ctx, library, observatory, settings, operator, data_folder(), on_begin=begin)
     return report, [problem for one in operators for problem in one.problems]

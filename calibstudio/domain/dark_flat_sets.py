@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from calibstudio.domain.kinds import FrameKind
 from calibstudio.domain.matching import exposure_tolerance_s
 from calibstudio.domain.recipe import Tolerances
 
@@ -38,6 +39,11 @@ class DarkFlatSet:
     exposure_s: float
     serves: tuple[FlatExposure, ...]
     """In ascending order of exposure."""
+
+
+def bias_is_nearer(kind: str, dark_s: float, flat_s: float) -> bool:
+    """Whether a bias, 0 s, is nearer to a flat than this plain dark. Dark flats always count."""
+    return kind == FrameKind.DARK and dark_s > 2 * flat_s
 
 
 def reach_s(

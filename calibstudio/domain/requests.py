@@ -22,6 +22,8 @@ from calibstudio.domain.wording import exposure
 
 USUAL_PRIORITY = 50
 HIGHEST_PRIORITY = 100
+REQUESTED = "requested"
+"""What a journal calls a line about a request; each says all of it as it is from then on."""
 
 
 class RequestState(StrEnum):
@@ -157,3 +159,38 @@ class Request:
     changed_utc: datetime
     sequence: str = ""
     """Journal of its sequence."""
+
+    def as_entry(self) -> dict[str, Any]:
+        """Return the line of the journal that says what it is now; `request_from` reads it."""
+        return {
+            "what": REQUESTED,
+            "number": self.id,
+            "wish": self.wish.as_document(),
+            "priority": self.priority,
+            "state": self.state.value,
+            "reason": self.reason,
+            "policy": self.policy,
+            "item": self.item,
+            "night": None if self.night is None else self.night.isoformat(),
+            "created": self.created_utc.isoformat(),
+            "sequence": self.sequence,
+        }
+
+
+def request_from(entry: Mapping[str, Any], at: datetime) -> Request:
+    """Read a line of the journal. One that was running then was cut off, and waits again."""
+    state = RequestState(entry["state"])
+    night = entry["night"]
+    return Request(
+        id=int(entry["number"]),
+        wish=wish_from(entry["wish"]),
+        priority=int(entry["priority"]),
+        state=RequestState.QUEUED if state is RequestState.RUNNING else state,
+        reason=str(entry["reason"]),
+        policy=str(entry["policy"]),
+        item=str(entry["item"]),
+        night=None if night is None else date.fromisoformat(night),
+        created_utc=datetime.fromisoformat(entry["created"]),
+        changed_utc=at,
+        sequence=str(entry["sequence"]),
+    )

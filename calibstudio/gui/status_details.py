@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, tzinfo
+from math import isinf
 
 from calibstudio.domain.equipment import Observatory
 from calibstudio.domain.wording import (
@@ -46,7 +47,8 @@ def details_of(
         ("Time zone", zone_name),
     ]
     if clock.speed != 1:
-        rows.append(("Simulated clock", f"{number(clock.speed)} times as fast"))
+        times = f"{number(clock.speed)} times as fast"
+        rows.append(("Simulated clock", "as fast as it can" if isinf(clock.speed) else times))
     return rows
 
 

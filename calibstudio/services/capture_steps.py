@@ -9,6 +9,7 @@ from datetime import timedelta
 from functools import partial
 
 from calibstudio.domain.capture import ActivityKind, FrameResult, QuestionKind, StepPhase
+from calibstudio.domain.dark_flat_sets import bias_is_nearer
 from calibstudio.domain.equipment import Frame
 from calibstudio.domain.errors import CalibStudioError, DeviceError
 from calibstudio.domain.kinds import FrameKind, kind_title
@@ -214,6 +215,7 @@ class StepRunner:
                 or other.settings != step.settings
                 or state.good < step.count
                 or state.exposure_s is None
+                or bias_is_nearer(other.kind, state.exposure_s, seconds)
             ):
                 continue
             reason = self._levels.serves(step, state.exposure_s, seconds, signal)

@@ -15,6 +15,7 @@ from calibstudio.domain.errors import FileProblemError, LibraryError
 from calibstudio.domain.grouping import LeftOut
 from calibstudio.domain.jobs import JobContext
 from calibstudio.domain.master import MasterRecord, ReviewState
+from calibstudio.domain.requests import REQUESTED, request_from
 from calibstudio.services.library import Library, file_facts
 
 if TYPE_CHECKING:
@@ -226,6 +227,7 @@ def _refill(
     from calibstudio.store.library_beside import JUDGED, replay_beside
     from calibstudio.store.library_gain import apply_measured_gains
     from calibstudio.store.library_masters import add_master
+    from calibstudio.store.library_requests import count_on
 
     for table in (
         tables.InputRow,
@@ -253,6 +255,7 @@ def _refill(
             n_decisions += _replay(session, entry)
         except (KeyError, ValueError, TypeError, AttributeError):
             log.warning("a line of the journal is not understood: %s", entry)
+    count_on(session)
     return n_decisions
 
 
@@ -264,6 +267,7 @@ def _replay(session: Session, entry: Mapping[str, Any]) -> bool:
     from calibstudio.store.codec import from_exact_ascii, value_from_json
     from calibstudio.store.library_beside import JUDGED
     from calibstudio.store.library_masters import add_decision
+    from calibstudio.store.library_requests import put_back_request
     from calibstudio.store.library_tables import MasterRow
 
     what, at = entry["what"], entry["at"]
@@ -284,6 +288,9 @@ def _replay(session: Session, entry: Mapping[str, Any]) -> bool:
         if entry["detail"] is not None:
             change = overlay.Regrouping(*key, entry["detail"], entry["reason"], at)
             overlay.save_regroupings(session, [change], at)
+        return False
+    if what == REQUESTED:
+        put_back_request(session, request_from(entry, at))
         return False
     if "state" not in entry:
         return False

@@ -17,6 +17,7 @@ from calibstudio.domain.clusters import clusters
 from calibstudio.domain.dark_flat_sets import (
     DarkFlatSet,
     FlatExposure,
+    bias_is_nearer,
     least_sets,
     reach_s,
 )
@@ -270,8 +271,7 @@ class _Sets:
             if not isinstance(time, (int, float)):
                 continue
             furthest = max(abs(time - flat.exposure_s * drift), abs(time - flat.exposure_s / drift))
-            # As building masters does: a long dark is further from a short flat than a bias.
-            too_long = record.kind == FrameKind.DARK and time > 2 * flat.exposure_s
+            too_long = bias_is_nearer(record.kind, time, flat.exposure_s)
             if furthest <= reach and not too_long:
                 serving.append((abs(time - flat.exposure_s), record.sha256, record))
         return min(serving, key=lambda one: one[:2])[2] if serving else None

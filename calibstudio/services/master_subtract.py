@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from calibstudio.domain.dark_flat_sets import HOT_SHARE
+from calibstudio.domain.dark_flat_sets import HOT_SHARE, bias_is_nearer
 from calibstudio.domain.errors import CalibrationError
 from calibstudio.domain.header import HeaderValue
 from calibstudio.domain.kinds import FrameKind
@@ -263,7 +263,7 @@ class _Reach:
                     f"{who} would be wrong by up to {significant(100 * share, 2)} % of {where}, "
                     f"more than {significant(100 * most, 2)} %"
                 )
-        if self.has_bias and dark.kind == FrameKind.DARK and time > 2 * flat.exposure_s:
+        if self.has_bias and bias_is_nearer(dark.kind, time, flat.exposure_s):
             return f"{who} is further from their exposure than a bias, 0 s"
         return ""
 

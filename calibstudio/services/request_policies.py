@@ -15,7 +15,7 @@ from calibstudio.domain.errors import UsageError
 from calibstudio.domain.filters import filter_key
 from calibstudio.domain.header import FrameHeader
 from calibstudio.domain.jobs import JobContext
-from calibstudio.domain.kinds import FrameKind
+from calibstudio.domain.kinds import FrameKind, kind_title
 from calibstudio.domain.master import MasterRecord, ReviewState
 from calibstudio.domain.master_query import MasterQuery
 from calibstudio.domain.matching import exposure_tolerance_s
@@ -23,6 +23,7 @@ from calibstudio.domain.quality import Verdict
 from calibstudio.domain.recipe import Tolerances
 from calibstudio.domain.requests import Request, RequestState, RequestWish, checked
 from calibstudio.domain.run_config import CameraWish
+from calibstudio.domain.wording import count, exposure, number
 from calibstudio.services.import_frames import scan
 from calibstudio.services.library import Library
 from calibstudio.services.requests import ask_for, requests_of
@@ -53,6 +54,20 @@ class Policy:
     """Of the lights, where their exposures are used."""
     priority: int = 50
     camera: CameraWish = field(default_factory=CameraWish)
+
+    @property
+    def words(self) -> str:
+        """What it brings: ``32 × Flat, filters of the lights, every 7 days``."""
+        parts = [f"{number(self.frames)} × {kind_title(self.kind)}"]
+        what = "filters" if self.kind is FrameKind.FLAT else "exposures"
+        if self.used:
+            parts.append(f"{what} of the lights")
+        elif self.filters:
+            parts.append(", ".join(self.filters))
+        elif self.exposures_s:
+            parts.append(", ".join(exposure(s) for s in self.exposures_s))
+        every = count(self.every_days, "day") if self.every_days > 1 else "night"
+        return f"{', '.join(parts)}, every {every}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +167,17 @@ def policies_of(library: Library, named: Path | None) -> Policies:
     if named is not None:
         raise UsageError(f"There is no file {named}.", hint="Name a file of policies.")
     return Policies(())
+
+
+def last_carried_out(library: Library, policies: Policies) -> dict[str, Request | None]:
+    """Return the newest request of each policy that was carried out, by name; None: never."""
+    done = [r for r in requests_of(library) if r.state is RequestState.DONE]
+    return {
+        p.name: max(
+            (r for r in done if r.policy == p.name), key=lambda r: r.changed_utc, default=None
+        )
+        for p in policies.policies
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from calibstudio.domain.capture import CaptureReport, CaptureStatus, SequenceControl, StepPhase
 from calibstudio.domain.draft_checks import plan_problems
-from calibstudio.domain.equipment import Observatory
+from calibstudio.domain.equipment import Frame, Observatory
 from calibstudio.domain.errors import CalibStudioError, Cancelled, UsageError
 from calibstudio.domain.jobs import JobContext
 from calibstudio.domain.requests import Request, RequestState
 from calibstudio.domain.run_config import RunConfig
 from calibstudio.domain.run_plan import plan_of
 from calibstudio.domain.wording import count
+from calibstudio.services.latest import Latest
 from calibstudio.services.library import Library
 from calibstudio.services.masters import MastersReport
-from calibstudio.services.requests import carrying_out, requests_of
+from calibstudio.services.requests import carrying_out, move, requests_of
 from calibstudio.services.run_config_write import config_text
 from calibstudio.services.run_job import RunJob, RunSettings, build, capture
 from calibstudio.services.sky_order import in_measured_order
 from calibstudio.services.trained import TrainedStore
-from calibstudio.store.library_requests import change_request
 
 
 @dataclass(slots=True)
@@ -36,6 +36,11 @@ class QueueReport:
     stopped: bool = False
     """The operator, or a question that nobody answered, stopped it."""
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Good frames of all, in the order they were taken."""
+        return tuple(path for one in self.captured for path in one.accepted)
+
 
 def run_queue(
     ctx: JobContext,
@@ -45,7 +50,9 @@ def run_queue(
     operator: Callable[[], tuple[SequenceControl, Callable[[CaptureStatus], None]]],
     trained_folder: Path,
     *,
-    on_begin: Callable[[Request], object] = lambda request: None,
+    on_begin: Callable[[Request, int, int], object] = lambda request, number, of: None,
+    preview: Latest[Frame] | None = None,
+    with_masters: bool = True,
 ) -> QueueReport:
     """Take every queued request, the most urgent first, then build the masters of all frames.
 
@@ -55,6 +62,10 @@ def run_queue(
     ----------
     operator
         Gives a fresh control for each sequence, and who sees its status.
+    on_begin
+        Is told each request as it begins, which it is, and of how many, counted from 1.
+    with_masters
+        False: the caller builds them, from `QueueReport.files`.
 
     Raises
     ------
@@ -68,18 +79,19 @@ def run_queue(
         capturing, building = ctx.split(6, 1)
         total = len(_queued(library))
         while (waiting := _queued(library)) and not report.stopped:
-            request = _moved(library, waiting[0], RequestState.QUEUED, RequestState.RUNNING)
+            request = move(library, waiting[0], RequestState.QUEUED, RequestState.RUNNING)
             if request is None:
                 continue  # somebody cancelled it
-            on_begin(request)
-            part = _part(capturing, len(report.requests), max(total, len(report.requests) + 1))
+            done_before = len(report.requests)
+            total = max(total, done_before + len(waiting))
+            on_begin(request, done_before + 1, total)
+            part = _part(capturing, done_before, total)
             control, see = operator()
             done = _taken(part, library, observatory, settings, request, control, see,
-                          trained_folder, report)  # fmt: skip
+                          trained_folder, report, preview)  # fmt: skip
             report.requests.append(done)
-        files = tuple(path for one in report.captured for path in one.accepted)
-        if files:
-            report.masters = _built(building, settings, files)
+        if report.files and with_masters:
+            report.masters = build_of_queue(building, settings, report.files)
     return report
 
 
@@ -102,6 +114,7 @@ def _taken(
     see: Callable[[CaptureStatus], None],
     trained_folder: Path,
     report: QueueReport,
+    preview: Latest[Frame] | None,
 ) -> Request:
     """Take one request; return it as it is afterwards."""
     running = RequestState.RUNNING
@@ -115,41 +128,29 @@ def _taken(
         warm_up = made.warm_up and not _queued(library)
         plan = replace(made, warm_up=warm_up, title=request.wish.title)
         job = RunJob(config, config_text(plan), settings)
-        found = capture(ctx, job, observatory, plan, control, see, trained_folder)
+        found = capture(ctx, job, observatory, plan, control, see, trained_folder, preview)
     except Cancelled:
-        _moved(library, request, running, RequestState.QUEUED, "It was interrupted.")
+        move(library, request, running, RequestState.QUEUED, "It was interrupted.")
         raise
     except CalibStudioError as error:
         reason = f"{error} {error.hint}".strip()
-        return _moved(library, request, running, RequestState.ERROR, reason) or request
+        return move(library, request, running, RequestState.ERROR, reason) or request
     report.captured.append(found)
     sequence = "" if found.journal is None else str(found.journal)
     if found.stopped:
         report.stopped = True
-        back = _moved(library, request, running, RequestState.QUEUED, "It was stopped.", sequence)
+        back = move(library, request, running, RequestState.QUEUED, "It was stopped.", sequence)
         return back or request
     good = count(sum(s.good for s in found.steps), "good frame")
     wrong = [s.text for s in found.steps if s.good < s.wanted and s.phase is not StepPhase.SKIPPED]
     state = RequestState.ERROR if wrong else RequestState.DONE
     reason = f"{good}. {' '.join(wrong)}".strip()
-    return _moved(library, request, running, state, reason, sequence) or request
+    return move(library, request, running, state, reason, sequence) or request
 
 
-def _built(ctx: JobContext, settings: RunSettings, files: tuple[Path, ...]) -> MastersReport:
+def build_of_queue(
+    ctx: JobContext, settings: RunSettings, files: tuple[Path, ...], **options: Any
+) -> MastersReport:
+    """Build the masters of what a queue took; ``options`` as of `run_job.build`."""
     job = RunJob(RunConfig(name="requests"), "", settings)
-    return build(ctx, job, files)[0]
-
-
-def _moved(
-    library: Library,
-    request: Request,
-    before: RequestState,
-    after: RequestState,
-    reason: str = "",
-    sequence: str = "",
-) -> Request | None:
-    with library.database.writing() as session:
-        return change_request(
-            session, request.id, (before,), after, datetime.now(UTC), reason=reason,
-            sequence=sequence,
-        )  # fmt: skip
+    return build(ctx, job, files, **options)[0]

@@ -20,6 +20,7 @@ from calibstudio.services.library import Library
 from calibstudio.store.file_lock import locked
 from calibstudio.store.library_requests import (
     add_request,
+    change_priority,
     change_request,
     find_request,
     select_requests,
@@ -52,13 +53,15 @@ def ask_for(
     UsageError
         It makes no sense.
     """
-    if not 0 <= priority <= HIGHEST_PRIORITY:
-        raise UsageError(f"A priority is from 0 to {HIGHEST_PRIORITY}.", hint="50 is usual.")
+    _check_priority(priority)
+    now = datetime.now(UTC)
     with library.database.writing() as session:
-        return add_request(
-            session, checked(wish), priority, datetime.now(UTC), policy=policy, item=item,
-            night=night,
-        )  # fmt: skip
+        added = add_request(
+            session, checked(wish), priority, now, policy=policy, item=item, night=night
+        )
+        # Before the commit: what the journal could not take does not count.
+        library.journal.append((added.as_entry(),), at=now)
+    return added
 
 
 def cancel(library: Library, number: int) -> Request:
@@ -72,6 +75,51 @@ def give_back(library: Library, number: int) -> Request:
     return _changed(library, number, before, RequestState.QUEUED, "put back")
 
 
+def set_priority(library: Library, number: int, priority: int) -> Request:
+    """Make a request that waits more or less urgent.
+
+    Raises
+    ------
+    UsageError
+        There is no such request, it does not wait, or that is no priority.
+    """
+    _check_priority(priority)
+    now = datetime.now(UTC)
+    with library.database.writing() as session:
+        changed = change_priority(session, number, priority, now)
+        found = changed or find_request(session, number)
+        if changed is not None:
+            library.journal.append((changed.as_entry(),), at=now)
+    if changed is not None:
+        return changed
+    raise _refused(found, number, (RequestState.QUEUED,), "given another priority")
+
+
+def move(
+    library: Library,
+    request: Request,
+    before: RequestState,
+    after: RequestState,
+    reason: str = "",
+    sequence: str = "",
+) -> Request | None:
+    """Change the state of a request that is in the state ``before``; None when it is not."""
+    now = datetime.now(UTC)
+    with library.database.writing() as session:
+        changed = change_request(
+            session, request.id, (before,), after, now, reason=reason, sequence=sequence
+        )
+        # That it is running is not a decision: when it is cut off it waits again.
+        if changed is not None and after is not RequestState.RUNNING:
+            library.journal.append((changed.as_entry(),), at=now)
+    return changed
+
+
+def _check_priority(priority: int) -> None:
+    if not 0 <= priority <= HIGHEST_PRIORITY:
+        raise UsageError(f"A priority is from 0 to {HIGHEST_PRIORITY}.", hint="50 is usual.")
+
+
 def _changed(
     library: Library,
     number: int,
@@ -80,16 +128,25 @@ def _changed(
     done: str,
 ) -> Request:
     states = before if isinstance(before, tuple) else (before,)
+    now = datetime.now(UTC)
     with library.database.writing() as session:
-        changed = change_request(session, number, states, after, datetime.now(UTC))
+        changed = change_request(session, number, states, after, now)
         found = changed or find_request(session, number)
+        if changed is not None:
+            library.journal.append((changed.as_entry(),), at=now)
     if changed is not None:
         return changed
+    raise _refused(found, number, states, done)
+
+
+def _refused(
+    found: Request | None, number: int, states: tuple[RequestState, ...], done: str
+) -> UsageError:
     if found is None:
         hint = "calibstudio requests list shows their numbers."
-        raise UsageError(f"There is no request {number}.", hint=hint)
+        return UsageError(f"There is no request {number}.", hint=hint)
     only = " or ".join(state.value for state in states)
-    raise UsageError(
+    return UsageError(
         f"Request {number} is {found.state.value}, so it cannot be {done}.",
         hint=f"Only one that is {only} can.",
     )
@@ -112,12 +169,9 @@ def carrying_out(library: Library) -> Iterator[None]:
                 f"Another program carries out the requests of {library.folder}.",
                 hint="Wait until it has ended.",
             )
-        with library.database.writing() as session:
-            for left in select_requests(session, (RequestState.RUNNING,)):
-                change_request(
-                    session, left.id, (RequestState.RUNNING,), RequestState.QUEUED,
-                    datetime.now(UTC), reason="It was cut off.",
-                )  # fmt: skip
+        for left in requests_of(library, open_only=True):
+            if left.state is RequestState.RUNNING:
+                move(library, left, left.state, RequestState.QUEUED, "It was cut off.")
         yield
     finally:
         os.close(handle)

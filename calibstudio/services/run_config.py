@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -179,12 +180,19 @@ def _simulation(section: Section | None) -> Simulation | None:
         except ValueError:
             section.wrong("start", f"“{start}” is no date and time such as 2026-04-17T22:00:00Z")
     found = Simulation(
-        speed=section.number("speed", low=0.01, high=1e6) or 1.0,
+        speed=_speed(section),
         seed=section.whole("seed", low=0, high=2**31),
         start=moment,
     )
     section.refuse_unknown()
     return found
+
+
+def _speed(section: Section) -> float:
+    """Return observatory seconds in a second; ``max``: the clock jumps over every wait."""
+    if (section.text("speed") or "").lower() == "max":
+        return inf
+    return section.number("speed", low=0.01, high=1e6) or 1.0
 
 
 def _cooling(section: Section | None) -> CoolingWish:

@@ -25,8 +25,8 @@ class Journal:
     """The journal of one library. Safe to use from several threads and programs.
 
     Every entry has ``at`` (UTC) and ``what``: ``added``, ``approved``, ``rejected``,
-    ``retired``, ``restored``, ``undone``, ``corrected``, ``regrouped``, ``judged beside``; and
-    what that needs.
+    ``retired``, ``restored``, ``undone``, ``corrected``, ``regrouped``, ``judged beside``,
+    ``requested``; and what that needs.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -74,6 +74,49 @@ def change_request(
     return None if changed is None else find_request(session, number)
 
 
+def change_priority(session: Session, number: int, priority: int, at: datetime) -> Request | None:
+    """Change how urgent a request that waits is; None when it does not wait."""
+    changed = session.execute(
+        sa.update(RequestRow)
+        .where(RequestRow.id == number, RequestRow.state == RequestState.QUEUED.value)
+        .values(priority=priority, changed_us=to_microseconds(at))
+        .returning(RequestRow.id)
+    ).scalar()
+    return None if changed is None else find_request(session, number)
+
+
+def put_back_request(session: Session, request: Request) -> None:
+    """Write a request under its number, as a journal knows it, unless a newer state is known."""
+    row = session.get(RequestRow, request.id)
+    if row is not None and row.changed_us > to_microseconds(request.changed_utc):
+        return
+    session.merge(
+        RequestRow(
+            id=request.id,
+            kind=str(request.wish.kind),
+            wish_json=json.dumps(request.wish.as_document(), sort_keys=True),
+            priority=request.priority,
+            state=request.state.value,
+            reason=request.reason,
+            policy=request.policy,
+            item=request.item,
+            night=request.night,
+            created_us=to_microseconds(request.created_utc),
+            changed_us=to_microseconds(request.changed_utc),
+            sequence=request.sequence,
+        )
+    )
+
+
+def count_on(session: Session) -> None:
+    """Let the next request have a number that none has: PostgreSQL counts by itself."""
+    session.flush()
+    if session.get_bind().dialect.name == "postgresql":
+        highest = session.scalar(sa.select(sa.func.max(RequestRow.id)))
+        name = sa.func.pg_get_serial_sequence(RequestRow.__tablename__, "id")
+        session.execute(sa.select(sa.func.setval(name, highest or 1, highest is not None)))
+
+
 def find_request(session: Session, number: int) -> Request | None:
     """Return the request of this number; None when there is none."""
     row = session.get(RequestRow, number, populate_existing=True)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calibstudio.domain.dark_flat_sets import FlatExposure, least_sets, reach_s
+from calibstudio.domain.dark_flat_sets import FlatExposure, bias_is_nearer, least_sets, reach_s
 from calibstudio.domain.recipe import Tolerances
 
 FLATS = st.lists(
@@ -71,3 +71,9 @@ def test_without_dark_signal_one_set_serves_everything() -> None:
     reaches = [reach_s(f, 0.0, 0.0, 0.0005, Tolerances()) for f in flats]
 
     assert [len(one.serves) for one in least_sets(flats, reaches)] == [3]
+
+
+def test_a_bias_is_nearer_to_a_short_flat_than_a_long_plain_dark() -> None:
+    assert bias_is_nearer("dark", 10.0, 2.0)
+    assert not bias_is_nearer("dark", 10.0, 5.0)
+    assert not bias_is_nearer("dark flat", 10.0, 2.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -254,6 +255,14 @@ def test_every_example_that_ships_makes_a_plan(path: Path) -> None:
 
     assert made.plan.steps and text.startswith("#")
     assert not made.plan.problems()
+
+
+def test_a_clock_may_jump_over_every_wait() -> None:
+    simulation = parsed("calibstudio: 1\nsimulation: {speed: max}\nbias: {}\n").simulation
+
+    assert simulation is not None and simulation.speed == inf
+    with pytest.raises(FileProblemError, match="no number"):
+        parsed("calibstudio: 1\nsimulation: {speed: maximal}\nbias: {}\n")
 
 
 def test_examples_are_there() -> None:
