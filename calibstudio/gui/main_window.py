@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from PySide6.QtCore import QSize, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import (
@@ -179,6 +180,7 @@ class MainWindow(QWidget):
             workspace.set_compact(self.width() < COMPACT_BELOW)
             workspace.frames_wanted.connect(self.show_frames)
             workspace.settings_wanted.connect(self.show_settings)
+            workspace.plan_wanted.connect(self.show_light_plan)
             self._made[name] = workspace
             self._stack.addWidget(workspace)
             if name == "live":
@@ -192,6 +194,14 @@ class MainWindow(QWidget):
         look_at = getattr(self.workspace, "look_at", None)
         if look_at is not None:
             look_at(wanted.folder, wanted.frames)
+
+    @Slot(object)
+    def show_light_plan(self, lights: Sequence[Path]) -> None:
+        """Plan in Capture what lights lack."""
+        self.show_workspace("capture")
+        plan = getattr(self.workspace, "plan_for_lights", None)
+        if plan is not None:
+            plan(lights)
 
     def _add_first_start_banner(self, workspace: Workspace) -> None:
         context = self._context

@@ -15,9 +15,10 @@ from calibstudio.domain.master import ReviewState
 from calibstudio.domain.measured_gain import GAIN_OF_FLAT
 from calibstudio.domain.quality import Assessment, Metric, Verdict
 from calibstudio.domain.verdict_words import words
-from calibstudio.gui.library.detail_panel import INPUT_COLUMNS
+from calibstudio.gui.library.detail_columns import INPUT_COLUMNS
 from calibstudio.gui.library.export import export_map
 from calibstudio.gui.library.workspace import LibraryWorkspace
+from calibstudio.gui.picture.view import PixelValue
 from calibstudio.gui.widgets.buttons import Button
 from calibstudio.gui.widgets.toast import ToastHost
 from calibstudio.store.defect_fits import Mask, write_defects
@@ -178,6 +179,15 @@ def test_masters_without_a_filter_are_not_counted_under_one(qtbot, workspace, co
     with qtbot.waitSignal(workspace.state.changed, timeout=10000):
         workspace.facets._groups["filter"]._lines[""][1].click()
     assert {r.kind for r in workspace.model.records} == {"dark", "bias", "dark flat"}
+
+
+def test_what_lights_still_need_is_asked_in_capture(qtbot, workspace, filled):
+    read(qtbot, workspace)
+
+    with qtbot.waitSignal(workspace.plan_wanted) as asked:
+        workspace.facets.gaps.plan.click()
+
+    assert asked.args == [()]
 
 
 def test_the_list_says_that_it_is_being_read(qtbot, workspace, filled):
@@ -399,6 +409,15 @@ def test_a_bad_pixel_map_is_shown_and_written_for_siril(
     # Good pixels are 0 in a map: they are not marked as clipped.
     qtbot.waitUntil(lambda: not workspace.detail.picture.shows_clipped, timeout=20000)
     assert workspace.detail._title.text().startswith("Bad-pixel map")
+    # It is shown as what it is: kinds and counts, each pixel marked, no histogram of bits.
+    detail = workspace.detail
+    assert detail.defects.isVisible() and not detail.histogram.isVisible()
+    assert not detail.planes.isVisible()
+    said = [w.accessibleName() for w in detail.defects.findChildren(QLabel)]
+    assert "Hot: 1 2.1\u202f%" in said
+    assert detail.picture.defects.counts[Defect.HOT] == 1
+    value = detail.chips.value_runs(PixelValue(2, 1, float(Defect.HOT)))
+    assert value[-1][0] == "hot"
     assert workspace.detail.export.isVisible()
     workspace.detail.export.click()
     out = tmp_path / "bad.lst"

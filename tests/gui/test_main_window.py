@@ -88,6 +88,14 @@ def test_keys_1_to_5_go_to_the_workspaces_which_are_made_when_first_shown(
     assert not shown.window.rail.button("workspace-calibrate").isChecked()
 
 
+def test_who_asks_what_lights_need_is_brought_to_capture(qtbot: QtBot, shown: Window) -> None:
+    shown.window.show_workspace("library")
+
+    shown.made["library"].plan_wanted.emit(())
+
+    assert shown.window.current == "capture"
+
+
 def test_a_workspace_that_cannot_be_made_leaves_the_one_that_is_shown(
     qtbot: QtBot, shown: Window
 ) -> None:

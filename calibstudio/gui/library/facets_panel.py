@@ -18,6 +18,7 @@ from calibstudio.domain.quality import Verdict
 from calibstudio.domain.wording import number
 from calibstudio.gui.library.table import REVIEW_WORDS
 from calibstudio.gui.theme import ThemeState
+from calibstudio.gui.widgets.buttons import Button
 from calibstudio.gui.widgets.fields import SearchField
 from calibstudio.gui.widgets.panels import ground, scrolled
 from calibstudio.gui.widgets.text import breakable, label
@@ -79,9 +80,12 @@ class FacetsPanel(QWidget):
     -------
     wanted(object)
         Changes of the query, as a mapping of its fields.
+    plan_wanted()
+        The operator asks what lights still need.
     """
 
     wanted = Signal(object)
+    plan_wanted = Signal()
 
     def __init__(self, theme: ThemeState, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -99,9 +103,17 @@ class FacetsPanel(QWidget):
             self._groups[row.id] = group
             column.addWidget(group)
         column.addStretch(1)
+        self.gaps = GapsCard(theme)
+        self.gaps.plan.clicked.connect(self.plan_wanted)
+        foot = ground("panel", border="top")
+        below = QVBoxLayout(foot)
+        below.setContentsMargins(16, 12, 16, 12)
+        below.addWidget(self.gaps)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(scrolled(inner))
+        outer.setSpacing(0)
+        outer.addWidget(scrolled(inner), 1)
+        outer.addWidget(foot)
 
     def show_facets(self, facets: Facets | None, query: MasterQuery) -> None:
         """Show the counts; values that are chosen stay listed even when nothing has them."""
@@ -109,6 +121,21 @@ class FacetsPanel(QWidget):
             counts = {} if facets is None else facets.counts.get(row.id, {})
             chosen = [str(v) for v in getattr(query, row.field)]
             self._groups[row.id].show_counts(counts, chosen)
+
+
+class GapsCard(QWidget):
+    """What the library lacks is known of lights only: the way to ask for it."""
+
+    def __init__(self, theme: ThemeState, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(8)
+        column.addWidget(label("What do my lights still need?", "subheading", wrap=True))
+        said = "Masters that are missing, old, or fit only by stretching, as a plan for Capture."
+        column.addWidget(label(said, "note", wrap=True))
+        self.plan = Button(theme, "Plan from lights…")
+        column.addWidget(self.plan, 0, Qt.AlignmentFlag.AlignLeft)
 
 
 class _ValueText(QLabel):

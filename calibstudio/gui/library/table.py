@@ -81,7 +81,7 @@ def _review_tag(record: MasterRecord) -> tuple[str, str] | None:
 
 COLUMNS: tuple[Column[MasterRecord], ...] = (
     Column("Kind", lambda r: kind_title(r.kind), tone=_dim, width=110, strong=True),
-    Column("Filter", _filter, tone=_dim, width=60),
+    Column("Filter", _filter, tone=_dim, width=56),
     Column(
         "Exposure [s]",
         lambda r: value_of(r, "exposure_s"),
@@ -101,9 +101,9 @@ COLUMNS: tuple[Column[MasterRecord], ...] = (
         align="right",
         tone=_dim,
         tooltip=lambda r: f"{r.n_combined} of {r.n_frames} offered frames are in it",
-        width=70,
+        width=66,
     ),
-    Column("Night", lambda r: value_of(r, "night"), _plain, tone=_dim, width=98),
+    Column("Night", lambda r: value_of(r, "night"), _plain, tone=_dim, width=106),
     Column(
         "UNC or S/N",
         _unc,

@@ -8,7 +8,7 @@ import numpy as np
 from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QStackedWidget, QVBoxLayout, QWidget
 
-from calibstudio.domain.kinds import kind_title
+from calibstudio.domain.kinds import BPM, kind_title
 from calibstudio.domain.master import MasterRecord, ReviewState
 from calibstudio.domain.quality import Verdict
 from calibstudio.domain.wording import count, exposure
@@ -24,6 +24,7 @@ CHOICES = {
     "flat": (("exposure_s", "Exposure"), ("vignetting", "Vignetting"), ("master_snr", "S/N")),
     "dark": (("level", "Level"), ("noise", "Noise"), ("hot_pixels", "Hot pixels")),
     "bias": (("level", "Level"), ("noise", "Noise")),
+    BPM: (("hot_pixel_count", "Hot pixels"), ("dead_pixels", "Dead pixels")),
 }
 _OTHER = (("level", "Level"), ("noise", "Noise"))
 SAME = ("camera", "filter", "gain", "offset", "binning", "readout_mode", "telescope")

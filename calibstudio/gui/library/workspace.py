@@ -101,6 +101,7 @@ class LibraryWorkspace(Workspace):
         self.state.changed.connect(self._on_page)
         self.state.failed.connect(self._on_failed)
         self.facets.wanted.connect(self._on_wanted)
+        self.facets.plan_wanted.connect(lambda: self.plan_wanted.emit(()))
         self.refresh.clicked.connect(self.state.reload)
         self._clear.clicked.connect(self._on_clear)
         self.table.selection_changed.connect(self._on_selection)

@@ -6,7 +6,7 @@ grown stays as wide for the same picture.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QEvent, QObject, QRect, QRectF, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QColor, QFontMetrics, QPainter, QPaintEvent, QPen
@@ -126,8 +126,8 @@ class ClipChip(QWidget):
         self.update()
 
     def text(self) -> str:
-        """All that it says."""
-        return ", ".join(self._texts)
+        """All that it says; empty before there are counts."""
+        return ", ".join(text for text in self._texts if text)
 
     def sizeHint(self) -> QSize:
         metrics = QFontMetrics(self._theme.font(13))
@@ -247,6 +247,7 @@ class PictureChips(QObject):
         self.empty: EmptyState | None = None
         for chip in (self.verdict, self.value, self.clipped, self.busy):
             chip.hide()
+        self._words: Callable[[float], str] | None = None
         self._said: tuple[str, str, str] = ("", "", "")
         self._old = ""
         self.busy.cancelled.connect(self.cancelled)
@@ -268,6 +269,10 @@ class PictureChips(QObject):
         """
         self._unit, self._e_per_adu, self._bias_adu = unit, e_per_adu, bias_adu
         self._decimals = -1 if decimals is None else decimals
+
+    def set_words(self, words: Callable[[float], str] | None) -> None:
+        """Say values in words, where they are no measurements; None: as numbers."""
+        self._words = words
 
     def show_verdict(self, kind: str, text: str, word: str = "") -> None:
         """Say what is seen and how good it is; kind empty for the sentence alone."""
@@ -365,6 +370,8 @@ class PictureChips(QObject):
         runs: list[Run] = [(place, "text", 400)]
         if pixel.value != pixel.value:
             return [*runs, ("no value", "text", 600)]
+        if self._words is not None:
+            return [*runs, (self._words(pixel.value), "text", 600)]
         if self._decimals < 0:
             value = significant(pixel.value)
             text = f"{value}{NARROW}{self._unit}" if self._unit else value
@@ -379,5 +386,7 @@ class PictureChips(QObject):
     @Slot()
     def _on_tools_changed(self) -> None:
         has = self._view.pyramid is not None
-        self.clipped.setVisible(has and self._view.shows_clipped)
+        # Marks without their counts would be a legend of nothing.
+        known = bool(self.clipped.text())
+        self.clipped.setVisible(has and known and self._view.shows_clipped)
         self._place()

@@ -36,10 +36,13 @@ class Workspace(QWidget):
         A folder is to be looked at in Frames.
     settings_wanted(str)
         A page of the settings is to be opened.
+    plan_wanted(tuple[Path, ...])
+        What lights lack is to be planned in Capture; without paths the operator names them there.
     """
 
     frames_wanted = Signal(object)
     settings_wanted = Signal(str)
+    plan_wanted = Signal(object)
 
     def __init__(self, context: GuiContext, title: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
