@@ -164,7 +164,11 @@ def library(studio: Studio) -> None:
     """All masters, one in full, in two themes."""
     studio.window.show_workspace("library")
     workspace = studio.window.workspace
-    studio.wait(lambda: workspace.detail.picture.pyramid is not None)
+    studio.wait(lambda: bool(workspace.model.records))
+    # A flat shows most: its shape, its dust, and how good it is.
+    flat = next(r for r in workspace.model.records if r.kind == "flat")
+    workspace.table.select_key(flat.sha256)
+    studio.wait(lambda: workspace.detail.record == flat and workspace.detail.picture.is_sharp)
     studio.settle(3)
     studio.picture("library-dark")
     studio.context.theme.set_theme("night")
