@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from PySide6.QtCore import QPoint, QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent
-from PySide6.QtWidgets import QGridLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
 
 from calibstudio.domain.defects import MEANING, WORDS, Defect
 from calibstudio.domain.master import MasterRecord
 from calibstudio.domain.wording import number, significant
 from calibstudio.gui.library.defect_picture import DefectMap, paint_mark
 from calibstudio.gui.theme import ThemeState
-from calibstudio.gui.widgets.text import label
+from calibstudio.gui.widgets.text import ElidedLabel, label
 
 _METRIC = {
     Defect.HOT: "hot_pixel_count",
@@ -56,8 +56,7 @@ class DefectCounts(QWidget):
             many, share = label("", "medium"), label("", "small", tone="text2")
             for text in (many, share):
                 text.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-            meaning = label(MEANING[kind].partition(": ")[2], "note", wrap=True)
-            meaning.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+            meaning = ElidedLabel(MEANING[kind].partition(": ")[2], "note")
             grid.addWidget(_Mark(theme, kind), row, 0)
             grid.addWidget(label(WORDS[kind].capitalize()), row, 1)
             grid.addWidget(many, row, 2)

@@ -81,7 +81,7 @@ def _review_tag(record: MasterRecord) -> tuple[str, str] | None:
 
 COLUMNS: tuple[Column[MasterRecord], ...] = (
     Column("Kind", lambda r: kind_title(r.kind), tone=_dim, width=110, strong=True),
-    Column("Filter", _filter, tone=_dim, width=56),
+    Column("Filter", _filter, tone=_dim, width=52),
     Column(
         "Exposure [s]",
         lambda r: value_of(r, "exposure_s"),
@@ -103,7 +103,7 @@ COLUMNS: tuple[Column[MasterRecord], ...] = (
         tooltip=lambda r: f"{r.n_combined} of {r.n_frames} offered frames are in it",
         width=66,
     ),
-    Column("Night", lambda r: value_of(r, "night"), _plain, tone=_dim, width=106),
+    Column("Night", lambda r: value_of(r, "night"), _plain, tone=_dim, width=102),
     Column(
         "UNC or S/N",
         _unc,
@@ -111,7 +111,7 @@ COLUMNS: tuple[Column[MasterRecord], ...] = (
         align="right",
         tooltip=lambda r: words("master_snr").label if r.kind == FrameKind.FLAT else _UNC,
         tone=_dim,
-        width=98,
+        width=92,
     ),
     verdict_column("Verdict", lambda r: r.verdict, tooltip=lambda r: verdict_line(r)),
     Column(
