@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QStackedWidget, QVBoxLayout, QWidget
 
 from calibstudio.domain.defects import defect_word
@@ -102,7 +102,11 @@ class MasterPanel(QWidget):
         self.reject = Button(theme, "Reject…", ButtonKind.DANGER, size=ButtonSize.LARGE)
         self.retire = Button(theme, "Retire…", size=ButtonSize.LARGE)
         self.export = Button(
-            theme, "Export…", icon="export", tip="For Siril, PixInsight, a table, a mask"
+            theme,
+            "Export…",
+            icon="export",
+            size=ButtonSize.SMALL,
+            tip="For Siril, PixInsight, a table, a mask",
         )
         self._plane_reader = NewestWorker("plane", self)
         self._paper_reader = NewestWorker("papers", self)
@@ -135,7 +139,9 @@ class MasterPanel(QWidget):
         head.setFixedHeight(44)
         row = QHBoxLayout(head)
         row.setContentsMargins(16, 0, 16, 0)
+        row.setSpacing(12)
         row.addWidget(self._title, 1)
+        row.addWidget(self.export)
         row.addWidget(self._tag)
         column.addWidget(head)
         self.picture.setFixedHeight(272)
@@ -164,7 +170,6 @@ class MasterPanel(QWidget):
         column.addWidget(self._pages, 1)
         column.addWidget(self.facts)
         column.addWidget(self.again)
-        column.addWidget(self.export, 0, Qt.AlignmentFlag.AlignLeft)
         return middle
 
     def _make_foot(self) -> QWidget:
