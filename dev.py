@@ -29,6 +29,7 @@ PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
 LOCK = ROOT / "requirements.lock"
 STAMP = VENV / "calibstudio.stamp"
 EXIT_UNAVAILABLE = 69
+EXIT_READER_GONE = 141
 
 
 def main(arguments: list[str]) -> int:
@@ -183,4 +184,11 @@ def stop(sentence: str) -> None:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))
+    try:
+        code = main(sys.argv[1:])
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read the output is gone (`| head`): end quietly, also when Python flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        code = EXIT_READER_GONE
+    raise SystemExit(code)

@@ -52,11 +52,19 @@ def run(args: argparse.Namespace, ctx: JobContext) -> Outcome:
         "ignored": _left_out(grouping.ignored),
     }
     problems += alike((i.path.name, i.reason) for i in unreadable)
+    films = [i for i in grouping.ungrouped if _is_film(grouping, i)]
+    problems += alike((i.path.name, i.reason) for i in films)
+    unreadable = (*unreadable, *films)
     no_kind = _of_unknown_kind(grouping, {i.path for i in unreadable})
     if no_kind:
         problems.append(no_kind_problem(no_kind))
     told = {*no_kind, *(item.path for item in unreadable)}
     return Outcome(document, _text(grouping, told), problems)
+
+
+def _is_film(grouping: Grouping, item: LeftOut) -> bool:
+    header = grouping.headers.get(item.path)
+    return header is not None and header.exposures > 1 and not header.damage
 
 
 def _of_unknown_kind(grouping: Grouping, known: Set[Path]) -> list[Path]:

@@ -68,7 +68,13 @@ def run(argv: Sequence[str]) -> int:
     argv = list(argv) or ["gui"]
     try:
         args, module = _parse(argv)
+    except BrokenPipeError:
+        return _reader_left()
     except SystemExit as done:
+        try:
+            sys.stdout.flush()
+        except BrokenPipeError:
+            return _reader_left()
         return done.code if isinstance(done.code, int) else EXIT_USAGE
     from calibstudio.services.logs import start_logging
 
@@ -105,16 +111,18 @@ def _deliver(args: argparse.Namespace, outcome: Outcome) -> int:
             write_json(outcome.document)
         elif outcome.text:
             print(outcome.text, flush=True)
+        for problem in outcome.problems:
+            say_problem(problem.message, problem.hint)
     except BrokenPipeError:
         return _reader_left()
-    for problem in outcome.problems:
-        say_problem(problem.message, problem.hint)
     return EXIT_PROBLEMS if outcome.problems else EXIT_OK
 
 
 def _reader_left() -> int:
     """The reader of a pipe went away (``| head``): end quietly, also at interpreter exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(nowhere, stream.fileno())
     return EXIT_OK
 
 
@@ -128,10 +136,10 @@ def _parse(argv: list[str]) -> tuple[argparse.Namespace, CommandModule]:
     argv = _window_when_meant(argv)
     wanted = next((a for a in argv if not a.startswith("-")), None)
     if wanted is not None and wanted not in COMMANDS:
-        close = difflib.get_close_matches(wanted, COMMANDS, 1)
+        close = difflib.get_close_matches(wanted, COMMANDS, 1, cutoff=0.7)
         say_problem(
             f"There is no command or folder {wanted!r}.",
-            f"Did you mean {close[0]}?" if close else "See calibstudio --help.",
+            f"Did you mean {close[0]}?" if close else f"There are: {', '.join(COMMANDS)}.",
         )
         raise SystemExit(EXIT_USAGE)
     module: CommandModule | None = None

@@ -60,8 +60,10 @@ def _add_adding(parser: argparse.ArgumentParser) -> None:
     source.add_argument(
         "--address",
         action="append",
-        metavar="PROTOCOL://HOST:PORT[/CAMERA]",
-        help="the first camera, wheel, panel and telescope there; give it again for more servers",
+        metavar="[PROTOCOL://]HOST:PORT[/CAMERA]",
+        help="the first camera, wheel, panel and telescope there, or the camera of this number or "
+        "name; PROTOCOL is alpaca or indi, without it both are asked; give it again for more "
+        "servers",
     )
     source.add_argument("--simulated", metavar="PRESET", help="a simulated observatory")
     source.add_argument("--file", type=Path, metavar="FILE", help="the file of a rig")
@@ -173,9 +175,11 @@ def _at(name: str, addresses: list[str], ctx: JobContext) -> Rig:
     from calibstudio.devices.discovery import discover
 
     rig = Rig(name)
+    there: list[str] = []
     for address in addresses:
         place, camera = _split(address)
         for device in discover(place, ctx.token).devices:
+            there.append(f"{device.type.lower()} {device.number} “{device.name}”")
             role = ROLES.get(device.type.lower())
             if role is None or _is_full(rig, role):
                 continue
@@ -183,9 +187,11 @@ def _at(name: str, addresses: list[str], ctx: JobContext) -> Rig:
                 continue
             rig = rig.with_device(DeviceRef.of(device))
     if rig.camera is None:
+        found = f"There is: {', '.join(there)}." if there else "It offers no device at all."
+        which = "the camera that was named" if any(_split(a)[1] for a in addresses) else "a camera"
         raise UsageError(
-            f"There is no such camera at {', '.join(addresses)}.",
-            hint="calibstudio discover lists what is there.",
+            f"{', '.join(addresses)} answers, but has not {which}. {found}",
+            hint="Name a camera by its number or name: alpaca://HOST:PORT/0.",
         )
     return rig
 

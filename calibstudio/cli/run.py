@@ -182,6 +182,7 @@ def _captured(
 def _plan(ctx: JobContext, job: RunJob, observatory: Observatory) -> CapturePlan:
     from dataclasses import replace
 
+    from calibstudio.domain.draft_checks import refusal
     from calibstudio.domain.run_plan import plan_of
     from calibstudio.services.run_job import with_known_flats
     from calibstudio.services.settings import data_folder
@@ -192,6 +193,8 @@ def _plan(ctx: JobContext, job: RunJob, observatory: Observatory) -> CapturePlan
         return job.resumed.plan
     config = with_known_flats(JobContext(ctx.token), job, observatory.camera.info)
     made = plan_of(config, observatory, job.settings.part, cool=job.settings.cool)
+    if said := refusal(made.plan, observatory.camera.info):
+        raise UsageError(f"{job.config.name}: {said}", hint="Mend the file, or use another rig.")
     job.notes.extend(made.notes)
     trained = TrainedStore.for_rig(data_folder(), observatory.name)
     plan = in_measured_order(made.plan, trained)

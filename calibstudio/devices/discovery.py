@@ -16,7 +16,12 @@ from calibstudio.devices.indi.address import parse_address as parse_indi_address
 from calibstudio.devices.indi.link import Link
 from calibstudio.devices.indi.link import Patience as IndiPatience
 from calibstudio.devices.indi.rig import list_devices as list_indi_devices
-from calibstudio.domain.errors import CalibStudioError, Cancelled, DeviceUnreachableError
+from calibstudio.domain.errors import (
+    CalibStudioError,
+    Cancelled,
+    DeviceUnreachableError,
+    UsageError,
+)
 from calibstudio.domain.jobs import CancelToken
 
 _LOOK_S = 0.05
@@ -117,6 +122,11 @@ def _nobody(
     address: str, asked: Iterable[str], failures: Sequence[CalibStudioError]
 ) -> CalibStudioError:
     """Say that nobody answers in any protocol; what is more than silence is said as it is."""
+    if address and all(isinstance(f, UsageError) for f in failures):
+        return UsageError(
+            f"“{address}” is no address of equipment.",
+            hint="Write alpaca://HOST:PORT or indi://HOST:PORT; HOST:PORT alone asks for both.",
+        )
     if not address or not all(isinstance(f, DeviceUnreachableError) for f in failures):
         return failures[0]
     words = " nor ".join(f"as {_TITLES.get(protocol, protocol)}" for protocol in asked)

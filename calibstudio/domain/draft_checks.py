@@ -6,7 +6,7 @@ Used by the wizards' drafts and by the pre-flight.
 from __future__ import annotations
 
 from calibstudio.domain.equipment import CameraInfo, PanelInfo, Region
-from calibstudio.domain.plan import CameraSettings, CapturePlan, Search
+from calibstudio.domain.plan import CameraSettings, CapturePlan, CaptureStep, Search
 from calibstudio.domain.wording import EN_DASH, exposure, number, temperature
 
 USUAL_SET_TEMP_C = -10.0
@@ -42,7 +42,8 @@ def settings_problems(settings: CameraSettings, info: CameraInfo) -> list[str]:
         allowed = ", ".join(str(b) for b in info.binnings)
         found.append(f"Binning {settings.binning} is not one of this camera's: {allowed}.")
     if settings.readout_mode is not None and settings.readout_mode not in info.readout_modes:
-        found.append(f"This camera has no read-out mode “{settings.readout_mode}”.")
+        known = f" It has: {'; '.join(info.readout_modes)}." if info.readout_modes else ""
+        found.append(f"This camera has no read-out mode “{settings.readout_mode}”.{known}")
     if settings.region is not None and not _inside(settings.region, info.shape):
         found.append("The region reaches beyond the sensor. Make it smaller or move it.")
     if settings.set_temp_c is not None:
@@ -125,10 +126,30 @@ def _inside(region: Region, shape: tuple[int, int]) -> bool:
 
 def plan_problems(plan: CapturePlan, info: CameraInfo) -> list[str]:
     """Why a camera cannot carry a plan out, one sentence each, with the step."""
-    found: list[str] = []
-    for step in plan.steps:
-        problems = settings_problems(step.settings, info)
-        if step.exposure_s is not None and step.search is Search.NOTHING:
-            problems += exposure_problems(step.exposure_s, info)
-        found += [f"{step.title}: {problem}" for problem in problems]
+    found = [f"{step.title}: {text}" for step in plan.steps for text in _step_problems(step, info)]
     return list(dict.fromkeys(found))
+
+
+def _step_problems(step: CaptureStep, info: CameraInfo) -> list[str]:
+    problems = settings_problems(step.settings, info)
+    if step.exposure_s is not None and step.search is Search.NOTHING:
+        problems += exposure_problems(step.exposure_s, info)
+    return problems
+
+
+def refusal(plan: CapturePlan, info: CameraInfo) -> str:
+    """Say in one paragraph all that a camera cannot do of a plan; empty where it can do all.
+
+    What all steps ask is said once; else the steps that ask it are named.
+    """
+    asking: dict[str, list[str]] = {}
+    for step in plan.steps:
+        for text in _step_problems(step, info):
+            asking.setdefault(text, []).append(step.title)
+    if not asking:
+        return ""
+    said = [
+        text if len(steps) == len(plan.steps) else f"{', '.join(dict.fromkeys(steps))}: {text}"
+        for text, steps in asking.items()
+    ]
+    return f"{info.name} cannot do what is asked. {' '.join(said)}"

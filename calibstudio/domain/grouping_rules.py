@@ -160,6 +160,12 @@ def why_not_grouped(header: FrameHeader) -> str:
         return header.damage
     if not header.images or header.shape is None:
         return "There is no picture in it."
+    if header.exposures != 1:
+        return (
+            f"It is a film of {number(header.exposures)} frames, which says neither exposure nor "
+            "gain: calibstudio stack combines it as it is; for groups and masters record or "
+            "export single frames (FITS)."
+        )
     if header.kind is None:
         return UNKNOWN_KIND
     if header.is_master:
@@ -170,11 +176,6 @@ def why_not_grouped(header: FrameHeader) -> str:
         said = header.origin.get("unit", "its header")
         return (
             f"Its pixels are in {header.unit} ({said}), not in ADU: masters are made of raw frames."
-        )
-    if header.exposures != 1:
-        return (
-            f"It is a film of {number(header.exposures)} frames: calibstudio stack combines them; "
-            "for groups and masters, export them as single frames."
         )
     if header.planes != 1:
         return f"It holds {header.planes} colour planes, so it is no raw frame."

@@ -88,6 +88,17 @@ def file_size(size: float) -> str:
     return quantity(size, "bytes")
 
 
+def cut_off(there: int, wanted: int) -> str:
+    """Say how much of a file is there: ``is cut off: 9 kB of 16 kB are there.``
+
+    In bytes where the sizes would read alike. Both are of the whole file.
+    """
+    short, whole = file_size(there), file_size(wanted)
+    if short == whole:
+        short, whole = number(there), quantity(wanted, "bytes")
+    return f"is cut off: {short} of {whole} are there."
+
+
 def count(n: int, one: str, many: str | None = None) -> str:
     """Write a count with its noun: ``1 frame``, ``37 frames``."""
     return f"{number(n)} {one if n == 1 else many if many is not None else one + 's'}"

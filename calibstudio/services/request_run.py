@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from calibstudio.domain.capture import CaptureReport, CaptureStatus, SequenceControl, StepPhase
-from calibstudio.domain.draft_checks import plan_problems
+from calibstudio.domain.draft_checks import refusal
 from calibstudio.domain.equipment import Frame, Observatory
 from calibstudio.domain.errors import CalibStudioError, Cancelled, UsageError
 from calibstudio.domain.jobs import JobContext
@@ -122,8 +122,8 @@ def _taken(
         config: RunConfig = request.wish.config(f"request {request.id}")
         trained = TrainedStore.for_rig(trained_folder, observatory.name)
         made = in_measured_order(plan_of(config, observatory).plan, trained)
-        if problems := plan_problems(made, observatory.camera.info):
-            raise UsageError(problems[0], hint="Ask for something that this camera can.")
+        if said := refusal(made, observatory.camera.info):
+            raise UsageError(said, hint="Ask for something that this camera can.")
         # The cooler stays where it is for the next; the last warms the sensor up.
         warm_up = made.warm_up and not _queued(library)
         plan = replace(made, warm_up=warm_up, title=request.wish.title)

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from calibstudio.domain.errors import FileProblemError
+from calibstudio.domain.wording import cut_off
 from calibstudio.store.fits_cards import BLOCK, CARD, Cards, header_length
 from calibstudio.store.header_words import STRUCTURE
 
@@ -287,7 +288,7 @@ class _Walk:
         if self._size is None or hdu.data_end <= self._size:
             return ""
         if self._is_plain:
-            return f"It is cut off: {self._size} of {_short(hdu.data_end)} bytes are there."
+            return f"It {cut_off(self._size, hdu.data_end)}"
         # The size at the end of a gzip file is that of its last part alone: unpack to be sure.
         self._size = None
         try:

@@ -18,7 +18,7 @@ from calibstudio.domain.errors import FileProblemError
 from calibstudio.domain.header import FrameHeader, HeaderValue
 from calibstudio.domain.header_edit import correct, with_night
 from calibstudio.domain.overscan import said_sections
-from calibstudio.domain.wording import significant
+from calibstudio.domain.wording import cut_off, significant
 from calibstudio.store import header_words as words
 from calibstudio.store.any_header import reader
 from calibstudio.store.camera_raw import CAMERA_RAW, describe_raw, is_camera_raw
@@ -228,7 +228,7 @@ def _from_xisf(path: Path, xisf: XisfHeader, status: os.stat_result, size: int) 
     damage = ""
     for image in images:
         if image.attachment is not None and sum(image.attachment) > size:
-            damage = f"It is cut off: {size} of {sum(image.attachment)} bytes are there."
+            damage = f"It {cut_off(size, sum(image.attachment))}"
     lookup = Lookup(cards, first.history, properties=first.properties)
     if first.bounds is not None and first.bounds != (0.0, WHITE):
         low, high = (significant(v) for v in first.bounds)

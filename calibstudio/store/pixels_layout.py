@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from calibstudio.domain.errors import FileProblemError
-from calibstudio.domain.wording import file_size
+from calibstudio.domain.wording import cut_off
 from calibstudio.store.image_names import COLOURS, ImageHdu, fits_image_names, is_colour
 
 BLOCK = 2880
@@ -348,10 +348,8 @@ def _data_bytes(cards: dict[str, str], bitpix: int, axes: tuple[int, ...], file:
 def check_complete(layout: ImageLayout, size: int, file: str) -> None:
     """Raise `FileProblemError` when the file ends before the image does."""
     wanted = BITPIX_BYTES[layout.bitpix] * math.prod(layout.axes)
-    there = max(0, size - layout.data_offset)
-    if not layout.compressed and there < wanted:
+    if not layout.compressed and size < layout.data_offset + wanted:
         raise FileProblemError(
-            f"{file} is cut off: {file_size(there)} of {file_size(wanted)} of its pixels "
-            "are there.",
+            f"{file} {cut_off(size, layout.data_offset + wanted)}",
             hint="Copy it again; it is left out until then.",
         )

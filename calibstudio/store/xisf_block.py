@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibstudio.domain.errors import FileProblemError
+from calibstudio.domain.wording import cut_off
 from calibstudio.store.pixels_file import PixelFile
 from calibstudio.store.xisf_header import XisfImage
 
@@ -197,7 +198,7 @@ def check_attached(block: Block, file: PixelFile) -> None:
     offset, size = block.place
     if offset + size > file.size:
         raise FileProblemError(
-            f"{file.label} is cut off: {file.size} of {offset + size} bytes are there.",
+            f"{file.label} {cut_off(file.size, offset + size)}",
             hint="Copy it again; it is left out until then.",
         )
     if block.checksum is None:

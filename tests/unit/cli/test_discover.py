@@ -64,7 +64,7 @@ def test_nobody_at_an_address_is_a_sentence(
 def test_an_address_that_is_none_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["discover", "--address", "no port:x"]) == 2
 
-    assert "host:port" in capsys.readouterr().err
+    assert "HOST:PORT alone asks for both" in capsys.readouterr().err
 
 
 def test_nothing_on_the_network_says_what_to_do(

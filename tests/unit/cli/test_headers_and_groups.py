@@ -6,10 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from calibstudio.cli.main import run
 from tests.helpers.frames import frame_bytes, write_frame
+from tests.unit.store.test_ser import ser_file
 
 
 def said(capsys: pytest.CaptureFixture[str]) -> tuple[Any, str]:
@@ -252,3 +254,35 @@ def test_a_question_of_groups_is_answered_where_it_is_asked(
     assert group["key"]["offset"] == 30
     assert run(["groups", str(night), "--set", "nothing*:gain=3"]) == 1
     assert "--set nothing* fits no file." in capsys.readouterr().err
+
+
+def test_a_file_that_is_cut_off_is_described_alike_by_its_header_and_its_pixels(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = frame_bytes(IMAGETYP="BIAS", shape=(90, 90))
+    paths = [tmp_path / f"b{i}.fits" for i in range(3)]
+    for i, path in enumerate(paths):
+        path.write_bytes(whole if i else whole[:9000])
+
+    assert run(["headers", str(paths[0])]) == 1
+    of_header = capsys.readouterr().err
+    assert run(["stack", *map(str, paths), "-o", str(tmp_path / "out.fits")]) == 1
+    of_pixels = capsys.readouterr().err
+
+    said = "is cut off: 9\u202fkB of 19\u202fkB are there."
+    assert said in of_header
+    assert said in of_pixels
+
+
+@pytest.mark.parametrize("name", ["dark.ser", "capture.ser"])
+def test_a_film_is_refused_in_one_step_with_what_to_do(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ser_file(tmp_path / name, np.full((7, 6, 9), 900, np.uint16))
+
+    code = run(["groups", str(tmp_path)])
+
+    said = capsys.readouterr().err
+    assert code == 1
+    assert said.startswith(f"calibstudio: {name}: It is a film of 7 frames, which says neither")
+    assert said.count("calibstudio: ") == 1

@@ -178,3 +178,38 @@ def test_an_interrupt_before_anything_began_is_a_sentence(
 
     assert program.main() == 130
     assert capsys.readouterr().err == "calibstudio: Stopped before anything began.\n"
+
+
+@pytest.mark.parametrize("words", [["-m", "calibstudio", "--help"], ["dev.py", "--help"]])
+def test_a_reader_that_goes_away_is_no_error(words, checkout):
+    read, write = os.pipe()
+    os.close(read)
+
+    done = subprocess.run(
+        [sys.executable, *words], stdout=write, stderr=subprocess.PIPE, text=True, cwd=checkout
+    )
+
+    os.close(write)
+    assert done.stderr == ""
+    assert done.returncode in (0, 141)
+
+
+def test_problems_that_nobody_reads_are_no_error(tmp_path):
+    (tmp_path / "empty.fits").write_bytes(b"")
+    read, write = os.pipe()
+    os.close(read)
+    words = [sys.executable, "-m", "calibstudio", "groups", str(tmp_path)]
+
+    done = subprocess.run(words, stdout=write, stderr=write)
+
+    os.close(write)
+    assert done.returncode == 0
+
+
+def test_an_unknown_command_is_told_which_there_are(capsys):
+    assert cli.run(["calibrate"]) == 2
+
+    said = capsys.readouterr().err
+    assert "There is no command or folder 'calibrate'. There are: gui, headers, groups" in said
+    assert cli.run(["maters"]) == 2
+    assert "Did you mean masters?" in capsys.readouterr().err

@@ -82,6 +82,11 @@ def test_the_words_of_a_rig_are_readable(
         (["add", "X", "--simulated", "tiny", "--site", "Hof"], "is no site"),
         (["add", "X", "--simulated", "tiny", "--aperture", "-2"], "cannot be -2"),
         (["add", "X"], "required"),
+        (
+            ["add", "X", "--address", "no port:x"],
+            "“no port:x” is no address of equipment. Write",
+        ),
+        (["add", "X", "--address", "http://a:1"], "“http://a:1” is no address of equipment."),
         (["show", "Nothing"], "no rig called Nothing"),
         (["remove", "Nothing"], "no rig called Nothing"),
     ],
@@ -91,6 +96,18 @@ def test_wrong_use_is_a_sentence(
 ) -> None:
     assert cli.run(["rigs", *words]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_a_camera_that_is_not_at_the_address_is_told_with_what_is_there(
+    server: FakeAlpaca, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = f"alpaca://{server.server}/7"
+
+    assert cli.run(["rigs", "add", "R", "--address", place]) == 2
+
+    said = capsys.readouterr().err
+    assert f"{place} answers, but has not the camera that was named. There is: " in said
+    assert "camera 0 “Fake Camera”" in said
 
 
 def test_run_takes_a_rig_by_its_name_and_says_what_is_missing(

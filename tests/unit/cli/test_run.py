@@ -293,3 +293,20 @@ def test_a_camera_by_name_is_looked_for_and_said_when_it_is_not_there(
         rig_of_device(wish)
     with pytest.raises(UsageError, match="cameras of opencv are not supported"):
         rig_of_device(DeviceWish("opencv"))
+
+
+def test_all_that_the_camera_cannot_do_is_said_at_once(tmp_path: Path, capsys: Capture) -> None:
+    path = tmp_path / "bad.yaml"
+    text = HEAD.replace("gain: 100, offset: 50", "gain: 99999, offset: 30000, binning: 7")
+    path.write_text(f"{text}bias: {{frames: 3}}\ndarks: {{frames: 2, exposures: [1]}}\n")
+
+    code = run(["run", str(path), "--no-confirm", *places(tmp_path)])
+
+    said = capsys.readouterr().err.replace("\u202f", " ")
+    assert code == 2
+    assert said.startswith("calibstudio: bad.yaml: Simulated 0.3 MP mono cannot do what is asked.")
+    assert "Gain 99 999 is outside this camera's range 0–300." in said
+    assert "Offset 30 000 is outside this camera's range 0–255." in said
+    assert "Binning 7 is not one of this camera's: " in said
+    assert said.count("Gain") == 1
+    assert not (tmp_path / "frames").exists()

@@ -85,3 +85,10 @@ def test_counts_agree_with_their_noun():
 def test_a_time_of_day_says_utc_and_a_size_is_width_by_height():
     assert wording.utc_clock(datetime(2026, 4, 18, 5, 7, 45, tzinfo=UTC)) == "05:07:45 UTC"
     assert wording.size((4176, 6248)) == "6248 × 4176"
+
+
+def test_how_much_of_a_file_is_there_is_said_in_one_way() -> None:
+    assert wording.cut_off(9_000, 16_200) == "is cut off: 9\u202fkB of 16\u202fkB are there."
+    assert wording.cut_off(52_000_000, 52_000_700) == (
+        "is cut off: 52\u202f000\u202f000 of 52\u202f000\u202f700\u202fbytes are there."
+    )

@@ -91,7 +91,10 @@ def test_a_film_in_a_folder_is_said_and_not_grouped(tmp_path: Path) -> None:
     ser_file(tmp_path / "dark.ser", film())
     grouping, _ = scan_and_group(JobContext(), [tmp_path])
     assert not grouping.groups
-    assert "film of 7 frames: calibstudio stack" in grouping.ungrouped[0].reason
+    assert (
+        "film of 7 frames, which says neither exposure nor gain: calibstudio stack"
+        in grouping.ungrouped[0].reason
+    )
 
 
 @pytest.mark.parametrize(
