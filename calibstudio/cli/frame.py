@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import io
 import json
 import sys
 import time
@@ -65,13 +67,52 @@ def say_problem(message: str, hint: str = "", stream: TextIO | None = None) -> N
     line = f"calibstudio: {message}"
     if hint:
         line += f" {hint}"
-    print(line, file=stream, flush=True)
+    print(harmless(line), file=stream, flush=True)
+
+
+_CONTROL = {i: f"\\x{i:02x}" for i in (*range(32), *range(127, 160)) if i not in (9, 10)}
+_SIMPLER = {
+    "\u202f": " ",
+    "\u2212": "-",
+    "\u2013": "-",
+    "\u2026": "...",
+    "\u00d7": "x",
+    "\u201c": '"',
+    "\u201d": '"',
+    "\u00b7": "-",
+    "\u00b0": " deg ",
+}
+
+
+def harmless(text: str) -> str:
+    """Show control characters, which file names may hold, instead of sending them to a terminal."""
+    return text.translate(_CONTROL)
+
+
+def show_on_any_terminal() -> None:
+    """Let standard output and error take every text, whatever letters they know.
+
+    What they lack is written plainer (a minus for a minus sign), or as an escape.
+    """
+    codecs.register_error("calibstudio.plainer", _plainer)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="calibstudio.plainer")
+
+
+def _plainer(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    letters = error.object[error.start : error.end]
+    found = [_SIMPLER.get(c, c).encode("ascii", "backslashreplace") for c in letters]
+    return b"".join(found).decode("ascii"), error.end
 
 
 def write_json(document: dict[str, Any], stream: TextIO | None = None) -> None:
     """Write the one JSON document. NaN is not JSON, so it becomes null."""
     stream = stream or sys.stdout
-    json.dump(_plain(document), stream, ensure_ascii=False, indent=1, allow_nan=False)
+    is_utf8 = codecs.lookup(getattr(stream, "encoding", None) or "utf-8").name == "utf-8"
+    json.dump(_plain(document), stream, ensure_ascii=not is_utf8, indent=1, allow_nan=False)
     stream.write("\n")
     stream.flush()
 

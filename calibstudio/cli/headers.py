@@ -29,7 +29,8 @@ def run(args: argparse.Namespace, ctx: JobContext) -> Outcome:
 
     paths = [Path(p).absolute() for p in args.files]
     for path in paths:
-        if not path.exists():
+        # A link to nothing, or in a circle, is one file of many that cannot be read.
+        if not path.exists() and not path.is_symlink():
             raise UsageError(f"{path} does not exist.", hint="Check the name.")
     documents: list[dict[str, Any]] = []
     texts: list[str] = []

@@ -16,7 +16,7 @@ from types import FrameType
 from typing import NoReturn, Protocol, cast
 
 from calibstudio import __version__
-from calibstudio.cli.frame import LEVELS, Outcome, ProgressBar, say_problem, write_json
+from calibstudio.cli.frame import LEVELS, Outcome, ProgressBar, harmless, say_problem, write_json
 from calibstudio.domain.errors import CalibStudioError, Cancelled
 from calibstudio.domain.jobs import CancelToken, JobContext, throttled
 
@@ -110,7 +110,7 @@ def _deliver(args: argparse.Namespace, outcome: Outcome) -> int:
         if args.json:
             write_json(outcome.document)
         elif outcome.text:
-            print(outcome.text, flush=True)
+            print(harmless(outcome.text), flush=True)
         for problem in outcome.problems:
             say_problem(problem.message, problem.hint)
     except BrokenPipeError:

@@ -98,7 +98,7 @@ def run(args: argparse.Namespace, ctx: JobContext) -> Outcome:
     name, out = library_named(args), None if args.out is None else Path(args.out).absolute()
     paths = [Path(p).absolute() for p in args.paths]
     for path in paths:
-        if not path.exists():
+        if not path.exists() and not path.is_symlink():
             raise UsageError(f"{path} does not exist.", hint="Name folders or frames that do.")
     scanning, building = ctx.split(1, 20)
     ctx.token.check()

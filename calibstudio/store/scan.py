@@ -15,6 +15,7 @@ from calibstudio.domain.wording import count
 from calibstudio.store.headers import FRAME_ENDINGS
 
 MAX_DEPTH = 64
+BROKEN_LINK = "A link to something that is not there."
 
 NON_FRAMES = frozenset(
     [
@@ -138,12 +139,16 @@ def find_files(ctx: JobContext, paths: Sequence[Path]) -> Listing:
         path = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow links
         try:
             status = path.stat()
-        except FileNotFoundError as error:
-            raise UsageError(f"{path} does not exist.", hint="Check the name.") from error
         except OSError as error:
-            raise UsageError(
-                f"{path} cannot be read ({error.strerror}).", hint="Check its permissions."
-            ) from error
+            if path.is_symlink():
+                # One file of many, as a shell names them.
+                listing.ungrouped.append(LeftOut(path, BROKEN_LINK))
+                continue
+            if not isinstance(error, FileNotFoundError):
+                raise UsageError(
+                    f"{path} cannot be read ({error.strerror}).", hint="Check its permissions."
+                ) from error
+            raise UsageError(f"{path} does not exist.", hint="Check the name.") from error
         if stat.S_ISDIR(status.st_mode):
             for candidate in _walk(ctx, path, status, entered, listing):
                 candidates.append(candidate)
@@ -184,7 +189,7 @@ def _walk(
         try:
             entry_status = entry.stat()
         except OSError:
-            gone = "A link to something that is not there." if entry.is_symlink() else "Vanished."
+            gone = BROKEN_LINK if entry.is_symlink() else "Vanished."
             is_none = path.suffix.lower() in NON_FRAMES
             (listing.ignored if is_none else listing.ungrouped).append(LeftOut(path, gone))
             continue

@@ -18,6 +18,7 @@ from calibstudio.cli.frame import Outcome, Problem, ProgressBar, write_json
 from calibstudio.cli.library import ACTIONS
 from calibstudio.domain.errors import CalibStudioError, Cancelled
 from calibstudio.domain.jobs import Progress
+from tests.helpers.frames import write_frame
 
 
 class Command:
@@ -213,3 +214,47 @@ def test_an_unknown_command_is_told_which_there_are(capsys):
     assert "There is no command or folder 'calibrate'. There are: gui, headers, groups" in said
     assert cli.run(["maters"]) == 2
     assert "Did you mean masters?" in capsys.readouterr().err
+
+
+def on_terminal(encoding, *words):
+    environment = os.environ | {"PYTHONIOENCODING": encoding}
+    words = [sys.executable, "-m", "calibstudio", *map(str, words)]
+    return subprocess.run(words, capture_output=True, env=environment)
+
+
+def test_a_terminal_of_few_letters_gets_plainer_text_and_whole_json(tmp_path):
+    path = write_frame(tmp_path / "dark_é.fits", IMAGETYP="DARK", EXPTIME=2.5, CCD__TEMP=-10.0)
+
+    text = on_terminal("ascii", "headers", path)
+    document = on_terminal("ascii", "headers", "--json", path)
+
+    assert (text.returncode, text.stderr) == (0, b"")
+    assert b"2.5 s" in text.stdout and b"-10.0" in text.stdout
+    assert b"dark_\\xe9.fits" in text.stdout
+    assert json.loads(document.stdout)["files"][0]["path"] == str(path)
+
+
+def test_names_of_files_cannot_steer_a_terminal(tmp_path):
+    frame = write_frame(tmp_path / "dark\x1b[31m.fits", IMAGETYP="DARK", EXPTIME=2.5)
+    frame.rename(frame.with_name(os.fsdecode(b"dark\xff\x1b[31m.fits")))
+    (tmp_path / "empty\x1b[2J.fits").write_bytes(b"")
+
+    done = on_terminal("utf-8", "headers", *tmp_path.iterdir())
+
+    assert done.returncode == 1
+    assert b"\x1b" not in done.stdout + done.stderr
+    assert b"\\x1b[31m.fits" in done.stdout and b"empty\\x1b[2J.fits" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["headers", "groups", "qc"])
+def test_a_link_in_a_circle_is_one_file_that_cannot_be_read(command, tmp_path, capsys):
+    frame = write_frame(tmp_path / "dark.fits", IMAGETYP="DARK", EXPTIME=2.5, shape=(40, 40))
+    loop = tmp_path / "loop.fits"
+    loop.symlink_to(loop)
+
+    code = cli.run([command, "--json", str(loop), str(frame)])
+
+    said = capsys.readouterr()
+    assert code == 1
+    assert "loop.fits" in said.err
+    assert str(frame) in said.out
