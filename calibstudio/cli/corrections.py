@@ -75,16 +75,17 @@ def with_corrections(
 
 
 def how_to_answer(grouping: Grouping) -> list[str]:
-    """Say how the questions in the notes of groups are answered, each pattern once."""
+    """Say how the questions of groups are answered, those with the same answer together."""
     from calibstudio.domain.offers import offers
 
     offered = {offer.group_id: offer.values for offer in offers(grouping)}
-    found: dict[str, None] = {}
+    asking: dict[str, tuple[dict[str, HeaderValue], list[Path]]] = {}
     for group in grouping.groups:
-        values = dict.fromkeys(group.asked, "…") | dict(offered.get(group.id, {}))
+        values = {**dict.fromkeys(group.asked, "…"), **offered.get(group.id, {})}
         if values:
-            found[set_option(group.frames, grouping.headers, values)] = None
-    return list(found)
+            _, frames = asking.setdefault(repr(sorted(values.items())), (values, []))
+            frames += group.frames
+    return [set_option(frames, grouping.headers, values) for values, frames in asking.values()]
 
 
 def no_kind_problem(paths: Sequence[Path]) -> Problem:

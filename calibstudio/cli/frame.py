@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import codecs
 import io
 import json
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TextIO
 
@@ -50,6 +51,34 @@ def alike(items: Iterable[tuple[str, str]]) -> list[Problem]:
             first = ", ".join(of[:2])
             found.append(Problem(f"{count(len(of), 'file')} ({first} and others): {reason}"))
     return found
+
+
+def add_actions(
+    parser: argparse.ArgumentParser, texts: Mapping[str, str]
+) -> Iterator[tuple[str, argparse.ArgumentParser]]:
+    """Declare the actions of a command (``library show``), each with what all commands take.
+
+    Yields the name and the parser of each action.
+    """
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    for name, text in texts.items():
+        sub = actions.add_parser(name, help=text, description=f"{text[:1].upper()}{text[1:]}.")
+        # Also behind the action; there the default must not undo what stood before it.
+        add_common(sub, default=argparse.SUPPRESS)
+        yield name, sub
+
+
+def add_common(parser: argparse.ArgumentParser, **options: Any) -> None:
+    """Declare ``--json`` and ``--log-level``."""
+    parser.add_argument(
+        "--json", action="store_true", help="one JSON document on standard output", **options
+    )
+    parser.add_argument(
+        "--log-level",
+        choices=LEVELS,
+        help="also write the log to standard error, from this level on",
+        **options,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from calibstudio.cli.frame import LEVELS, Outcome, Problem
+from calibstudio.cli.frame import Outcome, Problem, add_actions
 from calibstudio.cli.headers import table
 from calibstudio.cli.library_args import (
     add_library_arguments,
@@ -51,22 +51,7 @@ DECISIONS = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare its arguments."""
-    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    for name, text in ACTIONS.items():
-        sub = actions.add_parser(name, help=text, description=f"{text[:1].upper()}{text[1:]}.")
-        # Also behind the action; there the default must not undo what stood before it.
-        sub.add_argument(
-            "--json",
-            action="store_true",
-            default=argparse.SUPPRESS,
-            help="one JSON document on standard output",
-        )
-        sub.add_argument(
-            "--log-level",
-            choices=LEVELS,
-            default=argparse.SUPPRESS,
-            help="also write the log to standard error, from this level on",
-        )
+    for name, sub in add_actions(parser, ACTIONS):
         add_library_arguments(sub)
         if name == "list":
             _add_filters(sub)

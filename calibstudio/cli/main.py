@@ -16,7 +16,14 @@ from types import FrameType
 from typing import NoReturn, Protocol, cast
 
 from calibstudio import __version__
-from calibstudio.cli.frame import LEVELS, Outcome, ProgressBar, harmless, say_problem, write_json
+from calibstudio.cli.frame import (
+    Outcome,
+    ProgressBar,
+    add_common,
+    harmless,
+    say_problem,
+    write_json,
+)
 from calibstudio.domain.errors import CalibStudioError, Cancelled
 from calibstudio.domain.jobs import CancelToken, JobContext, throttled
 
@@ -145,12 +152,7 @@ def _parse(argv: list[str]) -> tuple[argparse.Namespace, CommandModule]:
     module: CommandModule | None = None
     for name, text in COMMANDS.items():
         sub = commands.add_parser(name, help=text, description=f"{text[:1].upper()}{text[1:]}.")
-        sub.add_argument("--json", action="store_true", help="one JSON document on standard output")
-        sub.add_argument(
-            "--log-level",
-            choices=LEVELS,
-            help="also write the log to standard error, from this level on",
-        )
+        add_common(sub)
         if name == wanted:
             file = name.replace("-", "_")
             module = cast(CommandModule, importlib.import_module(f"calibstudio.cli.{file}"))

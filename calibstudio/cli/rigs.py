@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from calibstudio.cli.frame import LEVELS, Outcome, Problem
+from calibstudio.cli.frame import Outcome, Problem, add_actions
 from calibstudio.domain.equipment import Optics, Site
 from calibstudio.domain.errors import UsageError
 from calibstudio.domain.jobs import JobContext
@@ -30,21 +30,7 @@ ACTIONS = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare its arguments."""
-    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    for name, text in ACTIONS.items():
-        sub = actions.add_parser(name, help=text, description=f"{text[:1].upper()}{text[1:]}.")
-        sub.add_argument(
-            "--json",
-            action="store_true",
-            default=argparse.SUPPRESS,
-            help="one JSON document on standard output",
-        )
-        sub.add_argument(
-            "--log-level",
-            choices=LEVELS,
-            default=argparse.SUPPRESS,
-            help="also write the log to standard error, from this level on",
-        )
+    for name, sub in add_actions(parser, ACTIONS):
         if name != "list":
             sub.add_argument("name", metavar="NAME", help="name of the rig")
         if name == "rename":

@@ -286,3 +286,17 @@ def test_a_film_is_refused_in_one_step_with_what_to_do(
     assert code == 1
     assert said.startswith(f"calibstudio: {name}: It is a film of 7 frames, which says neither")
     assert said.count("calibstudio: ") == 1
+
+
+def test_groups_of_the_same_question_are_answered_together(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for i in range(6):
+        write_frame(tmp_path / f"d{i}.fits", IMAGETYP="DARK", EXPTIME=1.0 + i % 2, GAIN=100)
+
+    assert run(["groups", str(tmp_path)]) == 0
+
+    answers = [line for line in capsys.readouterr().out.splitlines() if "--set" in line]
+    assert len(answers) == 1
+    assert "--set '*:offset=…'" in answers[0]
+    assert "so on" not in answers[0]
