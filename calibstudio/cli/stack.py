@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+from enum import StrEnum
 from pathlib import Path
 
 from calibstudio.cli.arguments import memory_size
@@ -39,19 +40,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_running(parser)
 
 
+def _add_choice(parser: argparse._ActionsContainer, option: str, usual: StrEnum, text: str) -> None:
+    """Declare an option that takes the words of an enumeration."""
+    parser.add_argument(
+        option, choices=[one.value for one in type(usual)], default=usual.value, help=text
+    )
+
+
 def _add_rule(parser: argparse.ArgumentParser) -> None:
     """Declare what is rejected and kept."""
-    parser.add_argument(
+    _add_choice(
+        parser,
         "--combine",
-        choices=[c.value for c in Combine],
-        default=Combine.MEAN.value,
-        help="how the kept values of a pixel become one (default: mean)",
+        Combine.MEAN,
+        "how the kept values of a pixel become one (default: mean)",
     )
-    parser.add_argument(
+    _add_choice(
+        parser,
         "--reject",
-        choices=[r.value for r in Rejection],
-        default=Rejection.AUTO.value,
-        help="which values are left out (default: auto, by the number of frames)",
+        Rejection.AUTO,
+        "which values are left out (default: auto, by the number of frames)",
     )
     parser.add_argument(
         "--low",
@@ -87,26 +95,26 @@ def _add_rule(parser: argparse.ArgumentParser) -> None:
 
 def _add_levels(parser: argparse.ArgumentParser) -> None:
     """Declare what is done to each frame before, and how much it counts."""
-    parser.add_argument(
+    _add_choice(
+        parser,
         "--normalize",
-        choices=[n.value for n in Normalization],
-        default=Normalization.NONE.value,
-        help="bring frames to one level first: multiplicative for flats (default: none)",
+        Normalization.NONE,
+        "bring frames to one level first: multiplicative for flats (default: none)",
     )
     _add_overscan(parser)
-    parser.add_argument(
+    _add_choice(
+        parser,
         "--floor",
-        choices=[f.value for f in Floor],
-        default=Floor.AUTO.value,
-        help="least sigma of a rule: noise, that of one frame as the frames show it, at least one "
+        Floor.AUTO,
+        "least sigma of a rule: noise, that of one frame as the frames show it, at least one "
         "code; none; auto (default), where the rule is chosen by the number of frames, noise for "
         "bias, dark and dark-flat frames and one code for all others, as masters have it",
     )
-    parser.add_argument(
+    _add_choice(
+        parser,
         "--weight",
-        choices=[w.value for w in Weight],
-        default=Weight.NONE.value,
-        help="how much each frame counts in the mean (default: none, all the same)",
+        Weight.NONE,
+        "how much each frame counts in the mean (default: none, all the same)",
     )
     parser.add_argument(
         "--maps",
@@ -143,18 +151,18 @@ def _add_running(parser: argparse.ArgumentParser) -> None:
 
 def _add_overscan(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("overscan")
-    group.add_argument(
+    _add_choice(
+        group,
         "--overscan",
-        choices=[one.value for one in OverscanLevel],
-        default=OverscanLevel.NONE.value,
-        help="take the level of the overscan out of every frame first; fit: a polynomial along "
+        OverscanLevel.NONE,
+        "take the level of the overscan out of every frame first; fit: a polynomial along "
         "the rows (default: none)",
     )
-    group.add_argument(
+    _add_choice(
+        group,
         "--overscan-of",
-        choices=[one.value for one in OverscanOf],
-        default=OverscanOf.ROW.value,
-        help="a level for each row, or one for the whole (default: row)",
+        OverscanOf.ROW,
+        "a level for each row, or one for the whole (default: row)",
     )
     group.add_argument(
         "--overscan-order", type=int, default=2, metavar="N", help="degree of the polynomial (2)"
@@ -172,11 +180,11 @@ def _add_overscan(parser: argparse.ArgumentParser) -> None:
         metavar="[X1:X2,Y1:Y2]",
         help="where the data is (default: TRIMSEC or DATASEC of the header)",
     )
-    group.add_argument(
+    _add_choice(
+        group,
         "--if-wrong",
-        choices=[one.value for one in IfWrong],
-        default=IfWrong.LEAVE_OUT.value,
-        help="frames with wrong sections: leave them out, or use all untrimmed",
+        IfWrong.LEAVE_OUT,
+        "frames with wrong sections: leave them out, or use all untrimmed",
     )
 
 
