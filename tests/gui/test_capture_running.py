@@ -34,6 +34,7 @@ from calibstudio.gui.close_sheet import CloseSheet
 from calibstudio.gui.context import GuiContext
 from calibstudio.gui.frames.workspace import FramesWorkspace
 from calibstudio.gui.sheet import Sheet
+from calibstudio.gui.toasts import ToastText
 from calibstudio.gui.widgets.buttons import Button
 from calibstudio.gui.widgets.table import RECORD_ROLE
 from calibstudio.gui.widgets.table_model import TAG_ROLE
@@ -444,6 +445,8 @@ def test_a_step_that_failed_is_said_in_full_and_can_be_tried_again(desk: Desk) -
 
 
 def test_masters_are_built_and_said(desk: Desk) -> None:
+    said: list[ToastText] = []
+    desk.context.toasts.said.connect(said.append)
     begin(desk, darks(desk, 3, masters=True))
     row = desk.capture.running.sequence.masters
     desk.until_over()
@@ -451,7 +454,12 @@ def test_masters_are_built_and_said(desk: Desk) -> None:
     desk.until(lambda: row.tag.accessibleName() == "2 built")
 
     with desk.context.open_library() as library:
-        assert {m.kind for m in library.masters()} == {"dark", "bpm"}
+        masters = library.masters()
+    assert {m.kind for m in masters} == {"dark", "bpm"}
+    toast = next(t for t in said if "in the library" in t.text)
+    # A toast with a tick for masters that have a warning would be read as "all is well".
+    is_good = all(m.verdict is Verdict.GOOD for m in masters)
+    assert toast.kind == ("good" if is_good else "warn")
 
 
 def test_a_sequence_that_ended_without_its_masters_says_so_and_builds_them(desk: Desk) -> None:

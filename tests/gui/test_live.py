@@ -15,8 +15,10 @@ from calibstudio.domain.equipment import CoverState, Region
 from calibstudio.domain.kinds import FrameKind
 from calibstudio.gui.context import GuiContext
 from calibstudio.gui.live.session import LivePhase
+from calibstudio.gui.live.strip import LiveStrip
 from calibstudio.gui.live.workspace import LiveWorkspace
 from calibstudio.gui.main_window import MainWindow
+from calibstudio.gui.theme import ThemeState
 from calibstudio.gui.workspaces import WORKSPACES
 
 WAIT_MS = 40_000
@@ -198,6 +200,23 @@ def test_a_full_disk_is_said_where_the_picture_is(live: Live) -> None:
 
     assert live.it.picture.banner.isVisible()
     assert "the disk is full" in live.it.picture.banner.accessibleName()
+
+
+@pytest.mark.parametrize("has_region", [True, False])
+def test_what_the_statistics_are_of_is_said_once_and_whole(
+    qtbot: QtBot, theme: ThemeState, has_region: bool
+) -> None:
+    strip = LiveStrip(theme)
+    qtbot.addWidget(strip)
+    strip.resize(1400, 252)
+    strip.show()
+
+    strip.set_region_shown(has_region)
+
+    note, scope = strip._statistics_note, strip.scope
+    qtbot.waitUntil(lambda: scope.isVisible() is has_region)
+    assert note.isVisible() is not has_region
+    assert has_region or note.width() >= note.fontMetrics().horizontalAdvance(note.text())
 
 
 def test_dragging_the_region_changes_the_histogram(live: Live) -> None:
