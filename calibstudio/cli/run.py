@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from calibstudio.cli.frame import Outcome, Problem, say_problem
 from calibstudio.cli.terminal import TerminalOperator
-from calibstudio.domain.errors import Cancelled, UsageError
+from calibstudio.domain.errors import Cancelled, DeviceError, UsageError
 from calibstudio.domain.jobs import CancelToken, JobContext
 from calibstudio.domain.wording import count, duration, file_size, number
 
 if TYPE_CHECKING:
     from calibstudio.domain.capture import CaptureReport
-    from calibstudio.domain.equipment import Observatory
+    from calibstudio.domain.equipment import CameraStatus, Observatory
     from calibstudio.domain.plan import CapturePlan
     from calibstudio.services.masters import MastersReport
     from calibstudio.services.run_job import RunJob
@@ -170,6 +170,7 @@ def _captured(
     plan = _plan(ctx, job, observatory)
     for note in job.notes:
         say_problem(note)
+    _warn_of_twilight(plan, observatory)
     if ask and not operator.confirm(_overview(plan, job, observatory), ctx.token):
         raise UsageError("Nothing was begun.", hint="Run it again when everything is ready.")
     try:
@@ -204,17 +205,49 @@ def _plan(ctx: JobContext, job: RunJob, observatory: Observatory) -> CapturePlan
 def _overview(plan: CapturePlan, job: RunJob, observatory: Observatory) -> str:
     """Say what will be taken, before it is begun."""
     from calibstudio.domain.plan import estimate_plan
+    from calibstudio.services.cooling_time import time_needed
+    from calibstudio.services.run_job import cooling_rules
 
-    cost = estimate_plan(plan, observatory.camera.info)
+    info = observatory.camera.info
+    cost = estimate_plan(plan, info)
+    needed = time_needed(plan, cost, info, _status(observatory), cooling_rules(job.config.cooling))
+    apart = f" ({needed.words()})" if needed.words() else ""
     lines = [f"{plan.title}, with {observatory.camera.info.name}"]
     lines += [f"  {number(step.count):>6} × {step.title}" for step in plan.steps]
     lines.append(
-        f"{count(cost.frames, 'frame')}, about {duration(cost.seconds)} without cooling, "
+        f"{count(cost.frames, 'frame')}, about {duration(needed.seconds)}{apart}, "
         f"{file_size(cost.bytes)} in {job.settings.frames_folder}"
     )
     if job.resumed is not None:
         lines.append(f"{number(job.resumed.good)} of {number(job.resumed.wanted)} are there.")
     return "\n".join(lines)
+
+
+def _status(observatory: Observatory) -> CameraStatus | None:
+    """How the camera is; None where it does not answer: the sequence will say so."""
+    try:
+        return observatory.camera.status()
+    except DeviceError:
+        return None
+
+
+def _warn_of_twilight(plan: CapturePlan, observatory: Observatory) -> None:
+    """Say where the light of the sky is over, far away, or too short for what is asked."""
+    from calibstudio.domain.plan import LightSource, estimate_plan
+    from calibstudio.domain.quality import Verdict
+    from calibstudio.services.cooling_time import time_needed
+    from calibstudio.services.settings import data_folder
+    from calibstudio.services.sky_outlook import sky_outlook
+    from calibstudio.services.trained import TrainedStore
+
+    if all(step.light is not LightSource.SKY for step in plan.steps):
+        return
+    info = observatory.camera.info
+    trained = TrainedStore.for_rig(data_folder(), observatory.name)
+    needed = time_needed(plan, estimate_plan(plan, info), info, _status(observatory))
+    found = sky_outlook(observatory, plan, trained, cooling_s=needed.cooling_s)
+    if found.verdict is Verdict.WARN:
+        say_problem(found.fact, found.fix)
 
 
 def _say_how_to_go_on(job: RunJob) -> None:

@@ -9,22 +9,26 @@ import signal
 import subprocess
 import sys
 import time
+from math import inf
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from calibstudio.cli.main import run
+from calibstudio.cli.run import _overview
 from calibstudio.cli.terminal import TerminalOperator
 from calibstudio.devices.rigs import rig_of_device
+from calibstudio.devices.simulator.observatory import simulated_observatory
 from calibstudio.domain.capture import Answer, QuestionKind
 from calibstudio.domain.errors import Cancelled, UsageError
 from calibstudio.domain.jobs import CancelToken
 from calibstudio.domain.kinds import FrameKind
-from calibstudio.domain.plan import CapturePlan, CaptureStep
-from calibstudio.domain.run_config import DeviceWish
+from calibstudio.domain.plan import CameraSettings, CapturePlan, CaptureStep
+from calibstudio.domain.run_config import DeviceWish, RunConfig
 from calibstudio.services.capture import run_sequence
 from calibstudio.services.capture_state import find_sequences
+from calibstudio.services.run_job import RunJob, RunSettings
 from calibstudio.store.folder_sink import FolderSink
 from tests.helpers.bench import bench_camera, bench_observatory
 
@@ -80,6 +84,30 @@ def test_a_run_gives_the_document_of_the_contract(
     code, document, _ = as_json(capsys, "run", "--resume", sequence.path, *places(tmp_path))
     assert code == 0 and len(document["masters"]) == 1
     assert len(list((tmp_path / "frames").rglob("*.fits"))) == 3
+
+
+def test_a_twilight_that_is_over_is_warned_of_before_the_start(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    path = tmp_path / "dusk.yaml"
+    path.write_text(f"{HEAD}flats: {{light: sky, twilight: dusk, filters: [L], frames: 3}}\n")
+
+    code, document, err = as_json(capsys, "run", path, "--no-confirm", *places(tmp_path))
+
+    assert code == 1 and document["captured"] == []
+    first = err.splitlines()[0]
+    assert "Dusk light comes in" in first and "Dawn has light from 03:" in first
+
+
+def test_what_is_asked_before_the_start_tells_cooling_apart(tmp_path: Path) -> None:
+    there = simulated_observatory("tiny", seed=3, speed=inf)
+    step = CaptureStep("dark", FrameKind.DARK, 3, CameraSettings(set_temp_c=-10.0), exposure_s=60.0)
+    job = RunJob(RunConfig(name="x"), "", RunSettings("", tmp_path, ""))
+
+    said = _overview(CapturePlan("Darks", (step,), warm_up=True), job, there)
+
+    assert "(Cooling about " in said and "warm-up about " in said
+    there.close()
 
 
 def test_one_part_takes_its_frames_and_builds_nothing_and_masters_come_later(
