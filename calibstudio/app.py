@@ -37,6 +37,7 @@ from calibstudio.gui.toasts import Toasts
 from calibstudio.services.settings import Settings, SettingsStore
 
 if TYPE_CHECKING:
+    from calibstudio.domain.run_config import Simulation
     from calibstudio.services.library import Library
     from calibstudio.services.rigs import Rigs
 
@@ -292,7 +293,12 @@ def doors_of(saved: Rigs, opened: Callable[[str], Observatory] | None = None) ->
 
         return discover(address, token).devices
 
-    return Doors(open_rig, open_again, look)
+    def open_simulated(name: str, simulation: Simulation, token: CancelToken) -> Observatory:
+        from calibstudio.devices.rigs import open_rig
+
+        return open_rig(name, simulation=simulation, cancel=token)
+
+    return Doors(open_rig, open_again, look, open_simulated)
 
 
 def _library_now(options: Options, at_start: Settings, now: Settings) -> str:

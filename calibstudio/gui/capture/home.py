@@ -1,4 +1,4 @@
-"""The home of Capture: a tile for each wizard, and the sequences of late."""
+"""The home of Capture: a tile for each wizard, the sequences of late, and what is asked for."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from PySide6.QtCore import QSize, Qt, Signal, Slot
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import (
     QAbstractButton,
+    QBoxLayout,
     QGridLayout,
     QHBoxLayout,
     QSizePolicy,
@@ -16,6 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from calibstudio.gui.capture.queue_panel import QueuePanel
 from calibstudio.gui.capture.recent import RecentSequences
 from calibstudio.gui.context import GuiContext
 from calibstudio.gui.icons import paint_icon
@@ -99,12 +101,15 @@ class CaptureHome(QWidget):
         The frames of a sequence are to be looked at.
     file_wanted()
         A file with a plan is to be opened.
+    tour_wanted()
+        A whole simulated night is to be tried.
     """
 
     chosen = Signal(str)
     resume_wanted = Signal(object)
     frames_wanted = Signal(object)
     file_wanted = Signal()
+    tour_wanted = Signal()
 
     def __init__(self, context: GuiContext, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -119,6 +124,14 @@ class CaptureHome(QWidget):
         head = QHBoxLayout()
         head.addWidget(label("What would you like to take?", "question"))
         head.addStretch(1)
+        self.try_night = Button(
+            context.theme,
+            "Try a whole simulated night…",
+            icon="wand",
+            tip="From cooling to masters in a few minutes, with a simulated camera",
+        )
+        self.try_night.clicked.connect(self.tour_wanted)
+        head.addWidget(self.try_night)
         self.open_file = Button(
             context.theme,
             "Open a file…",
@@ -138,7 +151,12 @@ class CaptureHome(QWidget):
             grid.addWidget(tile, i // 3, i % 3)
         column.addLayout(grid)
         self.recent = RecentSequences(context.theme)
-        column.addWidget(self.recent)
+        self.queue = QueuePanel(context.theme)
+        lists = self._lists = QBoxLayout(QBoxLayout.Direction.LeftToRight)
+        lists.setSpacing(20)
+        lists.addWidget(self.recent, 1, Qt.AlignmentFlag.AlignTop)
+        lists.addWidget(self.queue, 1, Qt.AlignmentFlag.AlignTop)
+        column.addLayout(lists)
         column.addStretch(1)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
@@ -172,6 +190,8 @@ class CaptureHome(QWidget):
         self._compact = compact
         self._column.setContentsMargins(20 if compact else 32, 20, 20 if compact else 32, 20)
         self.recent.set_compact(compact)
+        ways = QBoxLayout.Direction
+        self._lists.setDirection(ways.TopToBottom if compact else ways.LeftToRight)
 
     @Slot()
     def _on_finished(self) -> None:

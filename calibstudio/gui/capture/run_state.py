@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -18,8 +19,10 @@ from calibstudio.gui.jobs.runner import Job
 from calibstudio.services.latest import Latest
 
 if TYPE_CHECKING:
+    from calibstudio.domain.requests import Request
     from calibstudio.services.capture_state import Resumed
     from calibstudio.services.masters import MastersReport
+    from calibstudio.services.request_run import QueueReport
     from calibstudio.services.run_job import RunJob, RunSettings
 
 LOOK_EVERY_MS = 60
@@ -43,6 +46,10 @@ class CaptureRun(QObject):
         The report of the masters service.
     masters_over()
         Building is over, whatever came of it.
+    request_begun(Request, int, int)
+        The next of the queue begins: which it is, and of how many, counted from 1.
+    queue_ended(QueueReport | None)
+        The queue is carried out, or was stopped; None when it failed or was cancelled.
     """
 
     changed = Signal(object)
@@ -51,12 +58,15 @@ class CaptureRun(QObject):
     masters_begun = Signal()
     masters_built = Signal(object)
     masters_over = Signal()
+    request_begun = Signal(object, int, int)
+    queue_ended = Signal(object)
 
     def __init__(self, context: GuiContext, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._context = context
         self._preview: Latest[Frame] = Latest()
         self._newest: Latest[CaptureStatus] = Latest()
+        self._begun: Latest[tuple[Request, int, int]] = Latest()
         self._job: Job | None = None
         self._running: RunJob | None = None
         self.is_ending = False
@@ -103,6 +113,69 @@ class CaptureRun(QObject):
         self._job.failed.connect(self._on_failed)
         self._job.cancelled.connect(self._on_cancelled)
         self._timer.start()
+
+    def start_queue(self) -> None:
+        """Carry out every request that waits, the most urgent first."""
+        if self._job is not None:
+            return
+        context, settings = self._context, settings_of_run(self._context)
+        self._running, self.status, self.is_ending = None, None, False
+        newest = self._newest = Latest()
+        begun = self._begun = Latest()
+
+        def operator() -> tuple[SequenceControl, Callable[[CaptureStatus], None]]:
+            # In the camera's thread: each request has a hand of its own.
+            self.control = SequenceControl()
+            return self.control, newest.put
+
+        def work(ctx: JobContext) -> QueueReport:
+            from calibstudio.services.request_run import run_queue
+
+            return run_queue(
+                ctx, context.open_library(), context.equipment.observatory, settings, operator,
+                context.data_folder, on_begin=lambda *which: begun.put(which),
+                preview=self._preview, with_masters=False,
+            )  # fmt: skip
+
+        job = self._job = context.camera_jobs.submit("Requests", work)
+        job.succeeded.connect(lambda report: self._on_queue_report(report, settings))
+        job.failed.connect(self._on_queue_failed)
+        job.cancelled.connect(self._on_queue_cancelled)
+        self._timer.start()
+
+    def _on_queue_report(self, report: QueueReport, settings: RunSettings) -> None:
+        self._finish()
+        self.queue_ended.emit(report)
+        if not report.files:
+            return
+        site = self._context.settings.current.site
+        stop_at_broken = self._context.settings.current.stop_at_broken
+
+        def work(ctx: JobContext) -> MastersReport:
+            from calibstudio.services.request_run import build_of_queue
+
+            return build_of_queue(
+                ctx, settings, report.files, site=site, stop_at_broken=stop_at_broken
+            )
+
+        job = report_in_background(
+            self._context, "Masters of the requests", work, self.masters_built.emit
+        )
+        job.finished.connect(self.masters_over)
+        self.masters_begun.emit()
+
+    @Slot(object)
+    def _on_queue_failed(self, error: Exception) -> None:
+        self._finish()
+        self._context.problems.report(error)
+        self.queue_ended.emit(None)
+
+    @Slot()
+    def _on_queue_cancelled(self) -> None:
+        self._finish()
+        said = "The queue was stopped. What was being taken waits again; complete frames are kept."
+        self._context.toasts.say(said, "info")
+        self.queue_ended.emit(None)
 
     def _job_of(self, resumed: Resumed | None) -> RunJob:
         """Return what a plan of the window, or a sequence that goes on, is carried out with."""
@@ -202,6 +275,9 @@ class CaptureRun(QObject):
 
     @Slot()
     def _on_look(self) -> None:
+        begun = self._begun.take()
+        if begun is not None:
+            self.request_begun.emit(*begun)
         status = self._newest.take()
         if status is not None:
             # A status that was on its way does not know yet what was asked for meanwhile.
@@ -218,10 +294,15 @@ class CaptureRun(QObject):
         for sentence, hint in report.problems:
             self._context.toasts.say(sentence, "warn", hint=hint)
         self.ended.emit(report)
-        run = self._running
-        wanted = report.plan.build_masters and report.accepted and not report.stopped
-        if run is not None and run.config.masters and wanted:
-            self.build_masters(report, run)
+        if self._running is not None and self.builds_masters(report):
+            self.build_masters(report, self._running)
+
+    def builds_masters(self, report: CaptureReport | None) -> bool:
+        """Whether masters are built of the sequence that ended with this report."""
+        if report is None or self._running is None or report.stopped:
+            return False
+        wanted = report.plan.build_masters and self._running.config.masters
+        return wanted and bool(report.accepted)
 
     @Slot(object)
     def _on_failed(self, error: Exception) -> None:

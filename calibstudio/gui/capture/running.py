@@ -172,6 +172,7 @@ class RunningView(QWidget):
         run.changed.connect(self._on_status)
         run.frame_arrived.connect(self._on_frame)
         run.ended.connect(self._on_ended)
+        run.queue_ended.connect(lambda _report: self._on_ended(None))
         run.masters_begun.connect(lambda: self.sequence.masters.show_state("running", "Running"))
         run.masters_built.connect(self._on_masters)
         run.masters_over.connect(self._on_masters_over)

@@ -12,7 +12,8 @@ from PySide6.QtWidgets import QStackedWidget, QWidget
 from calibstudio.domain.errors import CalibStudioError
 from calibstudio.domain.jobs import JobContext
 from calibstudio.domain.plan import CapturePlan
-from calibstudio.domain.wording import count
+from calibstudio.domain.requests import RequestState
+from calibstudio.domain.wording import count, number
 from calibstudio.gui.capture.bias_wizard import BiasWizard
 from calibstudio.gui.capture.dark_flat_wizard import DarkFlatWizard
 from calibstudio.gui.capture.dark_wizard import DarkWizard
@@ -21,9 +22,12 @@ from calibstudio.gui.capture.home import CaptureHome
 from calibstudio.gui.capture.light_plan_page import LightPlanPage
 from calibstudio.gui.capture.plan_file import open_plan
 from calibstudio.gui.capture.plan_frame import PlanFrame
+from calibstudio.gui.capture.queue_state import RequestQueue
 from calibstudio.gui.capture.recent import can_go_on
+from calibstudio.gui.capture.request_sheet import RequestSheet
 from calibstudio.gui.capture.run_state import CaptureRun
 from calibstudio.gui.capture.running import RunningView
+from calibstudio.gui.capture.tour import Tour
 from calibstudio.gui.capture.twilight_wizard import TwilightWizard
 from calibstudio.gui.capture.wizard import Wizard
 from calibstudio.gui.context import GuiContext
@@ -33,7 +37,9 @@ from calibstudio.gui.widgets.workspace import Workspace
 from calibstudio.services.answers import AnswerStore
 
 if TYPE_CHECKING:
+    from calibstudio.domain.requests import Request
     from calibstudio.services.capture_state import Resumed
+    from calibstudio.services.request_run import QueueReport
     from calibstudio.services.run_job import RunJob
 
 WIZARDS: dict[str, Callable[[GuiContext, AnswerStore], Wizard]] = {
@@ -49,6 +55,8 @@ class CaptureWorkspace(Workspace):
         super().__init__(context, "Capture", parent)
         self.run = CaptureRun(context, self)
         self.home = CaptureHome(context)
+        self.queue = RequestQueue(context, self)
+        self.tour = Tour(context, self.run, self)
         self.running = RunningView(context, self.run)
         self.wizard: Wizard | None = None
         self.light_plan: LightPlanPage | None = None
@@ -68,6 +76,8 @@ class CaptureWorkspace(Workspace):
         self.home.resume_wanted.connect(self.resume)
         self.home.frames_wanted.connect(self.frames_wanted)
         self.home.file_wanted.connect(self.open_file)
+        self.home.tour_wanted.connect(self.offer_tour)
+        self._connect_queue()
         self.running.frames_wanted.connect(self.frames_wanted)
         self.running.resume_wanted.connect(self.resume_last)
         self.close_wizard.clicked.connect(self.show_home)
@@ -84,9 +94,25 @@ class CaptureWorkspace(Workspace):
         self.on("zoom-out", picture.zoom_out)
         self.on("clipped", lambda: picture.show_clipped(not picture.shows_clipped))
 
+    def _connect_queue(self) -> None:
+        panel, queue, run = self.home.queue, self.queue, self.run
+        queue.changed.connect(panel.show_queue)
+        panel.add_wanted.connect(self.ask_for_frames)
+        panel.run_wanted.connect(self.run_queue)
+        panel.due_wanted.connect(queue.ask_for_due)
+        panel.cancel_wanted.connect(queue.cancel)
+        panel.give_back_wanted.connect(queue.give_back)
+        panel.priority_wanted.connect(queue.set_priority)
+        run.request_begun.connect(self._on_request_begun)
+        run.queue_ended.connect(self._on_queue_ended)
+
     def shown(self) -> None:
         if self._pages.currentWidget() is self.home:
-            self.home.look_for_sequences()
+            self._look()
+
+    def _look(self) -> None:
+        self.home.look_for_sequences()
+        self.queue.look()
 
     # Pages
 
@@ -100,7 +126,7 @@ class CaptureWorkspace(Workspace):
         self._pages.setCurrentWidget(self.home)
         self.set_subtitle("")
         self.close_wizard.hide()
-        self.home.look_for_sequences()
+        self._look()
 
     @Slot(str)
     def open_wizard(self, name: str) -> None:
@@ -229,6 +255,50 @@ class CaptureWorkspace(Workspace):
             self.context.toasts.say("Nothing is left to take.", "info")
         else:
             self.resume(resumed)
+
+    # Requests
+
+    @Slot()
+    def ask_for_frames(self) -> None:
+        """Ask for frames that are taken when the queue is carried out."""
+        RequestSheet(self.context, self._answers(), self, self.queue.add).open()
+
+    @Slot()
+    def run_queue(self) -> None:
+        """Carry out every request that waits."""
+        if self.run.is_running:
+            return
+        self._drop_wizard()
+        self.running.begin("Requests")
+        self.set_subtitle("Requests")
+        self._show_running()
+        self.run.start_queue()
+
+    @Slot(object, int, int)
+    def _on_request_begun(self, request: Request, which: int, of: int) -> None:
+        title = f"Request {number(which)} of {number(of)}: {request.wish.title}"
+        self.running.begin(title)
+        self.set_subtitle(title)
+
+    @Slot(object)
+    def _on_queue_ended(self, report: QueueReport | None) -> None:
+        """Back to the home of Capture, where the rows say what became of each."""
+        self.show_home()
+        if report is None or not report.requests:
+            return
+        failed = [r for r in report.requests if r.state is RequestState.ERROR]
+        done = sum(r.state is RequestState.DONE for r in report.requests)
+        said = f"{count(done, 'request')} carried out"
+        said += f", {number(len(failed))} failed." if failed else "."
+        hint = "\n".join(f"{r.wish.title}: {r.reason}" for r in failed[:3])
+        self.context.toasts.say(said, "bad" if failed else "good", hint=hint)
+
+    # The tour
+
+    @Slot()
+    def offer_tour(self) -> None:
+        """Say what a whole simulated night is, and begin it when that is wanted."""
+        self.tour.offer(self, self.start_file)
 
     # Keys and buttons
 

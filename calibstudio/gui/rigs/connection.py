@@ -23,6 +23,7 @@ from calibstudio.domain.rig import (
     outcomes_of,
     without_missing,
 )
+from calibstudio.domain.run_config import Simulation
 from calibstudio.domain.wording import quantity
 from calibstudio.gui.equipment_state import EquipmentSnapshot, EquipmentState
 from calibstudio.gui.jobs.runner import Job, JobRunner
@@ -48,6 +49,8 @@ class Doors:
     """Connects the devices of a role again; what comes back replaces what was given."""
     discover: Callable[[str, CancelToken], tuple[Listed, ...]]
     """Lists devices at an address, or everywhere when it is empty."""
+    open_simulated: Callable[[str, Simulation, CancelToken], Observatory]
+    """Opens a simulated observatory of its own, with its own clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +235,10 @@ class RigConnection(QObject):
         if now.rig is not None:
             self._equipment.replace(without_missing(now, row.ref))
         self.changed.emit()
+
+    def open_simulated(self, name: str, simulation: Simulation, cancel: CancelToken) -> Observatory:
+        """Open a simulated observatory beside what is connected. Slow: only in jobs."""
+        return self._doors.open_simulated(name, simulation, cancel)
 
     def cancel(self) -> None:
         """Stop connecting."""
