@@ -23,19 +23,27 @@ from calibstudio.imaging.kernels_vectors import (
     both,
     choose_f32,
     difference,
+    div_f64,
+    f32_from_f64,
     f32_from_i32,
+    f64_from_f32,
+    floor_f64,
+    fma_f32,
     get_i64,
     inlined,
     less_f32,
     load_f32,
     load_u16,
     max_f32,
-    min_f32,
+    max_f64,
+    min_f64,
     mul_f32,
+    mul_f64,
     put_f32,
     rounded_f32,
     sign_f32,
     splat_f32,
+    splat_f64,
     store_f32,
     sub_f32,
 )
@@ -44,11 +52,12 @@ _J_WORK = 8 * int(Job.WORK)
 ROW = 4 * LANES
 """Bytes of one row of sixteen numbers."""
 # Rows of the state of lanes: first kept, end of kept, 1 where it turns, the two points of the
-# line and their values; the others belong to `kernels_lines_pool`.
-FIRST, END, ACTIVE, P, Q, Y_P, Y_Q = (i * ROW for i in range(7))
+# line and their values, how many residuals are outside the limits, the sum of all; the others
+# belong to `kernels_lines_pool`.
+FIRST, END, ACTIVE, P, Q, Y_P, Y_Q, BELOW, ABOVE, TOTAL = (i * ROW for i in range(10))
 _STATE_ROWS = 16
-_LOOSE = 1.0 - 1e-4
-"""Sums in float32 of 500 values are better than this."""
+_EXACT = 2.0**24
+"""Whole numbers below this are exact in float32."""
 _TINY = 2.0**-19
 """(i - p)(i - q) times this stays below 0.5 for 500 values, and so below any whole residual."""
 
@@ -198,23 +207,25 @@ def _signs(
 ) -> tuple[Any, Any]:
     """Residuals times width into the rows behind; sums of their signs, and of i times them."""
     residuals = rows + n * ROW
-    line = sub_f32(mul_f32(yp, width), mul_f32(rise, p))
+    fall = sub_f32(splat_f32(0.0), rise)
+    line = sub_f32(mul_f32(rise, p), mul_f32(yp, width))
+    tiny = splat_f32(_TINY)
     signs = splat_f32(0.0)
     moments = splat_f32(0.0)
     below, above = sub_f32(first, splat_f32(0.5)), sub_f32(end, splat_f32(0.5))
     for i in range(n):
         at = splat_f32(float(i))
         from_p = sub_f32(at, p)
-        bend = mul_f32(mul_f32(from_p, sub_f32(from_p, width)), splat_f32(_TINY))
-        d = sub_f32(mul_f32(load_f32(rows + i * ROW), width), line)
-        d = add_f32(d, bend)
+        bend = mul_f32(from_p, sub_f32(from_p, width))
+        d = fma_f32(load_f32(rows + i * ROW), width, line)
+        d = fma_f32(bend, tiny, d)
         if not whole:
             d = choose_f32(both(less_f32(below, at), less_f32(at, above)), d, splat_f32(0.0))
         store_f32(residuals + i * ROW, d)
         sign = sign_f32(d)
         signs = add_f32(signs, sign)
-        moments = add_f32(moments, mul_f32(sign, at))
-        line = add_f32(line, rise)
+        moments = fma_f32(sign, at, moments)
+        line = add_f32(line, fall)
     return signs, moments
 
 
@@ -243,30 +254,45 @@ def _next_points(n: int, rows: int, pivot: Any, up: Any) -> tuple[Any, Any]:
 
 
 @inlined
-def may_reject(n: int, lanes: int, low: float, high: float, floor: float) -> int:
-    """A bit for each lane at which a residual may lie outside the limits; never one too few.
+def rejects(n: int, lanes: int, low: float, high: float, floor: float) -> int:
+    """A bit for each lane at which residuals lie outside the limits.
 
-    Residuals become whole again: what keeps three points off one line is taken out.
+    How many do goes to `BELOW` and `ABOVE`, and their sum to `TOTAL`. Residuals become whole
+    again: what keeps three points off one line is taken out. A whole number is above a limit
+    exactly if it is above the whole part of the limit, which float32 holds. Where the sum is
+    too large for float32, the lane is said to reject, with -1 for `BELOW`.
     """
     state = state_of(lanes, n)
     residuals = lanes + n * ROW
     total = splat_f32(0.0)
-    highest = splat_f32(0.0)
-    lowest = splat_f32(0.0)
     for i in range(n):
         d = rounded_f32(load_f32(residuals + i * ROW))
         store_f32(residuals + i * ROW, d)
         total = add_f32(total, abs_f32(d))
-        highest = max_f32(highest, d)
-        lowest = min_f32(lowest, d)
-    count = sub_f32(load_f32(state + END), load_f32(state + FIRST))
-    width = sub_f32(load_f32(state + Q), load_f32(state + P))
-    # sigma * width * count
-    sigma = add_f32(total, total)
-    sigma = max_f32(sigma, mul_f32(mul_f32(splat_f32(floor), width), count))
-    sigma = mul_f32(sigma, splat_f32(_LOOSE))
-    below = mul_f32(sub_f32(splat_f32(0.0), lowest), count)
-    bad_low = less_f32(mul_f32(sigma, splat_f32(low)), below)
-    bad_high = less_f32(mul_f32(sigma, splat_f32(high)), mul_f32(highest, count))
-    look: int = bits_where(bad_low) | bits_where(bad_high)
+    count = f64_from_f32(sub_f32(load_f32(state + END), load_f32(state + FIRST)))
+    width = f64_from_f32(sub_f32(load_f32(state + Q), load_f32(state + P)))
+    sigma = div_f64(mul_f64(splat_f64(2.0), f64_from_f32(total)), count)
+    sigma = max_f64(sigma, mul_f64(splat_f64(floor), width))
+    lowest = sub_f32(splat_f32(0.0), _whole_limit(low, sigma))
+    highest = _whole_limit(high, sigma)
+    one = splat_f32(1.0)
+    below = splat_f32(0.0)
+    above = splat_f32(0.0)
+    for i in range(n):
+        d = load_f32(residuals + i * ROW)
+        below = choose_f32(less_f32(d, lowest), add_f32(below, one), below)
+        above = choose_f32(less_f32(highest, d), add_f32(above, one), above)
+    exact = less_f32(total, splat_f32(_EXACT))
+    outside = add_f32(below, above)
+    store_f32(state + BELOW, choose_f32(exact, below, splat_f32(-1.0)))
+    store_f32(state + ABOVE, above)
+    store_f32(state + TOTAL, total)
+    look: int = bits_where(less_f32(splat_f32(0.0), outside)) | bits_where_not(exact)
     return look
+
+
+@inlined
+def _whole_limit(times: float, sigma: Any) -> Any:
+    """The whole part of so many sigmas; beyond all residuals where that is too large."""
+    limit = min_f64(floor_f64(mul_f64(splat_f64(times), sigma)), splat_f64(_EXACT))
+    return f32_from_f64(limit)

@@ -11,17 +11,20 @@ from __future__ import annotations
 from calibstudio.imaging.kernels_blame import blame_u16
 from calibstudio.imaging.kernels_layout import ROW_U16, Job, Parameter
 from calibstudio.imaging.kernels_lines import (
+    ABOVE,
     ACTIVE,
+    BELOW,
     END,
     FIRST,
     ROW,
+    TOTAL,
     Y_P,
     Y_Q,
     P,
     Q,
     begin,
     columns_address,
-    may_reject,
+    rejects,
     size_of,
     state_of,
     turn,
@@ -55,7 +58,7 @@ _P_LOW, _P_HIGH, _P_ITERATIONS, _P_MIN_KEEP, _P_FLOOR = (
 )
 # More rows of the state: passes that rejected something, code of the middle, and the number of
 # the pixel (two rows long).
-_PASSES, _REFERENCE, _PIXEL = (i * ROW for i in (7, 8, 9))
+_PASSES, _REFERENCE, _PIXEL = (i * ROW for i in (10, 11, 12))
 _ALL = (1 << LANES) - 1
 _FEW = 9
 """So many pixels of a column that are not done move to the pool."""
@@ -89,7 +92,7 @@ def turn_column(
         busy = turn(n, column, True)
         if count_bits(busy) <= _FEW:
             break
-    look = may_reject(n, column, low, high, floor) & lanes & ~failed & ~busy
+    look = rejects(n, column, low, high, floor) & lanes & ~failed & ~busy
     moving = look | busy
     while moving != 0:
         lane = lowest_bit(moving)
@@ -123,7 +126,7 @@ def work_off(job: int, n: int, taken: int, free: int) -> int:
         wanted = min(_FREE, free - LANES + count_bits(taken))
         if count_bits(done) < wanted and turns < most:
             continue
-        look = may_reject(n, pool, low, high, floor)
+        look = rejects(n, pool, low, high, floor)
         if turns >= most:
             done = taken  # Rounding goes round: these are decided one by one.
         turns = 0.0
@@ -151,7 +154,7 @@ def _move_in(job: int, n: int, pixel: int, place: int, lane: int, slot: int) -> 
     for i in range(2 * n):
         put_f32(target + i * ROW, get_f32(source + i * ROW))
     at, state = state_of(source, n), state_of(target, n)
-    for row in (FIRST, END, P, Q, Y_P, Y_Q):
+    for row in (FIRST, END, P, Q, Y_P, Y_Q, BELOW, ABOVE, TOTAL):
         put_f32(state + row, get_f32(at + row))
     put_f32(state + ACTIVE, 1.0)
     put_f32(state + _PASSES, 0.0)
@@ -177,17 +180,22 @@ def _decide(job: int, n: int, lane: int) -> bool:
     first = int(get_f32(state + FIRST))
     end = int(get_f32(state + END))
     count = end - first
-    total = 0.0
-    for i in range(first, end):
-        total += abs(get_f32(residuals + i * ROW))
+    below = int(get_f32(state + BELOW))
+    above = int(get_f32(state + ABOVE))
+    total = get_f32(state + TOTAL)
     width = get_f32(state + Q) - get_f32(state + P)
+    if below < 0:  # The sum was too large for float32.
+        total = 0.0
+        for i in range(first, end):
+            total += abs(get_f32(residuals + i * ROW))
     sigma = max(2.0 * total / count, get_f64(parameters + _P_FLOOR) * width)
-    below = 0
-    above = 0
-    for i in range(first, end):
-        d = get_f32(residuals + i * ROW)
-        below += 1 if -d > low * sigma else 0
-        above += 1 if d > high * sigma else 0
+    if below < 0:
+        below = 0
+        above = 0
+        for i in range(first, end):
+            d = get_f32(residuals + i * ROW)
+            below += 1 if -d > low * sigma else 0
+            above += 1 if d > high * sigma else 0
     passes = get_f32(state + _PASSES)
     if below + above == 0:
         if passes > 0.0:
@@ -223,23 +231,23 @@ def _sort_out(
     a = first
     b = first + below
     c = end - above
+    at_p = 0
+    at_q = 0
+    # Without branches: which values go is not to be foreseen.
     for i in range(first, end):
         d = get_f32(residuals + i * ROW)
-        value = get_f32(values + i * ROW)
-        if -d > most_below:
-            put_f32(room + 4 * a, value)
-            a += 1
-        elif d > most_above:
-            put_f32(room + 4 * c, value)
-            c += 1
-        else:
-            # The line goes through p and q: they are kept.
-            if i == p:
-                put_f32(state + P, float(b))
-            if i == q:
-                put_f32(state + Q, float(b))
-            put_f32(room + 4 * b, value)
-            b += 1
+        is_low = int(-d > most_below)
+        is_high = int(d > most_above)
+        # The line goes through p and q: they are kept.
+        at_p += b * int(i == p)
+        at_q += b * int(i == q)
+        slot = b + is_low * (a - b) + is_high * (c - b)
+        put_f32(room + 4 * slot, get_f32(values + i * ROW))
+        a += is_low
+        c += is_high
+        b += 1 - is_low - is_high
+    put_f32(state + P, float(at_p))
+    put_f32(state + Q, float(at_q))
     for i in range(first, end):
         put_f32(values + i * ROW, get_f32(room + 4 * i))
     put_f32(state + FIRST, float(first + below))

@@ -203,6 +203,10 @@ splat_f32 = _operation(F32, [_REAL], lambda b, v: _splat(b, b.fptrunc(v, ir.Floa
 add_f32 = _operation(F32, [F32, F32], lambda b, x, y: b.fadd(x, y))
 sub_f32 = _operation(F32, [F32, F32], lambda b, x, y: b.fsub(x, y))
 mul_f32 = _operation(F32, [F32, F32], lambda b, x, y: b.fmul(x, y))
+fma_f32 = _operation(
+    F32, [F32, F32, F32], lambda b, x, y, z: _call(b, "llvm.fmuladd", F32.llvm, x, y, z)
+)
+"""x y + z, in one step where the processor can: use it where x y is exact, so that both agree."""
 div_f32 = _operation(F32, [F32, F32], lambda b, x, y: b.fdiv(x, y))
 min_f32 = _operation(F32, [F32, F32], lambda b, x, y: b.select(b.fcmp_ordered("<", x, y), x, y))
 max_f32 = _operation(F32, [F32, F32], lambda b, x, y: b.select(b.fcmp_ordered(">", x, y), x, y))

@@ -28,6 +28,8 @@ def test_codes_give_what_the_same_numbers_give_one_by_one(
     stack[:, 3] = rng.integers(100, 104, stack[:, 3].shape)
     # All codes: beyond what float32 holds exactly for many frames.
     stack[:, 4] = rng.integers(0, 65536, stack[:, 4].shape)
+    # Two levels: each residual is exact, and for many frames their sum is not.
+    stack[:, 5] = 60_000 * rng.integers(0, 2, stack[:, 5].shape) + rng.integers(0, 900)
 
     for low, high in LIMITS[rule]:
         settings = StackSettings(reject=rule, low=low, high=high, floor=floor)
