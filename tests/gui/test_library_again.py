@@ -53,7 +53,7 @@ def test_frames_that_are_gone_are_named(qtbot, widget, tmp_path):
     with qtbot.waitSignal(widget.done, timeout=30000):
         widget.button.click()
 
-    assert gone.name in widget.result.text()
+    assert gone.name in widget.result.text().replace("\u200b", "")
     assert widget.result.property("tone") == "warn"
 
 
@@ -66,3 +66,14 @@ def test_another_master_has_no_result_yet(qtbot, widget, master):
     assert widget.result.text() == ""
     qtbot.waitUntil(lambda: not widget._at_work, timeout=10000)
     assert not widget.button.isEnabled()
+
+
+def test_a_long_name_leaves_the_panel_as_narrow_as_it_was(qtbot, widget, master):
+    before = widget.minimumSizeHint().width()
+
+    with qtbot.waitSignal(widget.done, timeout=30000):
+        widget.button.click()
+
+    assert len(master.path.name) > 40
+    assert widget.result.isVisible()
+    assert widget.minimumSizeHint().width() == before

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Signal, Slot
-from PySide6.QtWidgets import QHBoxLayout, QWidget
+from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
 from calibstudio.domain.jobs import JobContext
 from calibstudio.domain.master import MasterRecord
 from calibstudio.gui.context import GuiContext
 from calibstudio.gui.widgets.buttons import Button, ButtonKind, ButtonSize
-from calibstudio.gui.widgets.text import label, set_tone
+from calibstudio.gui.widgets.text import breakable, label, set_tone
 
 
 class MakeAgain(QWidget):
@@ -36,17 +36,20 @@ class MakeAgain(QWidget):
             "and says whether it is the same to the byte."
         )
         self.result = label("", "small", wrap=True)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(12)
-        row.addWidget(self.button)
-        row.addWidget(self.result, 1)
+        # Names of masters are long: they must never make the panel wider than its place.
+        self.result.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(4)
+        column.addWidget(self.button, 0, Qt.AlignmentFlag.AlignLeft)
+        column.addWidget(self.result)
+        self._say("")
         self.button.clicked.connect(self.start)
 
     def show_master(self, record: MasterRecord | None) -> None:
         """Offer it for another master; what was said of the one before is gone."""
         if record is None or self._record is None or record.sha256 != self._record.sha256:
-            self.result.setText("")
+            self._say("")
         self._record = record
         self.button.setEnabled(record is not None and not self._at_work)
 
@@ -65,8 +68,7 @@ class MakeAgain(QWidget):
 
         self._at_work = record.sha256
         self.button.setEnabled(False)
-        self.result.setText("At work in the background")
-        set_tone(self.result, "text2")
+        self._say("At work in the background", "text2")
         job = self._context.background.submit(f"Make {record.path.name} again", work)
         job.succeeded.connect(self._on_done)
         job.failed.connect(self._on_failed)
@@ -83,20 +85,25 @@ class MakeAgain(QWidget):
             return
         tone = "good" if rebuilt.identical else "warn"
         if self._is_shown():
-            self.result.setText(rebuilt.sentence)
-            set_tone(self.result, tone)
+            self._say(rebuilt.sentence, tone)
         else:
             self._context.toasts.say(rebuilt.sentence, tone)
         self.done.emit(rebuilt)
 
     @Slot(object)
     def _on_failed(self, error: Exception) -> None:
-        self.result.setText("")
+        self._say("")
         self._context.problems.report(error)
 
     @Slot()
     def _on_finished(self) -> None:
         self._at_work = ""
         if self.result.property("tone") == "text2":  # Cancelled: nothing was said.
-            self.result.setText("")
+            self._say("")
         self.button.setEnabled(self._record is not None)
+
+    def _say(self, text: str, tone: str = "") -> None:
+        """Say what came out, below the button; names may break."""
+        self.result.setText(breakable(text))
+        self.result.setVisible(bool(text))
+        set_tone(self.result, tone)
