@@ -20,6 +20,7 @@ from calibstudio.gui.library.export import export_map
 from calibstudio.gui.library.workspace import LibraryWorkspace
 from calibstudio.gui.picture.view import PixelValue
 from calibstudio.gui.widgets.buttons import Button
+from calibstudio.gui.widgets.text import ElidedLabel
 from calibstudio.gui.widgets.toast import ToastHost
 from calibstudio.store.defect_fits import Mask, write_defects
 from calibstudio.store.master_cards import Combined
@@ -361,6 +362,9 @@ def test_nothing_is_cut_in_a_small_window(qtbot, workspace, filled):
     qtbot.waitUntil(lambda: workspace.detail.picture.pyramid is not None, timeout=10000)
 
     assert workspace.table.horizontalScrollBar().maximum() == 0
+    for value in workspace.detail.facts.findChildren(ElidedLabel):
+        needed = value.fontMetrics().horizontalAdvance(value.text())
+        assert value.width() >= needed, value.accessibleName()
     for button in workspace.findChildren(Button):
         if button.isVisible():
             assert button.width() >= button.minimumSizeHint().width(), button.text()

@@ -41,7 +41,7 @@ from calibstudio.gui.widgets.buttons import Button, ButtonKind, ButtonSize
 from calibstudio.gui.widgets.panels import EmptyState, KeyValueGrid, ground, scrolled
 from calibstudio.gui.widgets.segmented import SegmentedControl
 from calibstudio.gui.widgets.table import RecordTableModel, TableView
-from calibstudio.gui.widgets.text import label
+from calibstudio.gui.widgets.text import ElidedLabel
 from calibstudio.gui.widgets.verdict import VerdictCard, VerdictTag
 
 LEAST_FOR_BOTH = 440
@@ -74,7 +74,7 @@ class MasterPanel(QWidget):
         theme = self._theme = context.theme
         self._record: MasterRecord | None = None
         self._shows_map = False
-        self._title = label("", "heading")
+        self._title = ElidedLabel("", "heading")
         self._tag = VerdictTag(theme)
         self.picture = MasterPicture(theme)
         self.chips = PictureChips(theme, self.picture)
@@ -190,6 +190,12 @@ class MasterPanel(QWidget):
         self._plane_reader.failed.connect(self._on_failed)
         self._paper_reader.done.connect(self._on_papers)
         self._paper_reader.failed.connect(self.failed)
+
+    def set_compact(self, compact: bool) -> None:
+        """Use less room: a smaller picture, one fact a line."""
+        self.picture.setFixedHeight(168 if compact else 272)
+        self.setMinimumWidth(372 if compact else 388)
+        self.facts.set_columns(1 if compact else 2)
 
     @property
     def record(self) -> MasterRecord | None:

@@ -280,8 +280,7 @@ class LibraryWorkspace(Workspace):
         self.state.run(word, act, done)
 
     def on_compact(self, compact: bool) -> None:
-        self.detail.picture.setFixedHeight(168 if compact else 272)
-        self.detail.setMinimumWidth(372 if compact else 388)
+        self.detail.set_compact(compact)
         self._splitter.suggest(NARROW if compact else WIDE)
 
     def close_down(self) -> None:

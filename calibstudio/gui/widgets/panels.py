@@ -152,13 +152,33 @@ class KeyValueGrid(QWidget):
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setHorizontalSpacing(12)
         self._grid.setVerticalSpacing(4)
-        for i in range(columns):
-            self._grid.setColumnStretch(3 * i + 1, 1)
-            if i:
-                self._grid.setColumnMinimumWidth(3 * i - 1, 12)
         self._values: dict[str, ElidedLabel] = {}
         self._names: dict[str, QLabel] = {}
+        self._space(columns)
         self.set_rows(rows)
+
+    def set_columns(self, columns: int) -> None:
+        """Put so many pairs beside each other from now on: one where there is little room."""
+        if columns == self._columns:
+            return
+        self._columns = columns
+        self._space(columns)
+        for i, name in enumerate(self._values):
+            self._grid.removeWidget(self._names[name])
+            self._grid.removeWidget(self._values[name])
+            self._place(i, name)
+
+    def _space(self, columns: int) -> None:
+        for i in range(max(columns, (self._grid.columnCount() + 2) // 3)):
+            used = i < columns
+            self._grid.setColumnStretch(3 * i + 1, int(used))
+            if i:
+                self._grid.setColumnMinimumWidth(3 * i - 1, 12 if used else 0)
+
+    def _place(self, i: int, name: str) -> None:
+        row, column = i // self._columns, i % self._columns
+        self._grid.addWidget(self._names[name], row, 3 * column)
+        self._grid.addWidget(self._values[name], row, 3 * column + 1)
 
     def set_rows(self, rows: Sequence[tuple[str, str]]) -> None:
         """Show these facts and no others; labels that stay are kept, so nothing flickers."""
@@ -169,12 +189,10 @@ class KeyValueGrid(QWidget):
                 widget.deleteLater()
             self._values, self._names = {}, {}
             for i, (name, _) in enumerate(rows):
-                row, column = i // self._columns, i % self._columns
                 self._names[name] = label(name, "note")
                 self._values[name] = ElidedLabel("", "small", tone="text")
                 self._values[name].setAlignment(Qt.AlignmentFlag.AlignRight)
-                self._grid.addWidget(self._names[name], row, 3 * column)
-                self._grid.addWidget(self._values[name], row, 3 * column + 1)
+                self._place(i, name)
         for name, text in rows:
             self.set_value(name, text)
 
