@@ -25,8 +25,8 @@ from calibstudio.domain.rig import Listed, Role, outcomes_of
 from calibstudio.gui.capture.cut_off import CutOffOffer
 from calibstudio.gui.context import GuiContext, RigChoice
 from calibstudio.gui.equipment_state import EquipmentState
-from calibstudio.gui.garbage import GuiGarbage
 from calibstudio.gui.icons import icon
+from calibstudio.gui.interpreter import GuiInterpreter
 from calibstudio.gui.jobs.runner import JobRunner
 from calibstudio.gui.main_window import MainWindow
 from calibstudio.gui.problems import ProblemReporter, catch_everything
@@ -80,7 +80,7 @@ class App:
         self._folder = folder
         self._later = later
         self._undo_hooks: Callable[[], None] | None = None
-        self._garbage = GuiGarbage()
+        self._interpreter = GuiInterpreter()
         self._cut_off = CutOffOffer(context, window)
         self._closed = False
         window.first_painted.connect(self._on_first_painted)
@@ -89,7 +89,7 @@ class App:
     def show(self) -> None:
         """Show the window; from now on nothing that goes wrong is lost."""
         self._undo_hooks = catch_everything(self.context.problems)
-        self._garbage.start()
+        self._interpreter.start()
         self.window.restore_layout()
         self.window.show()
 
@@ -127,7 +127,7 @@ class App:
             clean &= stopped and not runner.leaves_threads
         clean &= _within(1.0, context.equipment.observatory.close)
         self._library.close()
-        self._garbage.stop()
+        self._interpreter.stop()
         if self._undo_hooks is not None:
             self._undo_hooks()
         self.window.deleteLater()

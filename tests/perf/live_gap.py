@@ -42,7 +42,7 @@ from calibstudio.domain.jobs import CancelToken, JobContext
 from calibstudio.domain.recipe import Rejection, StackSettings
 from calibstudio.gui.context import GuiContext
 from calibstudio.gui.equipment_state import EquipmentState
-from calibstudio.gui.garbage import GuiGarbage
+from calibstudio.gui.interpreter import GuiInterpreter
 from calibstudio.gui.jobs.runner import Job, JobRunner
 from calibstudio.gui.live.workspace import LiveWorkspace
 from calibstudio.gui.main_window import MainWindow
@@ -152,8 +152,7 @@ def build(
     window.show_workspace("live")
     window.show()
     context.equipment.start()
-    garbage = GuiGarbage(window)
-    garbage.start()
+    GuiInterpreter(window).start()
     return window, context
 
 

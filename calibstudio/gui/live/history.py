@@ -206,17 +206,16 @@ class HistoryPanel(QWidget):
         self.set_compact(self._compact)
 
     def add(self, numbers: LiveNumbers) -> None:
-        """Remember a frame. Its pixels are not kept."""
+        """Remember a frame, which `renew` draws. Its pixels are not kept."""
         values = {s.name: s.value(numbers) for s in STATISTICS}
         kind = numbers.assessment.verdict.value.lower()
         settings = replace(numbers.frame.request, kind=FrameKind.LIGHT)
         self._frames.append(_Remembered(numbers.number, kind, settings, values))
-        if self.isVisible():
-            self._draw()
 
     def renew(self) -> None:
-        """Draw what came while it was not seen."""
-        self._draw()
+        """Draw what came, if it can be seen."""
+        if self.isVisible():
+            self._draw()
 
     def _alike(self) -> list[_Remembered]:
         """The frames since the settings were last changed."""

@@ -148,9 +148,9 @@ class LiveSession(QObject):
         self._biases = BiasMemory()
         self._preview = _Preview(self._keep)
         self._newest: Taken | None = None
-        self._pictures = NewestWorker("live picture", self)
-        self._numbers = NewestWorker("live numbers", self)
-        self._regions = NewestWorker("live region", self)
+        self._pictures = NewestWorker("live picture", self, heavy=True)
+        self._numbers = NewestWorker("live numbers", self, heavy=True)
+        self._regions = NewestWorker("live region", self, heavy=True)
         self._pictures.done.connect(self._on_picture)
         self._numbers.done.connect(self._on_numbers)
         self._regions.done.connect(self.region_ready)

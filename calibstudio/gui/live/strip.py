@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QTimer, Slot
+from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QStackedLayout, QVBoxLayout, QWidget
 
 from calibstudio.gui.live.histogram_panel import HistogramPanel
 from calibstudio.gui.live.history import HistoryPanel
 from calibstudio.gui.live.parts import HeadBar
 from calibstudio.gui.live.statistics import StatisticsTable, no_rows, statistic_rows
+from calibstudio.gui.one_by_one import OneByOne
 from calibstudio.gui.theme import ThemeState
 from calibstudio.gui.widgets.segmented import SegmentedControl
 from calibstudio.gui.widgets.splitter import Splitter
@@ -16,16 +17,15 @@ from calibstudio.gui.widgets.text import ElidedLabel, label
 from calibstudio.services.live_measure import LiveNumbers, RegionNumbers
 
 STATISTICS_PX = 330
-BETWEEN_MS = 15
-"""Between the drawing of one plot and the next."""
 
 
 class LiveStrip(QFrame):
     """What is measured about the newest frame. In a small window the history is a tab."""
 
-    def __init__(self, theme: ThemeState, parent: QWidget | None = None) -> None:
+    def __init__(self, theme: ThemeState, updates: OneByOne, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._theme = theme
+        self._updates = updates
         self._numbers: LiveNumbers | None = None
         self._part: RegionNumbers | None = None
         self._compact = False
@@ -103,10 +103,10 @@ class LiveStrip(QFrame):
     def show_numbers(self, numbers: LiveNumbers) -> None:
         """Show what was measured about a frame."""
         self._numbers, self._part = numbers, numbers.part
+        self.history.add(numbers)
         self._show_statistics()
-        # The plots one after the other: a hand on the mouse comes in between.
-        QTimer.singleShot(BETWEEN_MS, self, self._show_histogram)
-        QTimer.singleShot(2 * BETWEEN_MS, self, lambda: self.history.add(numbers))
+        self._updates.later("histogram", self._show_histogram)
+        self._updates.later("history", self.history.renew)
 
     def _show_histogram(self) -> None:
         if self._numbers is not None and self._part is not None:
@@ -118,7 +118,7 @@ class LiveStrip(QFrame):
             return
         self._part = part
         self._show_statistics()
-        self.histogram.show_numbers(self._numbers, part)
+        self._updates.later("histogram", self._show_histogram)
 
     def set_region_shown(self, on: bool) -> None:
         """Offer statistics of the region only where there is one."""
@@ -130,8 +130,7 @@ class LiveStrip(QFrame):
 
     def renew(self) -> None:
         """Draw what came while it was not seen."""
-        if self.history.isVisible():
-            self.history.renew()
+        self.history.renew()
 
     def _show_statistics(self) -> None:
         numbers = self._numbers

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal, Slot
@@ -21,6 +22,7 @@ from calibstudio.gui.live.frame_panel import FramePanel
 from calibstudio.gui.live.picture_panel import PicturePanel
 from calibstudio.gui.live.session import LivePhase, LivePicture, LiveSession
 from calibstudio.gui.live.strip import LiveStrip
+from calibstudio.gui.one_by_one import OneByOne
 from calibstudio.gui.picture.tools import Line
 from calibstudio.gui.widgets.panels import ground, scrolled
 from calibstudio.gui.widgets.splitter import Splitter
@@ -69,7 +71,8 @@ class LiveWorkspace(Workspace):
         self._loop_began_at = (0, 0)
         self.session = LiveSession(context, self)
         self.picture = PicturePanel(self.theme)
-        self.strip = LiveStrip(self.theme)
+        self._updates = OneByOne(self)
+        self.strip = LiveStrip(self.theme, self._updates)
         self.frame_panel = FramePanel(self.theme)
         self.cooler = CoolerPanel(self.theme)
         self.cover = CoverPanel(self.theme)
@@ -83,7 +86,8 @@ class LiveWorkspace(Workspace):
         self._build()
         self._connect()
         self._on_observatory(context.equipment.observatory)
-        self._on_status(context.equipment.snapshot)
+        for show in self._status_shown(context.equipment.snapshot).values():
+            show()
         self.on_compact(False)
         self.session.prepare()
         self._loader.start()
@@ -182,6 +186,7 @@ class LiveWorkspace(Workspace):
 
     def close_down(self) -> None:
         self._clock.stop()
+        self._updates.forget()
         self.session.close_down()
         self.picture.close_down()
 
@@ -230,8 +235,11 @@ class LiveWorkspace(Workspace):
 
     @Slot(object)
     def _on_picture(self, picture: LivePicture) -> None:
+        taken = picture.taken
         self.picture.show_picture(picture)
-        self.frame_panel.show_read_back(picture.taken.frame, picture.taken.at)
+        self._updates.later(
+            "read back", lambda: self.frame_panel.show_read_back(taken.frame, taken.at)
+        )
         if self.picture.view.line is not None:
             self._on_line(self.picture.view.line)
 
@@ -255,9 +263,20 @@ class LiveWorkspace(Workspace):
 
     @Slot(object)
     def _on_status(self, snapshot: EquipmentSnapshot) -> None:
-        self.frame_panel.show_snapshot(snapshot)
-        self.cooler.show_snapshot(snapshot, self.context.equipment.temperature_history)
-        self.cover.show_snapshot(snapshot)
+        for name, show in self._status_shown(snapshot).items():
+            self._updates.later(name, show)
+
+    def _status_shown(self, snapshot: EquipmentSnapshot) -> dict[str, Callable[[], None]]:
+        """What shows a reading of the equipment, by name."""
+        history = self.context.equipment.temperature_history
+        return {
+            "frame": lambda: self.frame_panel.show_snapshot(snapshot),
+            "cooler": lambda: self.cooler.show_snapshot(snapshot, history),
+            "cover": lambda: self.cover.show_snapshot(snapshot),
+            "words": lambda: self._say_status(snapshot),
+        }
+
+    def _say_status(self, snapshot: EquipmentSnapshot) -> None:
         self._say_night(snapshot)
         if self.session.phase is LivePhase.IDLE:
             self._say_expectation()

@@ -10,11 +10,18 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from PySide6.QtCore import QObject, Signal, Slot
 
+from calibstudio.imaging.combine_share import available_threads
+
 log = logging.getLogger(__name__)
+
+_HEAVY = threading.BoundedSemaphore(max(1, available_threads() - 1))
+"""Pictures and numbers of large frames: with one thread more than this, all at once, the GUI
+thread waits for a processor and for the interpreter lock in the middle of its repaints."""
 
 
 class NewestWorker(QObject):
@@ -32,8 +39,10 @@ class NewestWorker(QObject):
     failed = Signal(object)
     _ended = Signal(object, object)
 
-    def __init__(self, name: str, parent: QObject | None = None) -> None:
+    def __init__(self, name: str, parent: QObject | None = None, *, heavy: bool = False) -> None:
+        """Make one. ``heavy`` work takes turns, so that a processor is left for the window."""
         super().__init__(parent)
+        self._turn: AbstractContextManager[Any] = _HEAVY if heavy else nullcontext()
         # Not with a lower priority: a thread that has to wait for the processor while it holds
         # the interpreter lock makes the window wait with it.
         self._executor = ThreadPoolExecutor(1, thread_name_prefix=name)
@@ -82,7 +91,8 @@ class NewestWorker(QObject):
             value: Any = None
             error: Exception | None = None
             try:
-                value = work()
+                with self._turn:
+                    value = work()
             except Exception as problem:
                 log.warning("a picture could not be made", exc_info=True)
                 error = problem

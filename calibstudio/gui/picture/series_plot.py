@@ -82,6 +82,8 @@ class SeriesPlot(Plot):
         self._has_second = has_second
         self._right_places: list[tuple[float, str]] = []
         self._right_range = (0.0, 1.0)
+        self._styled: Tokens | None = None
+        """What the points are coloured for; to colour them draws their symbols anew."""
         self._line = pg.PlotCurveItem(antialias=True)
         self._second_line = pg.PlotCurveItem(antialias=True)
         # One item for each kind: points that look alike are drawn much faster.
@@ -174,11 +176,13 @@ class SeriesPlot(Plot):
         self._line.setData(data.x[counts], data.y[counts], connect="finite")
         known = np.isfinite(data.y)
         for kind, item in self._dots.items():
-            token = _KINDS[kind][2]
-            item.setBrush(self._theme.color(token))
-            item.setPen(self.pen("bad", 2.2) if kind == "bad" else QPen(Qt.PenStyle.NoPen))
+            if tokens is not self._styled:
+                token = _KINDS[kind][2]
+                item.setBrush(self._theme.color(token))
+                item.setPen(self.pen("bad", 2.2) if kind == "bad" else QPen(Qt.PenStyle.NoPen))
             chosen = known & (kinds == kind)
             item.setData(data.x[chosen], data.y[chosen])
+        self._styled = tokens
         second = self._second
         self._second_line.setPen(self.pen("series2", dash=(5.0, 4.0)))
         if second is None:
