@@ -2,8 +2,8 @@
 
 Qt delivers what was posted until nothing is left, and repaints in between, before it looks at a
 timer or at the mouse again: three updates that arrive together stop the window for the sum of
-what all of them take. Handed to `OneByOne` they come one by one, and what the operator does gets its
-turn in between.
+what all of them take. Handed to `OneByOne` they come one by one, and what the operator does gets
+its turn in between.
 """
 
 from __future__ import annotations
