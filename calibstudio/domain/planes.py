@@ -144,3 +144,17 @@ class Combination:
         if self._less is not None:
             band = band - self._less[rows]
         return band if self._times is None else band * np.float32(self._times)
+
+
+class CutRows:
+    """A rectangle of a plane, as rows of its own."""
+
+    def __init__(self, plane: PlaneRows, place: tuple[slice, slice]) -> None:
+        self._plane = plane
+        self._y0, self._columns = place[0].start, place[1]
+        self.shape = (place[0].stop - place[0].start, place[1].stop - place[1].start)
+
+    def __getitem__(self, rows: slice) -> NDArray[np.float32]:
+        """Return some rows."""
+        y0, y1, _ = rows.indices(self.shape[0])
+        return self._plane[self._y0 + y0 : self._y0 + y1][:, self._columns]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from calibstudio.domain.judged_beside import Beside, beside_of
 from calibstudio.domain.kinds import FrameKind
 from calibstudio.domain.master import MasterRecord
-from calibstudio.domain.planes import Pieces, bands
+from calibstudio.domain.planes import CutRows, Pieces, bands
 from calibstudio.domain.quality import Assessment, Finding, Verdict
 from calibstudio.domain.recipe import Recipe
 from calibstudio.domain.wording import count
@@ -21,11 +21,13 @@ from calibstudio.imaging.combine import CombineReport
 from calibstudio.imaging.quality import MasterContext, SetAssessment, measure_master
 from calibstudio.imaging.quality_context import COVERED
 from calibstudio.services.judge import worst_of_images
+from calibstudio.services.master_images import shifted_bayer
 from calibstudio.services.master_parts import Chosen, Stacked, Surroundings
 from calibstudio.services.master_stack import is_rate
 from calibstudio.services.master_subtract import NOTHING
 from calibstudio.services.master_take import MasterRows, image_rows
 from calibstudio.services.master_values import CommonValues
+from calibstudio.services.overscan import data_plan
 from calibstudio.store.master_read import open_pixels
 
 
@@ -113,11 +115,19 @@ def _measure(
     measured = _of_set(known.in_set)
     gain = measured("egain")
     same_as_bias = bias_image is not None and _is_copy(detector.image, bias_image)
+    image, unc, cnt = detector.image, detector.unc, detector.cnt
+    bayer = chosen.headers[0].bayer
+    bias_pieces = None if bias_image is None else Pieces(bias_image)
+    data = _data_of(chosen, detector.name, image.shape)
+    if data is not None:
+        image, unc, cnt = image[data], unc[data], cnt[data]
+        bayer = shifted_bayer(bayer, data[0].start, data[1].start)
+        bias_pieces = None if bias_image is None else Pieces(CutRows(bias_image, data))
     context = MasterContext(
         n_frames=len(chosen.headers),
         n_wanted=recipe.wanted_frames.get(kind),
         unit="" if kind == FrameKind.FLAT else "adu/s" if is_rate(kind, recipe) else "adu",
-        bayer=chosen.headers[0].bayer,
+        bayer=bayer,
         exposure_s=value("exposure_s"),
         sensor_temp_c=value("sensor_temp_c"),
         set_temp_c=value("set_temp_c"),
@@ -134,15 +144,22 @@ def _measure(
         ),
         rejected_fraction=float(np.mean(shares)) if shares else None,
     )
-    found = measure_master(
-        kind,
-        detector.image,
-        detector.unc,
-        detector.cnt,
-        context,
-        bias=None if bias_image is None else Pieces(bias_image),
-    )
+    found = measure_master(kind, image, unc, cnt, context, bias=bias_pieces)
     return replace(found, findings=(*found.findings, _COPY_OF_BIAS)) if same_as_bias else found
+
+
+def _data_of(chosen: Chosen, detector: str, shape: tuple[int, ...]) -> tuple[slice, slice] | None:
+    """Return where the picture lies in a master whose overscan was left in; None: everywhere.
+
+    An overscan is no picture: with it a level would be too low, and its edge a structure.
+    """
+    first = chosen.headers[0]
+    if chosen.overscan.trim or not (first.sections or chosen.overscan.data):
+        return None
+    plan = data_plan(first.path, detector, (shape[0], shape[1]), chosen.overscan.data)
+    if plan is None or len(plan.rows) > 1 or len(plan.columns) > 1:
+        return None
+    return slice(*plan.rows[0]), slice(*plan.columns[0])
 
 
 def _is_copy(image: NDArray[np.float32], other: MasterRows) -> bool:

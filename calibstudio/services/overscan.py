@@ -109,19 +109,36 @@ def read_treated(path: Path, image: str, settings: OverscanSettings) -> NDArray[
         return read_image(path, image).astype(np.float32)
     source = open_treated(path, image, settings)
     try:
-        return source.read_rows(0, source.shape[0])
+        whole = np.empty(source.shape, np.float32)
+        # Levels are taken out in float64: band by band, for a large frame.
+        for y0 in range(0, len(whole), _BAND):
+            y1 = min(y0 + _BAND, len(whole))
+            whole[y0:y1] = source.read_rows(y0, y1)
+        return whole
     finally:
         source.close()
 
 
+def data_plan(path: Path, image: str, shape: tuple[int, int], data: str = "") -> Plan | None:
+    """Return where the data of a picture lies; None where all of it is, or nothing says it.
+
+    Parameters
+    ----------
+    data
+        Section of the data; empty: what the header says.
+    """
+    try:
+        settings = OverscanSettings(trim=True, data=data)
+        plan = make_plan(sections_of(path, image), shape, settings)
+    except SectionError:
+        return None
+    return None if plan.kept == shape else plan
+
+
 def only_data(pixels: NDArray[Any], path: Path, image: str) -> NDArray[Any]:
     """Return the part of a picture that its header calls data; all of it where that cannot be."""
-    shape = (int(pixels.shape[0]), int(pixels.shape[1]))
-    try:
-        plan = make_plan(sections_of(path, image), shape, OverscanSettings(trim=True))
-    except SectionError:
-        return pixels
-    if plan.kept == shape:
+    plan = data_plan(path, image, (int(pixels.shape[0]), int(pixels.shape[1])))
+    if plan is None:
         return pixels
     if len(plan.rows) == len(plan.columns) == 1:
         (y0, y1), (x0, x1) = plan.rows[0], plan.columns[0]

@@ -180,3 +180,17 @@ def test_each_detector_by_its_own_sections(tmp_path: Path) -> None:
         np.testing.assert_allclose(master.image(name)[full], expected[full], atol=1e-3)
         assert "DATASEC" not in fits.getheader(master.path, name)
     assert built.record.key["detectors"] == f"AMP1 {NX} × {NY}, AMP2 {NX} × {NY}"
+
+
+def test_an_overscan_that_is_left_in_is_not_judged_as_a_picture(tmp_path: Path) -> None:
+    night = tmp_path / "night"
+    frames = take(night, "bias")
+    with Library.open(tmp_path / "library") as library:
+        master = of_kind(build(night, library, Recipe()), "bias").record
+
+    data = np.mean(frames, axis=0)[:, :NX]
+    assert read_master(master.path).image().shape == (NY, NX + NB)
+    # The overscan is 200 ADU lower.
+    assert master.assessment.value("minimum") == pytest.approx(data.min(), abs=4.0)
+    assert master.assessment.value("level") == pytest.approx(np.median(data), abs=2.0)
+    assert not [f for f in master.assessment.findings if f.metric == "gradient"]
