@@ -89,7 +89,7 @@ def choose_frames(
         ),
         overscan=makes.overscan,
         overscan_adu=taken,
-        kept=" ".join(makes.parts) if makes.overscan.trim else "",
+        kept=makes.kept,
         words=makes.words(images or ("",)),
     )
 

@@ -36,6 +36,7 @@ from calibstudio.imaging.defects import (
 )
 from calibstudio.imaging.order import median_of
 from calibstudio.services.library import Library
+from calibstudio.services.map_provenance import map_provenance_text
 from calibstudio.services.master_around import bias_of, same_sensor
 from calibstudio.services.master_build import SOFTWARE, free_write
 from calibstudio.services.master_scale import dark_time, is_rate_record
@@ -65,6 +66,8 @@ class Sources:
     """Of the dark, where there are enough to see unstable pixels."""
     overscan: OverscanSettings = field(default_factory=OverscanSettings)
     """What was done to them for the dark."""
+    egain_e_per_adu: float | None = None
+    """Measured, or else what the header says."""
 
     @property
     def masters(self) -> tuple[MasterRecord, ...]:
@@ -125,9 +128,21 @@ def _sources(
         bias = same[0] if same else bias
     enough = len(frames) >= recipe.defects.min_frames
     enough = enough and (bias is not None or not is_rate_record(dark))
+    gain = dark.assessment.value("egain") or dark.values.get("egain_e_per_adu")
+    return Sources(
+        dark,
+        bias,
+        flats[0] if flats else None,
+        frames if enough else (),
+        overscan_of(dark, recipe),
+        float(gain) if isinstance(gain, (int, float)) and gain > 0 else None,
+    )
+
+
+def overscan_of(dark: MasterRecord, recipe: Recipe) -> OverscanSettings:
+    """Return what was done to the frames of a dark that such a recipe made."""
     is_treated = dark.key.get("overscan") == recipe.overscan.words
-    overscan = recipe.overscan if is_treated else OverscanSettings()
-    return Sources(dark, bias, flats[0] if flats else None, frames if enough else (), overscan)
+    return recipe.overscan if is_treated else OverscanSettings()
 
 
 def _used(one: BuiltMaster, headers: Mapping[Path, FrameHeader]) -> tuple[FrameHeader, ...]:
@@ -157,6 +172,26 @@ def build_map(
     Cancelled
         If asked to stop.
     """
+    inputs = library.inputs(sources.dark.sha256)
+    made = make_map(ctx, sources, inputs, recipe, folder)
+    if made is None:
+        return None
+    written, content = made
+    record = library.add(written.path, sha256=written.sha256).record
+    group = Group(f"bpm-{record.id}", BPM, content.key, tuple(h.path for h in sources.frames))
+    return BuiltMaster(
+        record, group, sources.title, new=written.new, used=sources.masters, notes=content.history
+    )
+
+
+def make_map(
+    ctx: JobContext,
+    sources: Sources,
+    inputs: Sequence[InputRecord],
+    recipe: Recipe,
+    folder: Path,
+) -> tuple[Written, MasterContent] | None:
+    """Make one map as a file, from its sources and the inputs of its dark (see `build_map`)."""
     opened = [(m, unchanged(m.path, m.sha256)) for m in sources.masters]
     pixels = {m.sha256: p for m, p in opened}
     names = _detectors(pixels, sources)
@@ -169,14 +204,8 @@ def build_map(
             for part, name in zip(parts, names, strict=True)
         ]
         masks = [one.mask for one in searched]
-        content = _content(sources, searched, library, recipe)
-        written = _write(folder, content, masks, recipe)
-    added = library.add(written.path, sha256=written.sha256)
-    record = added.record
-    group = Group(f"bpm-{record.id}", BPM, content.key, tuple(h.path for h in sources.frames))
-    return BuiltMaster(
-        record, group, sources.title, new=written.new, used=sources.masters, notes=content.history
-    )
+        content = _content(sources, searched, inputs, recipe)
+        return _write(folder, content, masks, recipe), content
 
 
 def _detectors(pixels: Mapping[str, MasterPixels], sources: Sources) -> list[str]:
@@ -253,10 +282,8 @@ def _dark(
     for band in rows.bands():
         signal.write(band.start, rows[band, slice(None)])
     noise = _median_of_rows(plane_rows(master, "UNC", name))
-    gain = record.assessment.value("egain") or record.values.get("egain_e_per_adu")
-    egain = float(gain) if isinstance(gain, (int, float)) and gain > 0 else None
     of_frame = noise * scale * max(1, record.n_combined) ** 0.5 if isfinite(noise) else None
-    return DarkSignal(signal.array, time, bias, egain, of_frame)
+    return DarkSignal(signal.array, time, bias, sources.egain_e_per_adu, of_frame)
 
 
 def _median(plane: NDArray[np.float32]) -> float:
@@ -286,7 +313,10 @@ def _scatter(
 
 
 def _content(
-    sources: Sources, searched: Sequence[_Searched], library: Library, recipe: Recipe
+    sources: Sources,
+    searched: Sequence[_Searched],
+    inputs: Sequence[InputRecord],
+    recipe: Recipe,
 ) -> MasterContent:
     dark = sources.dark
     values = {
@@ -295,14 +325,23 @@ def _content(
         if word in (*KEY, "night", "egain_e_per_adu", "pixel_size_um", "telescope")
     }
     lists = [one.mask.pixels for one in searched]
-    inputs = tuple(
-        replace(row, scale=None, rejected_fraction=None) for row in library.inputs(dark.sha256)
+    # What was rejected of them is the dark's to say.
+    rows = tuple(
+        replace(
+            row,
+            scale=None,
+            rejected_fraction=None,
+            rejected_low=None,
+            rejected_high=None,
+            weight=None,
+        )
+        for row in inputs
     )
     return MasterContent(
         kind=BPM,
         key={word: value for word, value in values.items() if word in KEY},
         values=values,
-        inputs=inputs,
+        inputs=rows,
         combined=Combined("mask", "none"),
         unit="",
         bias_subtracted=False,
@@ -311,6 +350,14 @@ def _content(
         recipe=recipe.name,
         software=SOFTWARE,
         history=_history(sources, searched, lists, recipe.defects),
+        provenance=map_provenance_text(
+            recipe,
+            dark.sha256,
+            None if sources.bias is None else sources.bias.sha256,
+            None if sources.flat is None else sources.flat.sha256,
+            with_frames=bool(sources.frames),
+            egain_e_per_adu=sources.egain_e_per_adu,
+        ),
     )
 
 

@@ -112,6 +112,11 @@ class Makes:
         shape = next(iter(look.shapes.values()))
         return replace(header, shape=shape, bayer=shifted_bayer(header.bayer, *look.start))
 
+    @property
+    def kept(self) -> str:
+        """Which part of the frames is kept, where they are trimmed."""
+        return " ".join(self.parts) if self.overscan.trim else ""
+
     def words(self, names: Sequence[str]) -> dict[str, HeaderValue]:
         """Return what masters of such frames say beside the key of their group."""
         if not self.overscan.active or not self.usual:

@@ -24,7 +24,7 @@ from calibstudio.store.recipes import format_recipe, parse_recipe
 
 VERSION = 1
 _CARD = " card"
-_NOT_THESE = "Bad-pixel maps, and masters of earlier versions, cannot be made again so."
+NOT_THESE = "Masters of earlier versions cannot be made again so."
 _FINDING = ("verdict", "title", "what", "cause", "cure", "metric")
 
 
@@ -73,7 +73,7 @@ def provenance_text(chosen: Chosen, around: Surroundings, recipe: Recipe) -> str
     document = {
         "version": VERSION,
         # Read once, so that what a file would leave to defaults is written out.
-        "recipe": format_recipe(parse_recipe(format_recipe(_anywhere(recipe)))),
+        "recipe": format_recipe(parse_recipe(format_recipe(anywhere(recipe)))),
         "mask": _mask_of(chosen, recipe),
         "images": chosen.images,
         "notes": chosen.notes,
@@ -90,7 +90,7 @@ def provenance_text(chosen: Chosen, around: Surroundings, recipe: Recipe) -> str
     return json.dumps(document, ensure_ascii=True, separators=(",", ":"))
 
 
-def _anywhere(recipe: Recipe) -> Recipe:
+def anywhere(recipe: Recipe) -> Recipe:
     """Return what a recipe does, wherever it and its files lie."""
     mask = Path(recipe.flat.mask).name if recipe.flat.mask else ""
     return replace(recipe, description="", flat=replace(recipe.flat, mask=mask))
@@ -122,7 +122,7 @@ def read_provenance(text: str, name: str) -> Provenance:
         It cannot be understood.
     """
     if not text:
-        raise FileProblemError(f"{name} does not say how it was made.", hint=_NOT_THESE)
+        raise FileProblemError(f"{name} does not say how it was made.", hint=NOT_THESE)
     try:
         plain = json.loads(text)
         if plain["version"] > VERSION:
@@ -131,7 +131,7 @@ def read_provenance(text: str, name: str) -> Provenance:
     except (ValueError, KeyError, TypeError, IndexError) as error:
         raise FileProblemError(
             f"{name} does not say how it was made in a form that is understood: {error}.",
-            hint=_NOT_THESE,
+            hint=NOT_THESE,
         ) from error
 
 

@@ -12,9 +12,13 @@ from calibstudio.domain.errors import FileProblemError
 from calibstudio.domain.grouping import Group, LeftOut
 from calibstudio.domain.header import FrameHeader
 from calibstudio.domain.jobs import JobContext
+from calibstudio.domain.kinds import BPM
 from calibstudio.domain.master import MasterRecord
 from calibstudio.domain.wording import count
 from calibstudio.services.library import Library
+from calibstudio.services.map_provenance import MapProvenance, read_map_provenance
+from calibstudio.services.master_choice import only_detectors
+from calibstudio.services.master_images import Makes
 from calibstudio.services.master_parts import Chosen, Limits, Surroundings
 from calibstudio.services.master_subtract import ScaledBy, Subtraction
 from calibstudio.services.provenance import File, Provenance, as_it_was, read_provenance
@@ -75,14 +79,24 @@ def rebuild_master(
     """
     finding, making, comparing = ctx.split(1, 6, 1)
     master = read_master(path)
-    made = read_provenance(master.provenance, path.name)
-    wanted = _wanted(master, made)
+    of_map = made = None
+    if master.record.kind == BPM:
+        of_map = read_map_provenance(master.provenance, path.name)
+        wanted = _wanted_for_map(master, of_map)
+    else:
+        made = read_provenance(master.provenance, path.name)
+        wanted = _wanted(master, made)
     found = find_files(finding, wanted, [*folders, path.parent], library)
     lost = [file for file in wanted if file.sha256 not in found]
     if lost:
         return Rebuilt(path, False, (_about_lost(lost, folders),), tuple(f.name for f in lost))
     with tempfile.TemporaryDirectory(prefix="calibstudio-") as temporary:
-        again = _make(making, master, made, found, Path(temporary), Limits(memory_bytes, threads))
+        folder = Path(temporary)
+        if made is not None:
+            limits = Limits(memory_bytes, threads)
+            again = _make(making, master, made, found, folder, limits)
+        elif of_map is not None:
+            again = _make_map(making, master, of_map, found, folder)
         comparing.progress(0.1, f"Comparing {path.name}")
         said = differences(path, again)
     return Rebuilt(path, not said, said)
@@ -94,6 +108,51 @@ def _wanted(master: MasterFile, made: Provenance) -> list[File]:
     files += [File(u.file, u.sha256) for u in master.record.used]
     files += [made.mask] if made.mask is not None else []
     return list({file.sha256: file for file in files}.values())
+
+
+def _wanted_for_map(map_: MasterFile, made: MapProvenance) -> list[File]:
+    """Its masters, and the frames of its dark where they were looked at."""
+    files = [File(u.file, u.sha256) for u in map_.record.used]
+    if made.with_frames:
+        files += [File(r.file, r.sha256) for r in map_.inputs if r.used]
+    return list({file.sha256: file for file in files}.values())
+
+
+def _make_map(
+    ctx: JobContext,
+    map_: MasterFile,
+    made: MapProvenance,
+    found: Mapping[str, Path],
+    folder: Path,
+) -> Path:
+    """Make the map below a folder, from the files that were found."""
+    from calibstudio.services.master_defects import Sources, make_map, overscan_of
+
+    reading, making = ctx.split(1, 6)
+    names = {u.sha256: u.file for u in map_.record.used}
+
+    def master(sha256: str | None) -> MasterFile | None:
+        if sha256 is None:
+            return None
+        place = _under_its_name(found[sha256], names[sha256], folder / "masters" / sha256[:8])
+        return read_master(place, sha256=sha256)
+
+    dark, bias, flat = (master(one) for one in (made.dark, made.bias, made.flat))
+    assert dark is not None
+    paths = [found[r.sha256] for r in map_.inputs if r.used] if made.with_frames else []
+    headers = _headers(reading, paths)
+    sources = Sources(
+        dark.record,
+        None if bias is None else bias.record,
+        None if flat is None else flat.record,
+        tuple(only_detectors(headers[path]) for path in paths),
+        overscan_of(dark.record, made.recipe),
+        made.egain_e_per_adu,
+    )
+    again = make_map(making, sources, dark.inputs, made.recipe, folder / "map")
+    if again is None:
+        raise FileProblemError(f"{map_.path.name} has no detector any more.", hint="")
+    return again[0].path
 
 
 def find_files(
@@ -196,6 +255,7 @@ def _make(
         {h.path: h for h in chosen.headers},
         biases=(),
         bias_level_adu=subtraction.pedestal_adu,
+        overscan=chosen.overscan,
     )
     around = Surroundings(subtraction=subtraction, alone=alone)
     recipe = made.recipe
@@ -230,6 +290,7 @@ def _chosen(
     """Return the frames as they were chosen, with the levels and reasons that were written."""
     rows = list(zip(master.inputs, frames, made.frames, strict=True))
     read = _headers(ctx, [path for row, path, _ in rows if row.used])
+    makes = Makes.of([path for row, path, _ in rows if row.used], made.recipe.overscan)
     headers = []
     offered: dict[Path, FrameHeader] = {}
     for row, path, said in rows:
@@ -237,7 +298,7 @@ def _chosen(
             if path not in read:
                 raise FileProblemError(f"{path} cannot be read any more.", hint="Look at the file.")
             offered[path] = as_it_was(read[path], said)
-            headers.append(offered[path])
+            headers.append(makes.treated(offered[path]))
         else:
             offered[path] = FrameHeader(
                 path,
@@ -256,6 +317,10 @@ def _chosen(
         {path: row.level_adu for row, path, _ in rows if row.level_adu is not None},
         tuple(LeftOut(path, row.reason) for row, path, _ in rows if not row.used),
         made.notes,
+        overscan=makes.overscan,
+        overscan_adu={p: x for p, v in makes.looks.items() if (x := v.overscan_adu) is not None},
+        kept=makes.kept,
+        words=makes.words(made.images),
     )
 
 

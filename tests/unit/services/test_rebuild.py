@@ -16,6 +16,7 @@ from calibstudio.cli.main import run
 from calibstudio.domain.grouping import Grouping
 from calibstudio.domain.grouping_rules import group_frames
 from calibstudio.domain.jobs import JobContext
+from calibstudio.domain.overscan import OverscanLevel, OverscanSettings
 from calibstudio.domain.recipe import Recipe, Rejection, StackSettings, Weight
 from calibstudio.domain.regroup import corrected, excluded
 from calibstudio.services.import_frames import scan
@@ -63,16 +64,44 @@ def test_every_kind_of_master_is_made_again_to_the_byte(
     shutil.move(night, moved)
     before = sorted(library.folder.rglob("*"))
 
-    # A bad-pixel map is made of masters, and says which.
-    masters = [m for m in report.masters if m.record.kind in ("bias", "dark", "dark flat", "flat")]
+    masters = report.masters
     for master in masters:
         path = master.record.path
         found = rebuild_master(JobContext(), path, [moved, library.folder], threads=1)
 
         assert found.identical, found.sentence
         assert found.sentence == f"{path.name} was made again and is the same to the byte."
-    assert len(masters) == 4
+    assert len(masters) == 5
     assert sorted(library.folder.rglob("*")) == before
+
+
+def test_a_bad_pixel_map_with_unstable_pixels_is_made_again_from_masters_and_frames(
+    library: Library, tmp_path: Path
+) -> None:
+    night, camera = tmp_path / "night", Camera()
+    take(night, camera, "bias", 4)
+    darks = take(night, camera, "dark", 16, 60.0, first=20)
+    (bpm,) = [m for m in built(library, grouping_of(night)).masters if m.record.kind == "bpm"]
+    path = bpm.record.path
+
+    found = rebuild_master(JobContext(), path, [night, library.folder])
+    assert found.identical, found.sentence
+
+    darks[3].unlink()
+    lost = rebuild_master(JobContext(), path, [night, library.folder])
+    assert lost.missing == (darks[3].name,)
+
+
+def test_masters_without_overscan_are_made_again(library: Library, tmp_path: Path) -> None:
+    night, camera = tmp_path / "night", Camera()
+    cards = {"BIASSEC": "[113:128,1:96]", "TRIMSEC": "[1:112,1:96]"}
+    take(night, camera, "bias", 4, **cards)
+    recipe = Recipe(overscan=OverscanSettings(OverscanLevel.MEDIAN, trim=True))
+    (bias,) = built(library, grouping_of(night), recipe).masters
+
+    found = rebuild_master(JobContext(), bias.record.path, [night])
+
+    assert found.identical, found.sentence
 
 
 def test_a_mask_is_known_by_its_bytes_wherever_the_recipe_lies(
@@ -211,4 +240,4 @@ def test_a_master_that_does_not_say_how_it_was_made_is_refused(
         fits.HDUList([h for h in hdus if h.name != "PROVENANCE"]).writeto(old)
 
     assert run(["masters", "--rebuild", str(old), str(night)]) == 2
-    assert "earlier versions, cannot be made again" in capsys.readouterr().err
+    assert "earlier versions cannot be made again" in capsys.readouterr().err
