@@ -45,10 +45,11 @@ def build_in_background(
             grouping.headers,
             context.open_library(),
             recipe or Recipe(),
-            stop_at_broken=stop_at_broken,
+            memory_bytes=settings.stack_memory_bytes,
+            stop_at_broken=settings.stop_at_broken,
         )
 
-    stop_at_broken = context.settings.current.stop_at_broken
+    settings = context.settings.current
     return report_in_background(context, title, work, on_built)
 
 

@@ -15,7 +15,7 @@ from PySide6.QtWidgets import (
 
 from calibstudio.domain.equipment import Site
 from calibstudio.domain.errors import CalibStudioError
-from calibstudio.domain.wording import NARROW
+from calibstudio.domain.wording import NARROW, file_size
 from calibstudio.gui.context import GuiContext
 from calibstudio.gui.rigs.page import EquipmentPage
 from calibstudio.gui.rigs.site_fields import SiteFields
@@ -145,6 +145,10 @@ class AppearancePage(SettingsPage):
         self._brightness.label.setText(f"Night brightness {percent}{NARROW}%")
 
 
+MEMORY_MB = (0, 200, 500, 1000, 4000)
+"""For a stack, as the settings offer it; 0: automatic."""
+
+
 class FoldersPage(SettingsPage):
     """Where frames and masters are."""
 
@@ -169,6 +173,17 @@ class FoldersPage(SettingsPage):
         self.column.addWidget(
             Labelled("A frame that breaks while it is stacked", self.broken, note=note)
         )
+        sizes = sorted({*MEMORY_MB, settings.stack_memory_mb})
+        self.memory = SegmentedControl(
+            self.theme,
+            [(mb, file_size(mb * 1_000_000) if mb else "Automatic") for mb in sizes],
+            name="Memory for a stack",
+            value=settings.stack_memory_mb,
+            tall=True,
+        )
+        self.memory.chosen.connect(self._on_memory)
+        note = "At most, for pixels. A stack that needs more is refused, and says how much."
+        self.column.addWidget(Labelled("Memory for a stack", self.memory, note=note))
         self.frames.editingFinished.connect(self._on_frames)
         self.library.editingFinished.connect(self._on_library)
 
@@ -208,6 +223,11 @@ class FoldersPage(SettingsPage):
     @Slot(object)
     def _on_broken(self, stop: object) -> None:
         self.context.settings.change(stop_at_broken=bool(stop))
+
+    @Slot(object)
+    def _on_memory(self, megabytes: object) -> None:
+        if isinstance(megabytes, int):
+            self.context.settings.change(stack_memory_mb=megabytes)
 
     @Slot()
     def _on_library(self) -> None:

@@ -244,6 +244,7 @@ def build(
     files: tuple[Path, ...] | None,
     *,
     site: Site | None = None,
+    memory_bytes: int | None = None,
     stop_at_broken: bool = False,
 ) -> tuple[MastersReport, Recipe]:
     """Build the masters of these frames; of all frames of the folder where there are none given.
@@ -278,6 +279,7 @@ def build(
             library,
             recipe,
             out=job.settings.out,
+            memory_bytes=memory_bytes,
             stop_at_broken=stop_at_broken,
         )
     return report, recipe

@@ -41,6 +41,9 @@ class Settings:
     save_live_frames: bool = False
     stop_at_broken: bool = False
     """A frame that turns out broken while it is stacked stops its master; else it is left out."""
+    stack_memory_mb: int = 0
+    """Most memory for the pixels of a stack, millions of bytes; 0: as little as does not slow it
+    down. What cannot be done in it is refused with what it needs."""
     first_start_seen: bool = False
     """The first-start banner was closed."""
     site_name: str = ""
@@ -55,11 +58,17 @@ class Settings:
             raise ValueError(f"theme must be one of {', '.join(THEME_NAMES)}")
         _limit("night_brightness", self.night_brightness, 40, 100)
         _limit("worker_threads", self.worker_threads, 1, 64)
+        _limit("stack_memory_mb", self.stack_memory_mb, 0, 1_000_000)
         _limit("site_latitude_deg", self.site_latitude_deg, -90, 90)
         _limit("site_longitude_deg", self.site_longitude_deg, -180, 360)
         _limit("site_elevation_m", self.site_elevation_m, -500, 9000)
         if not self.library:
             raise ValueError("library must name a folder or a database")
+
+    @property
+    def stack_memory_bytes(self) -> int | None:
+        """Most memory for the pixels of a stack; None: nothing was said."""
+        return self.stack_memory_mb * 1_000_000 or None
 
     @property
     def site(self) -> Site | None:

@@ -253,23 +253,23 @@ def test_stacking_a_group_files_its_master(qtbot, workspace, night, context):
     assert [m.kind for m in context.open_library().masters()] == ["bias"]
 
 
-def test_the_setting_for_broken_frames_is_that_of_the_stack(
+def test_the_settings_for_broken_frames_and_memory_are_those_of_the_stack(
     qtbot, workspace, night, context, monkeypatch
 ):
     real, asked = masters.build_masters, []
 
     def build(*args, **more):
-        asked.append(more["stop_at_broken"])
+        asked.append((more["stop_at_broken"], more["memory_bytes"]))
         return real(*args, **more)
 
     monkeypatch.setattr(masters, "build_masters", build)
-    context.settings.change(stop_at_broken=True)
+    context.settings.change(stop_at_broken=True, stack_memory_mb=500)
     scan(qtbot, workspace, night)
 
     with qtbot.waitSignal(workspace.stacking.finished, timeout=40000):
         workspace.stacking.start([group_of(workspace, "Bias")])
 
-    assert asked == [True]
+    assert asked == [(True, 500_000_000)]
 
 
 def test_paths_survive_the_drag(tmp_path):

@@ -108,6 +108,17 @@ def test_what_a_broken_frame_does_to_its_stack_is_a_setting(
     assert context.settings.current.stop_at_broken
 
 
+def test_the_memory_of_a_stack_is_a_setting(sheet: SettingsSheet, context: GuiContext) -> None:
+    page = sheet.page("folders")
+    assert isinstance(page, FoldersPage)
+    assert page.memory.value == 0
+    assert context.settings.current.stack_memory_bytes is None
+
+    page.memory.step(2)
+
+    assert context.settings.current.stack_memory_bytes == 500_000_000
+
+
 def test_another_camera_is_connected_in_the_background(
     qtbot: QtBot, sheet: SettingsSheet, context: GuiContext
 ) -> None:

@@ -327,13 +327,19 @@ class CaptureRun(QObject):
         """Build, judge and file the masters that the frames allow, in the background."""
         context, files = self._context, report.accepted
         observatory, journal = context.equipment.observatory, report.journal
-        site = context.settings.current.site
-        stop_at_broken = context.settings.current.stop_at_broken
+        settings = context.settings.current
 
         def work(ctx: JobContext) -> MastersReport:
             from calibstudio.services.run_job import build, note_masters
 
-            made, _ = build(ctx, run, files, site=site, stop_at_broken=stop_at_broken)
+            made, _ = build(
+                ctx,
+                run,
+                files,
+                site=settings.site,
+                memory_bytes=settings.stack_memory_bytes,
+                stop_at_broken=settings.stop_at_broken,
+            )
             if journal is not None:
                 # A sequence that goes on later knows that these are there.
                 note_masters(journal, run.settings.frames_folder, observatory.clock.now())
