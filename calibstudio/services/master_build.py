@@ -14,7 +14,7 @@ from calibstudio.domain.jobs import JobContext
 from calibstudio.domain.judged_beside import Beside
 from calibstudio.domain.kinds import FrameKind
 from calibstudio.domain.master import InputRecord, UsedMaster
-from calibstudio.domain.planes import Room, bands
+from calibstudio.domain.planes import Room, bands, give_back
 from calibstudio.domain.recipe import Recipe, Rejection, StackSettings
 from calibstudio.domain.wording import count, number, quantity, significant
 from calibstudio.imaging.combine import describe_rule
@@ -83,6 +83,7 @@ def _build(
         stack_detector(part, chosen, image, around.subtraction, recipe, limits, room)
         for part, image in zip(parts, chosen.images, strict=True)
     ]
+    give_back()
     judging.progress(0.1, f"Judging {chosen.title}")
     content = _content(chosen, around, recipe, settings, common, stacked)
     assessment, beside = assess(chosen, around, recipe, common, stacked)

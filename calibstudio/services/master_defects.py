@@ -20,7 +20,7 @@ from calibstudio.domain.master import InputRecord, MasterRecord, UsedMaster
 from calibstudio.domain.matching import HARD, usable_rule
 from calibstudio.domain.overscan import OverscanSettings
 from calibstudio.domain.pixels import PlaneRows
-from calibstudio.domain.planes import Combination, Pieces, Room, bands
+from calibstudio.domain.planes import Combination, Pieces, Room, bands, give_back
 from calibstudio.domain.quality import Assessment
 from calibstudio.domain.recipe import DefectSettings, Recipe
 from calibstudio.domain.thresholds import DEFAULT_THRESHOLDS
@@ -232,11 +232,13 @@ def _search(
     """Find the bad pixels of one detector."""
     found = sources.dark.values.get("bayer")
     bayer = found if isinstance(found, str) else None
+    give_back()
     dark = _dark(sources, pixels, name, room)
     edges = hot_edges(dark, bayer, settings)
     scatter: Scatter | None = None
     if sources.frames:
         scatter = _scatter(ctx, sources, name, dark, edges, room)
+        give_back()
         dark = replace(dark, noise_adu=max(_median(scatter.sigma), 1e-3))
         edges = hot_edges(dark, bayer, settings)
     flat = bpm = None

@@ -230,7 +230,10 @@ class _Run:
 
     def _one(self, ctx: JobContext, group: Group) -> None:
         """Build one group; a foreseen failure is its own and the rest goes on."""
+        from calibstudio.domain.planes import give_back
+
         title = self.titles[group.id]
+        give_back()
         ctx.progress(0.0, title)
         try:
             built = self._build(ctx, group, title)
