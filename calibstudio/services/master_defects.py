@@ -128,15 +128,24 @@ def _sources(
         bias = same[0] if same else bias
     enough = len(frames) >= recipe.defects.min_frames
     enough = enough and (bias is not None or not is_rate_record(dark))
-    gain = dark.assessment.value("egain") or dark.values.get("egain_e_per_adu")
     return Sources(
         dark,
         bias,
         flats[0] if flats else None,
         frames if enough else (),
         overscan_of(dark, recipe),
-        float(gain) if isinstance(gain, (int, float)) and gain > 0 else None,
+        _gain_of(dark, flats[0] if flats else None),
     )
+
+
+def _gain_of(dark: MasterRecord, flat: MasterRecord | None) -> float | None:
+    """Return e-/ADU as the flat of the map measured it (RULES 7), else as the header says.
+
+    Other flats of a library do not change the map; and it says the gain that it was made with.
+    """
+    own = None if flat is None else flat.assessment.value("egain")
+    gain = own or dark.values.get("egain_e_per_adu")
+    return float(gain) if isinstance(gain, (int, float)) and gain > 0 else None
 
 
 def overscan_of(dark: MasterRecord, recipe: Recipe) -> OverscanSettings:

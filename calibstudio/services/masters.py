@@ -186,10 +186,9 @@ class _Run:
         self._judge(judging, plan.groups)
         for group, part in zip(plan.groups, parts, strict=True):
             self._one(part, group)
-        # Before the maps: what is hot is told in electrons, by the gain that was measured.
-        self._read_again()
         if self.recipe.defects.build and self.built:
             self._map_defects(mapping)
+        self._read_again()
         ctx.progress(1.0, f"{len(self.built)} masters")
         return MastersReport(tuple(self.built), tuple(self.skipped), tuple(left))
 

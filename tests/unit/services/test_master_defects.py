@@ -23,10 +23,12 @@ from calibstudio.services.defect_export import export_defects
 from calibstudio.services.import_frames import scan
 from calibstudio.services.library import Library
 from calibstudio.services.library_care import rebuild
+from calibstudio.services.map_provenance import read_map_provenance
 from calibstudio.services.masters import BuiltMaster, MastersReport, build_masters
 from calibstudio.store.defect_fits import read_defects
 from calibstudio.store.defect_lists import ListForm
 from calibstudio.store.headers import read_header
+from calibstudio.store.master_read import read_master
 from tests.helpers.night import EGAIN, Camera, header, take, write_frame
 
 HOT = ((10, 20), (50, 60), (51, 60), (80, 5))
@@ -254,3 +256,21 @@ def test_an_export_never_replaces_a_file_and_needs_a_map(whole: Night, tmp_path:
     with pytest.raises(UsageError, match=r"\.lst"):
         export_defects(whole.map.record, ListForm.SIRIL, tmp_path / "bad.fits")
     assert out.read_text() == "mine"
+
+
+def test_what_is_hot_is_told_by_the_gain_that_the_flat_measured(
+    night: Path, library: Library
+) -> None:
+    camera = Camera()
+    take(night, camera, "bias", 4, egain=1.65)
+    take(night, camera, "dark", 4, 60.0, first=10, egain=1.65)
+    take(night, camera, "flat", 8, 2.0, 20_000.0, first=40, egain=1.65)
+
+    report = build(library, night)
+
+    flat, bpm = (only(report, kind).record for kind in ("flat", "bpm"))
+    measured = flat.assessment.value("egain")
+    made = read_map_provenance(read_master(bpm.path).provenance, bpm.path.name)
+    assert made.egain_e_per_adu == measured != 1.65
+    # The header says 1.65; 8 flats of 12 000 pixels tell the gain to a few per cent.
+    assert measured == pytest.approx(EGAIN, rel=0.1)
