@@ -171,7 +171,9 @@ def carrying_out(library: Library) -> Iterator[None]:
             )
         for left in requests_of(library, open_only=True):
             if left.state is RequestState.RUNNING:
-                move(library, left, left.state, RequestState.QUEUED, "It was cut off.")
+                move(
+                    library, left, left.state, RequestState.QUEUED, "It was cut off.", left.sequence
+                )
         yield
     finally:
         os.close(handle)
