@@ -19,13 +19,21 @@ from calibstudio.devices.alpaca.line import Patience
 from calibstudio.devices.alpaca.rig import AlpacaRig, open_alpaca, rig_at
 from calibstudio.devices.opened import OpenedObservatory
 from calibstudio.domain.capture import StepPhase
-from calibstudio.domain.drafts import BiasDraft, DarkDraft
+from calibstudio.domain.drafts import BiasDraft, DarkDraft, FlatDraft
 from calibstudio.domain.equipment import CameraState, ExposureRequest, Site
 from calibstudio.domain.errors import Cancelled, DeviceUnreachableError
 from calibstudio.domain.jobs import CancelToken
 from calibstudio.domain.kinds import FrameKind
-from calibstudio.domain.plan import CapturePlan
+from calibstudio.domain.plan import (
+    CameraSettings,
+    CapturePlan,
+    LevelTarget,
+    LevelUnit,
+    LightSource,
+    SearchLimits,
+)
 from calibstudio.domain.sun import sun_altitude_deg
+from calibstudio.domain.twilight import Twilight
 from tests.helpers.alpaca_simulators import NAMED, UNCOOLED, Simulators, shared_simulators
 from tests.helpers.sequences import Operator
 
@@ -34,6 +42,8 @@ LAW_DEX_PER_DEG = 0.320
 """Of its twilight: 0.3937 to the power of 0.7907 for each degree."""
 DUSK_S = 20.0
 """How long its Sun is watched setting, in real time."""
+TWILIGHT_ADU = 12_000.0
+"""Level of flats of its dusk."""
 
 
 @pytest.fixture
@@ -180,6 +190,46 @@ def test_its_twilight_falls_as_the_sun_sets(
     # Each mean is known to 1e-4 (77 000 pixels of some 10 000 electrons), 4e-5 dex; the moment
     # to 0.1 s, 1.5e-4 dex. Over a fall of some 0.03 dex that is a few per cent.
     assert slope == pytest.approx(LAW_DEX_PER_DEG, rel=0.05)
+
+
+def test_flats_of_a_dusk_that_sets_in_real_time_have_their_level(
+    simulators: Simulators, observatory: OpenedObservatory, tmp_path: Path
+) -> None:
+    """A slice of some 20 s; the place is chosen so that the Sun stands right for it now."""
+    site = _where_the_sun_is_at(-8.0)
+    path = "/api/v1/telescope/0"
+    simulators.put(f"{path}/sitelatitude", SiteLatitude=site.latitude_deg)
+    simulators.put(f"{path}/sitelongitude", SiteLongitude=site.longitude_deg)
+    simulators.sunlight(True)
+    wheel = observatory.wheel
+    assert wheel is not None
+    draft = FlatDraft(
+        settings=CameraSettings(),
+        filters=(wheel.filters[0],),
+        count=3,
+        light=LightSource.SKY,
+        twilight=Twilight.DUSK,
+        target=LevelTarget(TWILIGHT_ADU, LevelUnit.ADU, 0.1),
+        limits=SearchLimits(0.02, 10.0),
+        with_dark_flats=False,
+    )
+    operator = Operator()
+    try:
+        # The telescope stays: what is tried is the light, and its motor would take its time.
+        there = replace(observatory, site=site, mount=None)
+        report = operator.run(there, draft.plan(observatory.camera.info), tmp_path)
+    finally:
+        simulators.sunlight(False)
+
+    assert report.problems == () and operator.questions == []
+    assert [s.phase for s in report.steps] == [StepPhase.DONE]
+    assert len(report.accepted) == 3
+    for frame in report.frames:
+        if frame.accepted:
+            assert frame.level_adu == pytest.approx(TWILIGHT_ADU, rel=0.1)
+    headers = [fits.getheader(p) for p in report.accepted]
+    assert {h["FILTER"] for h in headers} == {wheel.filters[0]}
+    assert {h["IMAGETYP"] for h in headers} == {"Flat Field"}
 
 
 def _where_the_sun_is_at(altitude_deg: float) -> Site:
