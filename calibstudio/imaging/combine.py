@@ -281,7 +281,7 @@ class _Run:
 def _work(ctx: JobContext, run: _Run, make_worker: Callable[[], Worker]) -> list[Worker]:
     """Run workers until the work is done; report progress and listen for a cancel.
 
-    Where most of the time goes into waiting for files (a cold or slow disk, a network share),
+    Where much of the time goes into waiting for files (a cold or slow disk, a network share),
     more workers are added, which read while others are worked on.
     """
     workers: list[Worker] = []
@@ -314,8 +314,9 @@ def _work(ctx: JobContext, run: _Run, make_worker: Callable[[], Worker]) -> list
 
 
 def _waits_for_files(workers: Sequence[Worker]) -> bool:
-    reading = sum(worker.reading_s for worker in workers)
-    return reading > 2.0 * sum(worker.working_s for worker in workers)
+    """Whether a third of the workers' time goes by while a disk is waited for."""
+    waiting = sum(worker.waiting_s for worker in workers)
+    return waiting > 0.5 * sum(worker.working_s for worker in workers)
 
 
 def _end(pool: Sequence[threading.Thread], workers: Sequence[Worker]) -> None:

@@ -235,8 +235,8 @@ class Worker:
         n = len(frames.sources)
         self.rejected = np.zeros((n + 1, 2), np.int64)
         """For each frame (low, high); the last row counts pixels held at min_keep."""
-        self.reading_s = self.working_s = 0.0
-        """Time spent with reading bands, and with what comes after."""
+        self.waiting_s = self.working_s = 0.0
+        """Time that went by while a disk was waited for, and all other time."""
         self.is_reading = False
         self._allocate()
         self._job = np.zeros(Job.LENGTH, np.int64)
@@ -252,16 +252,18 @@ class Worker:
             self._run.fail(error)
 
     def _combine_band(self, y0: int, y1: int) -> None:
-        started = time.perf_counter()
+        started, busy = time.perf_counter(), time.thread_time()
         self.is_reading = True
         self._read(y0, y1)
         self.is_reading = False
-        read = time.perf_counter()
-        self.reading_s += read - started
+        # Copying what is in memory already takes the processor: that is no waiting.
+        busy = time.thread_time() - busy
+        self.waiting_s += time.perf_counter() - started - busy
+        worked = time.perf_counter()
         # Once it is asked to stop, nobody may wait for this thread: nothing is written any more.
         if not self._run.stop[0]:
             self._work_on(y0, y1)
-        self.working_s += time.perf_counter() - read
+        self.working_s += busy + time.perf_counter() - worked
 
     def _read(self, y0: int, y1: int) -> None:
         pixels = (y1 - y0) * self._plan.columns

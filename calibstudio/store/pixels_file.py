@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import contextlib
 import errno
 import gzip
 import io
@@ -143,6 +144,10 @@ class PixelFile:
         """Keep a descriptor; -1 opens the file for every read, where too many are open."""
         self._fd = fd
         if fd >= 0:
+            if hasattr(os, "posix_fadvise"):
+                # Read from front to back, many files in turn: the disk may read further ahead.
+                with contextlib.suppress(OSError):
+                    os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_SEQUENTIAL)
             self._release = weakref.finalize(self, os.close, fd)
 
     def _status(self) -> os.stat_result:
