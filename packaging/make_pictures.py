@@ -121,8 +121,11 @@ def live(studio: Studio) -> None:
 
 def capture(studio: Studio) -> None:
     """The flat wizard and a running sequence; its masters fill the library."""
+    from calibstudio.gui.capture.queue_panel import LOOKING
+
     studio.window.show_workspace("capture")
     workspace = studio.window.workspace
+    studio.wait(lambda: workspace.home.queue.empty.text() != LOOKING)
     studio.picture("capture-home")
     workspace.open_wizard("flat")
     wizard = workspace.wizard
