@@ -20,7 +20,10 @@ NOTHING = (
     "Nothing is asked for. A request says what is to be taken some time: by you here, by a script, "
     "or by a policy. The queue takes one after the other, the most urgent first."
 )
-NO_POLICIES = "No policies: {} is not there. Help, Requests and nights, says what it may hold."
+NO_POLICIES = (
+    "No policies: the library's folder has no policies.yaml. Help, Requests and nights, says what "
+    "it may hold."
+)
 MOST_OVER = 5
 """Requests that are over, the newest, are shown so many."""
 STATES = {
@@ -147,8 +150,9 @@ class QueuePanel(QWidget):
         elif seen.policies:
             said = "What every night needs by itself."
         else:
-            said = NO_POLICIES.format(seen.policies_file)
+            said = NO_POLICIES
         self.policies_note.setText(said)
+        self.policies_note.setToolTip(str(seen.policies_file or ""))
         self.due.setVisible(bool(seen.policies))
 
 
