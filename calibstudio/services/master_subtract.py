@@ -290,7 +290,7 @@ def _dark_sentence(
     if not others:
         return f"{what}: the same exposure."
     most = significant(100 * recipe.flat_dark_budget, 2)
-    return f"{what} of {_span(others)}: the difference may leave {most} % of their level."
+    return f"{what} of {_span(others)}: the difference leaves less than {most} % of their level."
 
 
 def _dark_reason(

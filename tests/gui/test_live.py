@@ -18,6 +18,7 @@ from calibstudio.gui.live.session import LivePhase
 from calibstudio.gui.live.strip import LiveStrip
 from calibstudio.gui.live.workspace import LiveWorkspace
 from calibstudio.gui.main_window import MainWindow
+from calibstudio.gui.one_by_one import OneByOne
 from calibstudio.gui.theme import ThemeState
 from calibstudio.gui.workspaces import WORKSPACES
 
@@ -206,7 +207,7 @@ def test_a_full_disk_is_said_where_the_picture_is(live: Live) -> None:
 def test_what_the_statistics_are_of_is_said_once_and_whole(
     qtbot: QtBot, theme: ThemeState, has_region: bool
 ) -> None:
-    strip = LiveStrip(theme)
+    strip = LiveStrip(theme, OneByOne())
     qtbot.addWidget(strip)
     strip.resize(1400, 252)
     strip.show()
@@ -250,7 +251,8 @@ def test_dragging_the_region_changes_the_histogram(live: Live) -> None:
     part, region = live.it.strip._part, view.region
     assert part is not None and region is not None
     assert part.histograms[""].total == region.width * region.height
-    assert f"{region.width} × {region.height}" in live.it.strip.histogram._note.text()
+    said = f"{region.width} × {region.height}"
+    live.qtbot.waitUntil(lambda: said in live.it.strip.histogram._note.text())
 
 
 def test_the_statistics_may_be_those_of_the_region(live: Live) -> None:

@@ -127,6 +127,20 @@ def test_the_selection_follows_its_records_when_they_are_sorted_or_come_anew(
     assert [r.name for r in view.selected] == ["c"]
 
 
+def test_a_record_is_selected_whatever_keys_are_held(
+    qtbot: QtBot, theme: ThemeState, model: RecordTableModel[Row]
+) -> None:
+    view = TableView(theme, model, name="frames", multiple=True)
+    qtbot.addWidget(view)
+    view.show()
+    qtbot.keyPress(view, Qt.Key.Key_Control, Qt.KeyboardModifier.ControlModifier)
+    try:
+        view.select_key("c")
+        assert [r.name for r in view.selected] == ["c"]
+    finally:
+        qtbot.keyRelease(view, Qt.Key.Key_Control)
+
+
 def test_selecting_says_the_records(
     qtbot: QtBot, theme: ThemeState, model: RecordTableModel[Row]
 ) -> None:

@@ -243,8 +243,11 @@ class TableView(QTableView):
         row = self._model.row_of(key)
         if row is None:
             return False
-        self.selectRow(row)
-        self.setCurrentIndex(self._model.index(row, 0))
+        index = self._model.index(row, 0)
+        # Said in full: what Qt would choose depends on the keys that are held at this moment.
+        flags = QItemSelectionModel.SelectionFlag
+        self.selectionModel().setCurrentIndex(index, flags.ClearAndSelect | flags.Rows)
+        self.scrollTo(index)
         return True
 
     def fit_columns(self, rows: int = 60) -> None:
