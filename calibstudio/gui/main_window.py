@@ -47,7 +47,18 @@ from calibstudio.gui.workspaces import WORKSPACES, WorkspaceRow, make_workspace
 log = logging.getLogger(__name__)
 
 COMPACT_BELOW = 1500
+FRAME_ROOM = QSize(4, 40)
+"""What title bar and border take at most."""
 Maker = Callable[[WorkspaceRow, GuiContext, QWidget | None], Workspace]
+
+
+def first_size(room: QSize, least: QSize) -> QSize:
+    """How large the window opens on a screen with ``room``, in logical pixels.
+
+    The title bar and the border come on top of a window's size and are not known before it is
+    shown; without room for them the status bar is below the edge of a small screen.
+    """
+    return QSize(1600, 960).boundedTo(room - FRAME_ROOM).expandedTo(least)
 
 
 class MainWindow(QWidget):
@@ -143,7 +154,7 @@ class MainWindow(QWidget):
     def _resize_to_screen(self) -> None:
         screen = QGuiApplication.primaryScreen()
         room = screen.availableSize() if screen is not None else QSize(1600, 960)
-        self.resize(QSize(1600, 960).boundedTo(room).expandedTo(self.minimumSize()))
+        self.resize(first_size(room, self.minimumSize()))
 
     # Workspaces
 

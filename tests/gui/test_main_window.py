@@ -11,7 +11,7 @@ from pytestqt.qtbot import QtBot
 
 from calibstudio.domain.errors import CalibStudioError
 from calibstudio.gui.context import GuiContext
-from calibstudio.gui.main_window import MainWindow
+from calibstudio.gui.main_window import MainWindow, first_size
 from calibstudio.gui.sheet import Sheet
 from calibstudio.gui.widgets.banner import Banner
 from calibstudio.gui.widgets.buttons import Button
@@ -351,3 +351,15 @@ def test_every_control_has_a_name_for_screen_readers(qtbot: QtBot, shown: Window
     assert buttons
     nameless = [b for b in buttons if not (b.accessibleName() or b.text() or b.toolTip())]
     assert nameless == []
+
+
+@pytest.mark.parametrize("screen", [QSize(1366, 768), QSize(1440, 900), QSize(1600, 960)])
+def test_the_first_window_fits_a_small_screen_with_its_title_bar(screen: QSize) -> None:
+    frame = QSize(2, 36)  # of openbox, GNOME and Windows the largest
+    size = first_size(screen, QSize(1280, 720))
+    assert size.width() + frame.width() <= screen.width()
+    assert size.height() + frame.height() <= screen.height()
+
+
+def test_the_first_window_is_no_larger_than_it_needs() -> None:
+    assert first_size(QSize(2560, 1440), QSize(1280, 720)) == QSize(1600, 960)
