@@ -6,11 +6,12 @@ It follows from masters, which it names with their hashes, and from the frames o
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from calibstudio.domain.errors import FileProblemError
 from calibstudio.domain.recipe import Recipe
-from calibstudio.services.provenance import NOT_THESE, VERSION, anywhere
+from calibstudio.services.provenance import VERSION, anywhere, read_document
 from calibstudio.store.recipes import format_recipe, parse_recipe
 
 
@@ -60,23 +61,16 @@ def read_map_provenance(text: str, name: str) -> MapProvenance:
     FileProblemError
         It cannot be understood.
     """
-    if not text:
-        raise FileProblemError(f"{name} does not say how it was made.", hint=NOT_THESE)
-    try:
-        plain = json.loads(text)
-        if plain["version"] > VERSION:
-            raise ValueError("it was made by a newer CalibStudio")
-        gain = plain["egain_e_per_adu"]
-        return MapProvenance(
-            parse_recipe(plain["recipe"], source="in the map"),
-            str(plain["dark"]),
-            None if plain["bias"] is None else str(plain["bias"]),
-            None if plain["flat"] is None else str(plain["flat"]),
-            bool(plain["with_frames"]),
-            None if gain is None else float(gain),
-        )
-    except (ValueError, KeyError, TypeError) as error:
-        raise FileProblemError(
-            f"{name} does not say how it was made in a form that is understood: {error}.",
-            hint=NOT_THESE,
-        ) from error
+    return read_document(text, name, _read)
+
+
+def _read(plain: Mapping[str, Any]) -> MapProvenance:
+    gain = plain["egain_e_per_adu"]
+    return MapProvenance(
+        parse_recipe(plain["recipe"], source="in the map"),
+        str(plain["dark"]),
+        None if plain["bias"] is None else str(plain["bias"]),
+        None if plain["flat"] is None else str(plain["flat"]),
+        bool(plain["with_frames"]),
+        None if gain is None else float(gain),
+    )

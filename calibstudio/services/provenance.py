@@ -7,10 +7,10 @@ and what was taken out of them.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from calibstudio.domain.errors import FileProblemError
 from calibstudio.domain.header import JSON_WORDS, FrameHeader
@@ -21,6 +21,8 @@ from calibstudio.services.master_parts import Chosen, Surroundings
 from calibstudio.store.codec import finding_of, value_from_json, value_to_json
 from calibstudio.store.publish import sha256_of
 from calibstudio.store.recipes import format_recipe, parse_recipe
+
+T = TypeVar("T")
 
 VERSION = 1
 _CARD = " card"
@@ -121,13 +123,24 @@ def read_provenance(text: str, name: str) -> Provenance:
     FileProblemError
         It cannot be understood.
     """
+    return read_document(text, name, _provenance)
+
+
+def read_document(text: str, name: str, read: Callable[[Mapping[str, Any]], T]) -> T:
+    """Read JSON that says how a file was made; ``name`` is that of the file.
+
+    Raises
+    ------
+    FileProblemError
+        It is empty, of a newer version, or ``read`` cannot understand it.
+    """
     if not text:
         raise FileProblemError(f"{name} does not say how it was made.", hint=NOT_THESE)
     try:
         plain = json.loads(text)
         if plain["version"] > VERSION:
             raise ValueError("it was made by a newer CalibStudio")
-        return _provenance(plain)
+        return read(plain)
     except (ValueError, KeyError, TypeError, IndexError) as error:
         raise FileProblemError(
             f"{name} does not say how it was made in a form that is understood: {error}.",
