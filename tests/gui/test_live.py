@@ -412,6 +412,19 @@ def test_other_equipment_brings_other_controls(live: Live) -> None:
     assert live.it.picture.view.pyramid.shape == (1040, 1392)
 
 
+def test_a_frame_of_the_former_camera_is_said_to_be_one(live: Live) -> None:
+    live.take()
+    verdict = live.it.picture.chips.verdict
+    assert "former camera" not in verdict.accessibleName()
+
+    live.context.equipment.replace(simulated_observatory("small", seed=3)).close()
+
+    assert "old, of the former camera" in verdict.accessibleName()
+    live.expose(0.02)
+    live.take()
+    assert "former camera" not in verdict.accessibleName()
+
+
 def test_only_the_drawn_region_is_read_out_when_asked(live: Live) -> None:
     live.take()
     live.it.picture.view.show_region(True, Region(100, 60, 200, 120))

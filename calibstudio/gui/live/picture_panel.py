@@ -92,6 +92,11 @@ class PicturePanel(QWidget):
         if self._taken is not None:
             self.chips.mark_old(f"{self._taken.at:%H:%M:%S}")
 
+    def mark_former(self) -> None:
+        """Say that the frame that is shown is of a camera that was connected before."""
+        if self._taken is not None:
+            self.chips.mark_old("of the former camera")
+
     def show_clock(self, clock: ExposureClock | None) -> None:
         """Say how far the exposure is."""
         if clock is None:

@@ -252,6 +252,8 @@ class LiveWorkspace(Workspace):
 
     @Slot(object)
     def _on_observatory(self, observatory: Observatory) -> None:
+        self._updates.forget()  # they are of the equipment that was connected before
+        self.picture.mark_former()
         camera = observatory.camera.info.name.removeprefix("Simulated ")
         if observatory.is_simulated:
             self.set_subtitle(f"{observatory.name} · {camera}")
