@@ -169,12 +169,15 @@ def _sqlite(file: Path, read_only: bool) -> sa.Engine:
 
 def _server(url: str) -> sa.Engine:
     try:
-        return sa.create_engine(url, pool_pre_ping=True)
+        address = sa.make_url(url)
+        if address.drivername == "postgresql":
+            # Which driver the bare word means depends on the version of SQLAlchemy.
+            address = address.set(drivername="postgresql+psycopg")
+        return sa.create_engine(address, pool_pre_ping=True)
     except (ImportError, NoSuchModuleError) as error:
         raise LibraryError(
             "PostgreSQL needs a driver that is not installed.",
-            hint="Install it with: pip install psycopg[binary]; "
-            "then use postgresql+psycopg://USER@HOST/DATABASE.",
+            hint="Install it with: pip install psycopg[binary].",
         ) from error
     except (SQLAlchemyError, ValueError) as error:
         raise UsageError(
@@ -213,6 +216,16 @@ def _library_error(place: LibraryPlace, error: Exception) -> CalibStudioError:
     original: Any = error.orig if isinstance(error, DBAPIError) and error.orig else error
     text = str(original).lower()
     answers = (
+        (
+            ('database "',),
+            f"The server has no database for the library {place.name}.",
+            "Make it with createdb, or correct the name in the URL.",
+        ),
+        (
+            ("connection failed", "connection refused", "could not connect"),
+            f"The server of the library {place.name} does not answer, or knows no such user.",
+            "Check that it runs, and the user, host and port of the URL.",
+        ),
         (
             ("locked", "busy"),
             f"The library {place.name} is in use by another program and did not answer in time.",

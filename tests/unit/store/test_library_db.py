@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import sqlite3
+import sys
 import threading
 from pathlib import Path
 
@@ -178,7 +179,11 @@ def test_a_folder_in_the_place_of_the_database_is_said(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("url", ["postgresql+psycopg://me@nowhere/db", "postgresql://a:b@c/d"])
-def test_a_missing_driver_is_said_with_how_to_get_it(tmp_path: Path, url: str) -> None:
+def test_a_missing_driver_is_said_with_how_to_get_it(
+    tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+
     with pytest.raises(LibraryError, match="driver that is not installed"):
         Database(library_place(url, tmp_path), url, create=True)
 
