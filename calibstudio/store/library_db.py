@@ -152,9 +152,13 @@ def _sqlite(file: Path, read_only: bool) -> sa.Engine:
     def connect() -> sqlite3.Connection:
         # Transactions are begun below, in plain sight; sqlite3 would begin them too late.
         connection = sqlite3.connect(uri, uri=True, timeout=BUSY_S, isolation_level=None)
-        connection.execute("PRAGMA foreign_keys = ON")
-        if not read_only:
-            connection.execute("PRAGMA synchronous = FULL")
+        try:
+            connection.execute("PRAGMA foreign_keys = ON")
+            if not read_only:
+                connection.execute("PRAGMA synchronous = FULL")
+        except sqlite3.Error:
+            connection.close()  # a damaged file stays open, and locked on some systems, otherwise
+            raise
         return connection
 
     engine = sa.create_engine("sqlite://", creator=connect, poolclass=NullPool)

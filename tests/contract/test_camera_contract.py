@@ -214,7 +214,9 @@ def test_status_answers_quickly_during_an_exposure(camera: Camera) -> None:
 
     thread = threading.Thread(target=expose)
     thread.start()
-    time.sleep(0.15)
+    ends = time.monotonic() + 10.0
+    while (status := camera.status()).state is CameraState.IDLE and time.monotonic() < ends:
+        time.sleep(0.02)
     begun = time.monotonic()
     status = camera.status()
     took = time.monotonic() - begun

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import sqlite3
 import sys
 import threading
@@ -75,6 +76,14 @@ def test_several_threads_open_a_new_library_at_the_same_moment(tmp_path: Path) -
     assert problems == []
     with open_at(tmp_path).reading() as session:
         assert session.execute(sa.text("SELECT count(*) FROM alembic_version")).scalar() == 1
+
+
+def _is_open(file: Path) -> bool:
+    """Whether this process holds the file; False where the system does not say."""
+    handles = Path("/proc/self/fd")
+    return handles.is_dir() and any(
+        os.path.realpath(handle) == str(file.resolve()) for handle in handles.iterdir()
+    )
 
 
 def _open_and_write(folder: str, name: str) -> None:
@@ -162,6 +171,7 @@ def test_a_damaged_database_says_how_to_mend_it(tmp_path: Path) -> None:
         open_at(tmp_path)
 
     assert "rebuild" in caught.value.hint
+    assert not _is_open(tmp_path / "library.sqlite")
 
 
 def test_a_library_that_is_not_there_is_not_made_when_only_looked_for(tmp_path: Path) -> None:
