@@ -18,6 +18,8 @@ MAD_TO_SIGMA = 1.4826
 TARGET_GREY = 0.18
 """Where the automatic stretch puts the median. PixInsight's target background is 0.25; ours is
 darker, because the screen stands in the dark beside a telescope."""
+LIT_BELOW_LINEAR = 0.20
+"""How much darker than by a straight line a picture without a dark ground is shown."""
 SHADOWS_SIGMA = 2.8
 """How far below the median the automatic stretch puts black (PixInsight's shadows clipping)."""
 _HIGHLIGHT_PERCENTILE = 99.9
@@ -144,12 +146,16 @@ def auto_limits(levels: Levels) -> tuple[float, float]:
 
     Black is 2.8 sigma below the median, or lower where more than one pixel in a hundred lies
     below that (the corners of a flat). White leaves out one pixel in a thousand (stars, hot
-    pixels), and is at least 5 sigma above the median (a bias frame).
+    pixels), and is at least 5 sigma above the median (a bias frame). Where the values end sooner
+    than noise would, at less than 3 sigma, sigma is the shape of a flat: white goes to that end.
     """
     sigma = levels.sigma
     black = min(levels.median - SHADOWS_SIGMA * sigma, levels.low)
     black = max(black, levels.minimum)
-    white = max(levels.high, levels.median + _MIN_WHITE_SIGMA * sigma)
+    above = levels.high - levels.median
+    like_noise = min(max(above / sigma - 2.0, 0.0), 1.0) if sigma > 0 else 1.0
+    least = like_noise * _MIN_WHITE_SIGMA * sigma
+    white = levels.median + max(above, least)
     if white <= black:
         white = levels.maximum if levels.maximum > black else black + 1.0
     return black, white
@@ -163,7 +169,10 @@ def choose_stretch(levels: Levels, curve: Curve) -> Stretch:
     `Curve.AUTO` is PixInsight's automatic screen stretch (Conejero, "STFAutoStretch" script,
     rev. 2011): the midtones balance is the one that puts the median at the target grey t, which
     is MTF(median; t), because MTF(x; MTF(x; t)) = t. Its white is not the end of the converter's
-    range but `auto_limits`, so that the shape of a flat is seen as well as a faint sky.
+    range but `auto_limits`, so that the shape of a flat is seen as well as a faint sky. That
+    stretch is made for a dark ground. Where the median is in the upper half between black and
+    white there is none, the picture is lit (a flat, dusk): bending it down to the target grey
+    would hide its bright half, so it stays near the straight line.
     """
     black, white = auto_limits(levels)
     stretch = Stretch(curve, black, white)
@@ -172,5 +181,5 @@ def choose_stretch(levels: Levels, curve: Curve) -> Stretch:
     x = (levels.median - black) / stretch.span
     if not 0.0 < x < 1.0:
         return stretch
-    midtones = float(midtones_transfer(x, TARGET_GREY))
+    midtones = float(midtones_transfer(x, max(TARGET_GREY, x - LIT_BELOW_LINEAR)))
     return replace(stretch, midtones=min(max(midtones, 1e-4), 1.0 - 1e-4))

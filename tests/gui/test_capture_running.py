@@ -39,6 +39,7 @@ from calibstudio.gui.widgets.buttons import Button
 from calibstudio.gui.widgets.table import RECORD_ROLE
 from calibstudio.gui.widgets.table_model import TAG_ROLE
 from calibstudio.gui.widgets.workspace import FramesOf
+from calibstudio.imaging.display_stretch import Curve
 from calibstudio.services.capture_state import find_sequences, read_sequence
 from calibstudio.store import folder_sink, publish
 from tests.helpers.capture_desk import Desk, cut_or_overlapping, desk_at
@@ -315,6 +316,19 @@ def test_saturated_pixels_are_counted_while_it_runs(desk: Desk) -> None:
     assert running.picture.pyramid is not None
     assert running.picture.pyramid.saturation != float("inf")
     assert "saturated 0" in running.chips.clipped.text()
+
+
+def test_the_stretch_of_the_newest_frame_is_chosen_and_stays(desk: Desk) -> None:
+    begin(desk, flats(desk, "L"), good=1)
+    running = desk.capture.running
+    desk.until(lambda: running.picture.pyramid is not None)
+
+    desk.qtbot.mouseClick(running.curve._segments[1], Qt.MouseButton.LeftButton)
+    shown = running.picture.pyramid
+    desk.until_over()
+    desk.until(lambda: running.picture.pyramid is not shown)
+
+    assert running.picture.stretch.curve is Curve.LINEAR
 
 
 def test_dark_flats_that_another_set_serves_say_so(desk: Desk) -> None:

@@ -34,11 +34,13 @@ from calibstudio.gui.picture.view import PictureView
 from calibstudio.gui.sheet import Sheet
 from calibstudio.gui.widgets.buttons import ButtonKind
 from calibstudio.gui.widgets.panels import Legend, ground
+from calibstudio.gui.widgets.segmented import SegmentedControl
 from calibstudio.gui.widgets.splitter import Splitter
 from calibstudio.gui.widgets.text import ElidedLabel, label
 from calibstudio.gui.widgets.verdict import kind_of
 from calibstudio.gui.widgets.workspace import FramesOf
 from calibstudio.imaging.display import Pyramid, build_pyramid
+from calibstudio.imaging.display_stretch import Curve
 
 if TYPE_CHECKING:
     from calibstudio.services.masters import MastersReport
@@ -94,6 +96,12 @@ class RunningView(QWidget):
         self.frames = FramesList(theme)
         self.picture = PictureView(theme)
         self.chips = PictureChips(theme, self.picture)
+        self.curve = SegmentedControl(
+            theme,
+            [(Curve.AUTO, "Auto"), (Curve.LINEAR, "Linear")],
+            name="Stretch",
+            value=Curve.AUTO,
+        )
         self.plot = SeriesPlot(theme, name="Level of each frame", has_second=False)
         self.question = QuestionBar(theme, self._answer)
         self._title = label("", "heading")
@@ -132,6 +140,8 @@ class RunningView(QWidget):
         row.setSpacing(8)
         row.addWidget(self._title)
         row.addWidget(self._about, 1)
+        row.addWidget(label("Stretch", "label"))
+        row.addWidget(self.curve)
         top = QWidget()
         column = QVBoxLayout(top)
         column.setContentsMargins(0, 0, 0, 0)
@@ -187,6 +197,7 @@ class RunningView(QWidget):
         self.frames.accept_wanted.connect(lambda index: run.review(index, keep=True))
         self.frames.reject_wanted.connect(lambda index: run.review(index, keep=False))
         self._maker.done.connect(self._on_picture)
+        self.curve.chosen.connect(lambda curve: self.picture.set_curve(Curve(str(curve))))
 
     def begin(self, title: str) -> None:
         """A sequence starts: forget the last one."""

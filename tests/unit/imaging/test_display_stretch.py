@@ -57,6 +57,22 @@ def test_the_corners_of_a_flat_are_not_clipped():
     assert np.mean(flat > white) <= 0.0011
 
 
+def grey_at_the_median(picture: np.ndarray) -> float:
+    levels = picture_levels(picture)
+    assert levels is not None
+    stretch = choose_stretch(levels, Curve.AUTO)
+    return float(stretch.lut()[round((levels.median - stretch.black) * stretch.steps_per_adu)])
+
+
+def test_a_lit_picture_is_not_bent_down_to_the_grey_of_a_dark_sky():
+    y, x = np.mgrid[-1:1:600j, -1:1:900j]
+    flat = (40000.0 * (1.0 - 0.25 * (x**2 + y**2))).astype(np.uint16)
+    bias = np.rint(np.random.default_rng(3).normal(500.0, 3.0, (600, 900))).astype(np.uint16)
+
+    assert grey_at_the_median(flat) > 0.4 * 255
+    assert grey_at_the_median(bias) == pytest.approx(0.18 * 255, abs=2.0)
+
+
 def test_a_picture_of_one_value_is_grey_and_not_an_error():
     levels = picture_levels(np.full((50, 50), 7, np.uint16))
     assert levels is not None
