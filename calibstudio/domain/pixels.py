@@ -5,6 +5,7 @@ Frames are read in bands of rows, so that a hundred of them never lie in memory 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol, Self, runtime_checkable
 
@@ -91,6 +92,27 @@ class RowSource(Protocol):
 
     def close(self) -> None:
         """Let go of the file. Safe to call twice."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FilePlace:
+    """Where the raw rows of a source lie in an open file."""
+
+    descriptor: int
+    """Good for as long as the source is open."""
+    offset: int
+    """Of row 0."""
+    row_bytes: int
+
+
+@runtime_checkable
+class PlacedRows(Protocol):
+    """A `RowSource` that may say where its raw rows lie, for readers in compiled code."""
+
+    @property
+    def place(self) -> FilePlace | None:
+        """None where they lie in no file of this system, or not as they are."""
         ...
 
 

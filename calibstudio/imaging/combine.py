@@ -257,12 +257,12 @@ class _Run:
             yield
 
     def take(self) -> tuple[int, int] | None:
-        """Return the next band (first row, end), or None when there is no more to do."""
+        """Return the next rows (first, end), or None when there is no more to do."""
         with self._lock:
             if self.stop[0] or self.next_row >= self.end_row:
                 return None
             y0 = self.next_row
-            self.next_row = min(y0 + self.plan.band_rows, self.end_row)
+            self.next_row = min(y0 + self.plan.taken_rows, self.end_row)
             return y0, self.next_row
 
     def finished(self, rows: int) -> None:
@@ -389,8 +389,14 @@ def _plan(
     rows = max(1, min(rows, -(-ny // threads)))
     while rows > 1 and threads * frames.buffer_bytes(rows, nx) > memory_bytes:
         rows = max(1, rows * 3 // 4)
-    most = min(threads + _READERS, memory_bytes // frames.buffer_bytes(rows, nx))
-    return BandPlan(rows=ny, columns=nx, band_rows=rows, threads=threads, most_workers=most)
+    # Results of several bands are handed on together, if there is the memory and enough to do.
+    taken = rows
+    if band_rows is None:
+        taken = min(frames.good_taken_rows(rows, nx), rows * max(1, ny // (8 * threads * rows)))
+        if threads * frames.buffer_bytes(rows, nx, taken) > memory_bytes:
+            taken = rows
+    most = min(threads + _READERS, memory_bytes // frames.buffer_bytes(rows, nx, taken))
+    return BandPlan(ny, nx, rows, taken, threads, most)
 
 
 def _report(

@@ -11,10 +11,18 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from calibstudio.domain.pixels import FitsSink, MapSink, PlaneRows, PlaneSink, RowSource, Stored
+from calibstudio.domain.pixels import (
+    FitsSink,
+    MapSink,
+    PlacedRows,
+    PlaneRows,
+    PlaneSink,
+    RowSource,
+    Stored,
+)
 from calibstudio.domain.recipe import Combine
 from calibstudio.imaging.combine_network import comparisons
-from calibstudio.imaging.kernels import Kernels
+from calibstudio.imaging.kernels import Kernels, positioned_read
 from calibstudio.imaging.kernels_layout import (
     BLOCK,
     ROW_F32,
@@ -23,6 +31,7 @@ from calibstudio.imaging.kernels_layout import (
     Parameter,
     Raw,
     Rule,
+    padded_rows,
     work_length,
 )
 from calibstudio.imaging.reject import (
@@ -44,6 +53,8 @@ _EXACT = (Stored.FITS_UINT16, Stored.FITS_INT16, Stored.UINT16)
 _BAND_PIXELS = 49_152
 _BAND_BYTES = 8 << 20
 """Bytes of all frames in one band: much more falls out of the processor's cache."""
+_TAKEN_PIXELS = 262_144
+"""Results that are handed on at a time: a file takes few large pieces faster than many small."""
 _PAGE = 4096
 
 
@@ -54,6 +65,9 @@ class BandPlan:
     rows: int
     columns: int
     band_rows: int
+    """Read and worked on at a time."""
+    taken_rows: int
+    """Rows whose results a worker hands on together; a few bands."""
     threads: int
     """Bands that are worked on at a time."""
     most_workers: int
@@ -69,7 +83,7 @@ class RunState(Protocol):
         ...
 
     def take(self) -> tuple[int, int] | None:
-        """Return the next band, or None."""
+        """Return the next rows to be done, or None."""
         ...
 
     def turn(self) -> AbstractContextManager[None]:
@@ -119,6 +133,16 @@ class Frames:
             values[(a - y0) % 2 :: 2, b::2] *= by_row[a, b]
         return values
 
+    def places(self) -> NDArray[np.int64]:
+        """Return (descriptor or -1, offset of row 0, bytes of a row) of each, shape (n, 3)."""
+        found = np.full((len(self.sources), 3), -1, np.int64)
+        for i, source in enumerate(self.sources):
+            place = source.place if isinstance(source, PlacedRows) else None
+            # What a buffer has room for, whatever a source says.
+            if place and place.row_bytes == source.shape[1] * source.stored.pixel_bytes:
+                found[i] = place.descriptor, place.offset, place.row_bytes
+        return found
+
     def stride(self, rows: int, columns: int) -> int:
         """Bytes from one frame to the next in the buffer.
 
@@ -128,22 +152,27 @@ class Frames:
         size = -(-(rows * columns + BLOCK) * self.pixel_bytes // 128) * 128
         return size + 128 if size % _PAGE == 0 else size
 
-    def buffer_bytes(self, rows: int, columns: int) -> int:
-        """Memory that one worker needs for bands of so many rows."""
+    def buffer_bytes(self, rows: int, columns: int, taken: int | None = None) -> int:
+        """Memory that one worker needs for bands of so many rows, of which it takes ``taken``."""
         n = len(self.sources)
         pixels = rows * columns + BLOCK
+        made = (taken or rows) * columns + BLOCK
         raw = n * self.stride(rows, columns)
         planes = 4 * pixels * len({id(p) for p in self.subtract if p is not None})
         converted = 4 * pixels if any(s.stored is Stored.OTHER for s in self.sources) else 0
-        blocks = (n + 2) * ROW_F32 * 2 + 8 * work_length(n)
+        blocks = (padded_rows(n) + n + 2) * ROW_F32 + 8 * work_length(n)
         # Results here and their copy on the way to a file.
-        results = 2 * (14 if self.with_maps else 10) * pixels
+        results = 2 * (14 if self.with_maps else 10) * made
         return raw + planes + 3 * converted + blocks + results
 
     def good_band_rows(self, columns: int) -> int:
         """Rows of a band that fits the processor's cache."""
         pixels = min(_BAND_PIXELS, _BAND_BYTES // (self.pixel_bytes * len(self.sources)))
         return max(1, pixels // columns)
+
+    def good_taken_rows(self, band_rows: int, columns: int) -> int:
+        """Rows whose results make a large piece."""
+        return band_rows * max(1, _TAKEN_PIXELS // (band_rows * columns))
 
 
 def describe_frames(
@@ -232,6 +261,7 @@ class Worker:
         self._maps = maps
         self._write_fits = sink.write_fits if isinstance(sink, FitsSink) else None
         self._kernel = kernels.stack_u16 if frames.exact else kernels.stack_f32
+        self._read_band = kernels.read_band
         n = len(frames.sources)
         self.rejected = np.zeros((n + 1, 2), np.int64)
         """For each frame (low, high); the last row counts pixels held at min_keep."""
@@ -246,12 +276,22 @@ class Worker:
     def run(self) -> None:
         """Work on bands until there are no more; errors go to the run."""
         try:
-            while (band := self._run.take()) is not None:
-                self._combine_band(*band)
+            while (rows := self._run.take()) is not None:
+                self._combine_rows(*rows)
         except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
             self._run.fail(error)
 
-    def _combine_band(self, y0: int, y1: int) -> None:
+    def _combine_rows(self, y0: int, y1: int) -> None:
+        """Combine rows band by band, and hand on their results."""
+        for y in range(y0, y1, self._plan.band_rows):
+            self._combine_band(y, min(y + self._plan.band_rows, y1), y - y0)
+        # Once it is asked to stop, nobody may wait for this thread: nothing is written any more.
+        if not self._run.stop[0]:
+            worked = time.perf_counter()
+            self._hand_on(y0, y1)
+            self.working_s += time.perf_counter() - worked
+
+    def _combine_band(self, y0: int, y1: int, done_rows: int) -> None:
         started, busy = time.perf_counter(), time.thread_time()
         self.is_reading = True
         self._read(y0, y1)
@@ -260,17 +300,19 @@ class Worker:
         busy = time.thread_time() - busy
         self.waiting_s += time.perf_counter() - started - busy
         worked = time.perf_counter()
-        # Once it is asked to stop, nobody may wait for this thread: nothing is written any more.
         if not self._run.stop[0]:
-            self._work_on(y0, y1)
+            self._work_on(done_rows)
         self.working_s += busy + time.perf_counter() - worked
 
     def _read(self, y0: int, y1: int) -> None:
         pixels = (y1 - y0) * self._plan.columns
-        for i, source in enumerate(self._frames.sources):
+        self._job[Job.ROWS] = y1 - y0
+        self._job[Job.FIRST_ROW] = y0
+        sources = self._frames.sources
+        for i in range(self._read_band(self._job), len(sources)):
             if self._run.stop[0]:
                 return
-            row = self._raw[i]
+            source, row = sources[i], self._raw[i]
             if source.stored is Stored.OTHER:
                 values = source.read_rows(y0, y1).reshape(-1)
                 row[: 4 * pixels].view(np.float32)[:] = values
@@ -280,19 +322,20 @@ class Worker:
         for plane, copy in self._planes:
             copy[:pixels] = plane[y0:y1].reshape(-1)
 
-    def _work_on(self, y0: int, y1: int) -> None:
-        nx = self._plan.columns
-        pixels = (y1 - y0) * nx
+    def _work_on(self, done_rows: int) -> None:
+        """Call the kernel on a band that was read; its results lie behind those of done rows."""
+        pixels = done_rows * self._plan.columns
+        for place, results in self._results:
+            self._job[place] = results.ctypes.data + results.itemsize * pixels
         if self._maps is not None:
-            self._low[:pixels] = 0
-            self._high[:pixels] = 0
-        self._job[Job.ROWS] = y1 - y0
-        self._job[Job.FIRST_ROW] = y0
+            self._low[pixels:] = 0
+            self._high[pixels:] = 0
         with self._run.turn():
-            done = self._kernel(self._job)
-        if done < pixels or self._run.stop[0]:
-            return
-        band = (y1 - y0, nx)
+            self._kernel(self._job)
+
+    def _hand_on(self, y0: int, y1: int) -> None:
+        band = (y1 - y0, self._plan.columns)
+        pixels = band[0] * band[1]
         write = self._sink.write_rows if self._write_fits is None else self._write_fits
         write(
             y0,
@@ -310,15 +353,23 @@ class Worker:
         n, pixels = len(frames.sources), plan.band_rows * plan.columns + BLOCK
         stride = frames.stride(plan.band_rows, plan.columns)
         self._raw = _aligned(n * stride).reshape(n, stride)
-        self._block = _aligned((n + 1) * ROW_F32)
+        self._block = _aligned((padded_rows(n) + 1) * ROW_F32)
         self._unsorted = _aligned((n + 1) * ROW_F32)
         self._work = np.zeros(work_length(n), np.float64)
-        self._image = np.zeros(pixels, np.float32)
-        self._unc = np.zeros(pixels, np.float32)
-        self._cnt = np.zeros(pixels, np.uint16)
-        mapped = pixels if frames.with_maps else 0
+        made = plan.taken_rows * plan.columns + BLOCK
+        self._image = np.zeros(made, np.float32)
+        self._unc = np.zeros(made, np.float32)
+        self._cnt = np.zeros(made, np.uint16)
+        mapped = made if frames.with_maps else 0
         self._low = np.zeros(mapped, np.uint16)
         self._high = np.zeros(mapped, np.uint16)
+        self._results: list[tuple[Job, NDArray[np.generic]]] = [
+            (Job.IMAGE, self._image),
+            (Job.UNC, self._unc),
+            (Job.CNT, self._cnt),
+        ]
+        if frames.with_maps:
+            self._results += [(Job.MAP_LOW, self._low), (Job.MAP_HIGH, self._high)]
         distinct = {id(p): p for p in frames.subtract if p is not None}
         copies = {key: np.zeros(pixels, np.float32) for key in distinct}
         self._planes = [(plane, copies[key]) for key, plane in distinct.items()]
@@ -357,16 +408,12 @@ class Worker:
             (Job.PARAMETERS, _parameters(rule, base, noise)),
             (Job.MEAN_FACTORS, cost(rule, n, floor=noise.ratio, level=noise.level).factor),
             (Job.MAD_FACTORS, mad_factors(n, finite_sample=rule.finite_sample)),
-            (Job.IMAGE, self._image),
-            (Job.UNC, self._unc),
-            (Job.CNT, self._cnt),
             (Job.REJECTED, self.rejected),
             (Job.STOP, self._run.stop),
         ):
             self._hand_over(place, array)
-        if frames.with_maps:
-            self._hand_over(Job.MAP_LOW, self._low)
-            self._hand_over(Job.MAP_HIGH, self._high)
+        job[Job.READ] = positioned_read()
+        self._hand_over(Job.PLACES, frames.places())
         if frames.weights is not None:
             self._hand_over(Job.WEIGHTS, frames.weights)
         limits = np.zeros((n + 1, 1))

@@ -1,42 +1,14 @@
-"""The order in which rows of a block are compared: Batcher's merge exchange.
-
-A sorting network does the same comparisons whatever the values are, so sixteen pixels go
-through it at once. Runs of `RUN` rows are sorted in registers first; this merges them.
-"""
+"""The comparisons that merge the runs which the kernels have sorted, as the kernels read them."""
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Collection
 
 import numpy as np
 from numpy.typing import NDArray
 
 from calibstudio.imaging.kernels_layout import RUN
-
-
-@functools.lru_cache(maxsize=64)
-def _pairs(n: int) -> tuple[tuple[int, int], ...]:
-    """Comparisons that sort n rows whose full runs of `RUN` are in order already.
-
-    Merge exchange (Knuth, The Art of Computer Programming 3, 5.2.2, algorithm M; Batcher 1968)
-    written for runs: those of length p are merged to 2 p, for p = 1, 2, 4, ...
-    """
-    tail = n - n % RUN
-    pairs = []
-    p = 1
-    while p < n:
-        k = p
-        while k >= 1:
-            for j in range(k % p, n - k, 2 * k):
-                for i in range(j, min(j + k, n - k)):
-                    if i // (2 * p) != (i + k) // (2 * p):
-                        continue
-                    if p >= RUN or i >= tail:
-                        pairs.append((i, i + k))
-            k //= 2
-        p *= 2
-    return tuple(pairs)
+from calibstudio.imaging.kernels_network import merge_exchange
 
 
 def comparisons(n: int, row_bytes: int, only: Collection[int] | None = None) -> NDArray[np.int32]:
@@ -45,7 +17,7 @@ def comparisons(n: int, row_bytes: int, only: Collection[int] | None = None) -> 
     ``only``: rows that are asked for; comparisons that do not reach them are left out (a
     median needs about half of them).
     """
-    pairs = list(_pairs(n))
+    pairs = list(merge_exchange(n, RUN))
     if only is not None:
         wanted = set(only)
         needed = []

@@ -49,10 +49,14 @@ Kernel = Callable[[NDArray[np.int64]], int]
 
 @dataclass(frozen=True, slots=True)
 class Kernels:
-    """The two stacking kernels. They hold no interpreter lock while they run."""
+    """The two stacking kernels, and how they get their bytes.
+
+    They hold no interpreter lock while they run.
+    """
 
     stack_u16: Kernel
     stack_f32: Kernel
+    read_band: Kernel
     engine: Any
     """Owns the machine code."""
 
@@ -145,8 +149,18 @@ def _link(code: bytes, symbols: dict[str, str]) -> Kernels:
     return Kernels(
         stack_u16=_callable(engine.get_function_address(symbols["stack_u16"])),
         stack_f32=_callable(engine.get_function_address(symbols["stack_f32"])),
+        read_band=_callable(engine.get_function_address(symbols["read_band"])),
         engine=engine,
     )
+
+
+def positioned_read() -> int:
+    """Return the address of the C library's ``pread`` for 64-bit places; 0 where there is none."""
+    if os.name != "posix" or ctypes.sizeof(ctypes.c_long) != 8:
+        return 0
+    with contextlib.suppress(OSError, AttributeError):
+        return ctypes.cast(ctypes.CDLL(None).pread, ctypes.c_void_p).value or 0
+    return 0
 
 
 def _callable(address: int) -> Kernel:

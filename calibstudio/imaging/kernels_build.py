@@ -7,12 +7,18 @@ code is kept (see `calibstudio.imaging.kernels`), and later starts only load tha
 
 from __future__ import annotations
 
+from typing import Any
+
 import llvmlite.binding as llvm
 import numba
 
-from calibstudio.imaging import kernels_stack
+from calibstudio.imaging import kernels_read, kernels_stack
 
-ENTRIES = ("stack_u16", "stack_f32")
+ENTRIES: dict[str, Any] = {
+    "stack_u16": kernels_stack.stack_u16,
+    "stack_f32": kernels_stack.stack_f32,
+    "read_band": kernels_read.read_band,
+}
 
 
 def compile_kernels() -> tuple[bytes, dict[str, str]]:
@@ -23,15 +29,14 @@ def compile_kernels() -> tuple[bytes, dict[str, str]]:
     whole = llvm.parse_assembly("")
     symbols: dict[str, str] = {}
     signature = numba.types.int64(numba.types.int64)
-    for name in ENTRIES:
-        function = getattr(kernels_stack, name)
+    for name, function in ENTRIES.items():
         function.compile(signature)
         compiled = function.overloads[(numba.types.int64,)]
         symbols[name] = compiled.fndesc.llvm_func_name
         whole.link_in(llvm.parse_assembly(compiled.library.get_llvm_str()))
-    for function in whole.functions:
-        if not function.is_declaration and function.name not in symbols.values():
-            function.linkage = "internal"
+    for made in whole.functions:
+        if not made.is_declaration and made.name not in symbols.values():
+            made.linkage = "internal"
     machine = target_machine()
     builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=3))
     builder.getModulePassManager().run(whole, builder)

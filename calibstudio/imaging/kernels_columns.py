@@ -80,19 +80,19 @@ _LOOSE = 1.0 - 1e-9
 def variance(n: int, total: Any, squares: Any) -> Any:
     """Variances with N - 1 from sums about a reference; 0 for a single value."""
     spread = sub_f64(mul_f64(splat_f64(float(n)), squares), mul_f64(total, total))
-    return max_f64(div_f64(spread, splat_f64(max(1.0, n * (n - 1.0)))), zero_f64())
+    return max_f64(mul_f64(spread, splat_f64(1.0 / max(1.0, n * (n - 1.0)))), zero_f64())
 
 
 @inlined
 def store_column(job: int, n: int, pixel: int, value: Any, variance: Any) -> None:
     """Write image, uncertainty and count of sixteen pixels at which all values are kept."""
     parameters = get_i64(job + _J_PARAMETERS)
-    factor = splat_f64(get_f64(get_i64(job + _J_FACTORS) + 8 * n))
+    factor = splat_f64(get_f64(get_i64(job + _J_FACTORS) + 8 * n) / n)
     rounding = splat_f64(get_f64(parameters + _P_ROUNDING))
     common = splat_f64(get_f64(parameters + _P_COMMON))
     # As `kernels_unc.squared_unc`.
     smooth = max_f64(sub_f64(variance, rounding), splat_f64(get_f64(parameters + _P_LEAST)))
-    square = add_f64(div_f64(mul_f64(factor, smooth), splat_f64(float(n))), common)
+    square = add_f64(mul_f64(factor, smooth), common)
     unc = sqrt_f64(square)
     store_f32(get_i64(job + _J_IMAGE) + 4 * pixel, f32_from_f64(value))
     store_f32(get_i64(job + _J_UNC) + 4 * pixel, f32_from_f64(unc))

@@ -13,8 +13,10 @@ BLOCK = 64
 ROW_U16 = 2 * BLOCK
 ROW_F32 = 4 * BLOCK
 """Bytes of one frame's pixels in a block."""
-RUN = 8
-"""Rows that are sorted in registers; the network merges runs of this length."""
+RUN = 32
+"""Most rows that are sorted in registers; the network merges runs of this length."""
+STEP = 4
+"""Runs are sorted by networks for so many rows more each: what is missing is infinitely large."""
 WORK_PER_FRAME, WORK_PAD = 6, 64
 """Numbers (float64) of work memory for one pixel; rows of sixteen pixels lie behind."""
 
@@ -24,6 +26,11 @@ def work_length(n_frames: int) -> int:
     # Twice two rows of float32 a frame with their state, and one lane: see `kernels_lines`.
     sixteen_pixels = 33 * n_frames + 320
     return WORK_PER_FRAME * n_frames + WORK_PAD + sixteen_pixels
+
+
+def padded_rows(n_frames: int) -> int:
+    """Return the number of rows of a block with those that only fill the last run."""
+    return (n_frames + STEP - 1) // STEP * STEP
 
 
 class Rule(IntEnum):
@@ -85,7 +92,7 @@ class Job(IntEnum):
     N_COMPARISONS = 14
     """Number."""
     BLOCK_MEMORY = 15
-    """Sorted block: N_FRAMES rows."""
+    """Sorted block: N_FRAMES rows, those that fill the last run, and one of numbers."""
     UNSORTED = 16
     """float32 kernel: the block before it is sorted."""
     WORK = 17
@@ -116,7 +123,12 @@ class Job(IntEnum):
     """float32 kernel: float64 for each frame, whole numbers (sums are exact); 0 for none."""
     FITS_RESULTS = 31
     """Number: 1 where IMAGE, UNC and CNT are asked for as FITS stores them."""
-    LENGTH = 32
+    PLACES = 32
+    """Reading: int64 for each frame, (descriptor of its file or -1, offset of row 0, bytes of a
+    row)."""
+    READ = 33
+    """Reading: the C library's pread; 0 for none."""
+    LENGTH = 34
 
 
 class Parameter(IntEnum):

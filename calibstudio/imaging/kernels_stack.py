@@ -30,7 +30,6 @@ from calibstudio.imaging.kernels_layout import (
     BLOCK,
     ROW_F32,
     ROW_U16,
-    RUN,
     WORK_PAD,
     WORK_PER_FRAME,
     Job,
@@ -41,12 +40,11 @@ from calibstudio.imaging.kernels_layout import (
 from calibstudio.imaging.kernels_lines_pool import turn_column, work_off
 from calibstudio.imaging.kernels_pixel import finish_pixel
 from calibstudio.imaging.kernels_results import as_asked
+from calibstudio.imaging.kernels_sort import rows_filled, sort_f32, sort_u16
 from calibstudio.imaging.kernels_trim import TRIMMING, trimmed_u16
 from calibstudio.imaging.kernels_values import sort_values
 from calibstudio.imaging.kernels_vectors import (
-    F32,
     LANES,
-    U16,
     add_f64,
     add_i32,
     alternate_f64,
@@ -54,7 +52,6 @@ from calibstudio.imaging.kernels_vectors import (
     bits_where_not,
     both,
     choose_f32,
-    comparator,
     difference,
     div_f64,
     f32_from_f64,
@@ -82,7 +79,6 @@ from calibstudio.imaging.kernels_vectors import (
     ones_where,
     put_f64,
     same_i32,
-    sorting_network,
     splat_f64,
     splat_i32,
     splat_u16,
@@ -97,16 +93,6 @@ from calibstudio.imaging.kernels_vectors import (
     zero_f64,
     zero_i32,
 )
-
-# 19 comparisons sort 8 values (Knuth, The Art of Computer Programming 3, 5.3.4: optimal).
-_SORT8 = [
-    (0, 2), (1, 3), (4, 6), (5, 7), (0, 4), (1, 5), (2, 6), (3, 7), (0, 1), (2, 3),
-    (4, 5), (6, 7), (2, 4), (3, 5), (1, 4), (3, 6), (1, 2), (3, 4), (5, 6),
-]  # fmt: skip
-_sort8_u16 = sorting_network(U16, RUN, ROW_U16, BLOCK // LANES, _SORT8)
-_sort8_f32 = sorting_network(F32, RUN, ROW_F32, BLOCK // LANES, _SORT8)
-_exchange_u16 = comparator(U16, BLOCK // LANES)
-_exchange_f32 = comparator(F32, BLOCK // LANES)
 
 _MAD, _WINSORIZED, _LINEAR_FIT, _ESD = (
     int(Rule.MAD),
@@ -141,12 +127,7 @@ _J_KINDS, _J_SUBTRACT, _J_OFFSETS, _J_SCALES = (
     _J["OFFSETS"],
     _J["SCALES"],
 )
-_J_NETWORK, _J_COMPARISONS, _J_BLOCK, _J_UNSORTED = (
-    _J["NETWORK"],
-    _J["N_COMPARISONS"],
-    _J["BLOCK_MEMORY"],
-    _J["UNSORTED"],
-)
+_J_BLOCK, _J_UNSORTED = _J["BLOCK_MEMORY"], _J["UNSORTED"]
 _J_WORK, _J_PARAMETERS, _J_FACTORS, _J_MAD_FACTORS = (
     _J["WORK"],
     _J["PARAMETERS"],
@@ -192,12 +173,7 @@ def stack_u16(job: int) -> int:
             return start
         _load_u16(job, n, start, block)
         if is_sorted != 0:
-            for i in range(n // RUN):
-                _sort8_u16(block + i * (RUN * ROW_U16))
-            network = get_i64(job + _J_NETWORK)
-            for i in range(get_i64(job + _J_COMPARISONS)):
-                pair = network + 8 * i
-                _exchange_u16(block + get_i32(pair), block + get_i32(pair + 4))
+            sort_u16(job, block, n)
         for column in range(0, BLOCK, LANES):
             left = pixels - start - column
             if left > 0:
@@ -234,6 +210,8 @@ def _load_u16(job: int, n: int, start: int, block: int) -> None:
             if swap:
                 codes = swap_u16(codes)
             store_u16(block + i * ROW_U16 + column, xor_u16(codes, flip))
+    for place in range(n * ROW_U16, rows_filled(n) * ROW_U16, _COLUMN_U16):
+        store_u16(block + place, splat_u16(0xFFFF))
 
 
 @inlined
@@ -296,7 +274,9 @@ def _column_u16(job: int, n: int, pixel: int, column: int) -> tuple[int, int]:
         good = both(good, keeps(job, parameters, rule, n, below, above, spread, mad))
     value = center
     if get_f64(parameters + _P_MEDIAN) == 0.0:
-        value = add_f64(ref, div_f64(s1, splat_f64(float(n))))
+        # Multiplying rounds otherwise than dividing, but not in float32: the mean of up to 500
+        # codes lies on no border between two of its numbers, and none within 1e-9 of itself.
+        value = add_f64(ref, mul_f64(s1, splat_f64(1.0 / n)))
     value = add_f64(value, splat_f64(get_f64(parameters + _P_BASE)))
     store_column(job, n, pixel, value, spread)
     return bits_where_not(good), rough
@@ -346,12 +326,7 @@ def stack_f32(job: int) -> int:
             if get_i64(stop) != 0:
                 return row * columns + x
             _load_f32(job, n, row, x)
-            for i in range(n // RUN):
-                _sort8_f32(block + i * (RUN * ROW_F32))
-            network = get_i64(job + _J_NETWORK)
-            for i in range(get_i64(job + _J_COMPARISONS)):
-                pair = network + 8 * i
-                _exchange_f32(block + get_i32(pair), block + get_i32(pair + 4))
+            sort_f32(job, block, n)
             for column in range(0, BLOCK, LANES):
                 left = columns - x - column
                 if left > 0:
@@ -383,9 +358,11 @@ def _load_f32(job: int, n: int, row: int, x: int) -> None:
     block = get_i64(job + _J_BLOCK)
     unsorted = get_i64(job + _J_UNSORTED)
     place = row * columns + x
-    counts = block + n * ROW_F32
+    counts = block + rows_filled(n) * ROW_F32
     for column in range(0, ROW_F32, _COLUMN_F32):
         store_i32(counts + column, zero_i32())
+    for filled in range(n * ROW_F32, rows_filled(n) * ROW_F32, _COLUMN_F32):
+        store_f32(block + filled, infinity_f32())
     for i in range(n):
         kind = get_i64(kinds + 8 * i)
         source = raw + i * stride + place * (2 if kind in _TWO_BYTES else 4)
@@ -436,7 +413,7 @@ def _column_f32(job: int, n: int, pixel: int, column: int) -> int:
         s1 = add_f64(s1, d)
         s2 = add_f64(s2, mul_f64(d, d))
     spread = variance(n, s1, s2)
-    good = same_i32(load_i32(column + n * ROW_F32), splat_i32(n))
+    good = same_i32(load_i32(column + rows_filled(n) * ROW_F32), splat_i32(n))
     good = both(good, is_spread(parameters, spread))
     if rule == _WINSORIZED:
         needed = needed_sigma(parameters, below, above)
@@ -463,7 +440,7 @@ def _closer_f32(job: int, n: int, pixel: int, lane: int) -> None:
     """Decide one pixel by the definition of its rule."""
     values = get_i64(job + _J_WORK)
     block = get_i64(job + _J_BLOCK) + 4 * lane
-    valid = get_i32(block + n * ROW_F32)
+    valid = get_i32(block + rows_filled(n) * ROW_F32)
     for i in range(valid):
         put_f64(values + 8 * i, get_f32(block + i * ROW_F32))
     low, high = finish_pixel(job, pixel, values, valid, 4 * lane)

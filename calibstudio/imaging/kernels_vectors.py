@@ -81,10 +81,17 @@ def _operation(result: Any, arguments: Sequence[Any], emit: Callable[..., Any]) 
 
         return intrinsic(typing2)
 
-    def typing3(_context: Any, _a: Any, _b: Any, _c: Any) -> Any:
+    if len(arguments) == 3:
+
+        def typing3(_context: Any, _a: Any, _b: Any, _c: Any) -> Any:
+            return signature, generate
+
+        return intrinsic(typing3)
+
+    def typing5(_context: Any, _a: Any, _b: Any, _c: Any, _d: Any, _e: Any) -> Any:
         return signature, generate
 
-    return intrinsic(typing3)
+    return intrinsic(typing5)
 
 
 def _pointer(builder: Any, address: Any, kind: ir.Type) -> Any:
@@ -157,6 +164,19 @@ lowest_bit = _operation(
 """Index of the lowest bit that is set; the number must not be 0."""
 count_bits = _operation(_INT, [_INT], lambda b, v: _call(b, "llvm.ctpop", _I64, v))
 square_root = _operation(_REAL, [_REAL], lambda b, v: _call(b, "llvm.sqrt", _DOUBLE, v))
+
+
+def _positioned_read(
+    builder: Any, function: Any, fd: Any, address: Any, size: Any, offset: Any
+) -> Any:
+    kind = ir.FunctionType(_I64, [ir.IntType(32), _I8.as_pointer(), _I64, _I64])
+    call = builder.inttoptr(function, kind.as_pointer())
+    fd = builder.trunc(fd, ir.IntType(32))
+    return builder.call(call, [fd, _pointer(builder, address, _I8), size, offset])
+
+
+positioned_read = _operation(_INT, [_INT] * 5, _positioned_read)
+"""Call the C library's ``pread``, whose address is given first: bytes read, or -1."""
 
 # 16-bit pixels.
 load_u16 = _operation(U16, [_INT], _read(U16.llvm))
@@ -287,26 +307,20 @@ bits_where_not = _operation(
 """One bit for each lane where the mask is not set, lane 0 lowest."""
 
 
-def sorting_network(
-    kind: Any, rows: int, row_bytes: int, columns: int, network: Sequence[tuple[int, int]]
-) -> Any:
-    """Make ``sort(address)``: sort ``rows`` rows that lie one behind the other, lane by lane.
+def sorting_network(kind: Any, row_bytes: int, network: Sequence[tuple[int, int]]) -> Any:
+    """Make ``sort(address)``: sort rows that lie one behind the other, lane by lane.
 
-    All comparisons of a column happen in registers, so each row is read and written once.
+    Sixteen pixels wide. All comparisons happen in registers, so each row is read and written once.
     """
+    rows = max(map(max, network)) + 1
 
     def emit(builder: Any, address: Any) -> None:
-        size = LANES * (2 if kind is U16 else 4)
-        for column in range(columns):
-            places = [
-                builder.add(address, ir.Constant(_I64, i * row_bytes + column * size))
-                for i in range(rows)
-            ]
-            values = [_read(kind.llvm)(builder, place) for place in places]
-            for i, j in network:
-                values[i], values[j] = _ordered(builder, kind, values[i], values[j])
-            for place, value in zip(places, values, strict=True):
-                _write(kind.llvm)(builder, place, value)
+        places = [builder.add(address, ir.Constant(_I64, i * row_bytes)) for i in range(rows)]
+        values = [_read(kind.llvm)(builder, place) for place in places]
+        for i, j in network:
+            values[i], values[j] = _ordered(builder, kind, values[i], values[j])
+        for place, value in zip(places, values, strict=True):
+            _write(kind.llvm)(builder, place, value)
 
     return _operation(types.void, [_INT], emit)
 

@@ -135,6 +135,11 @@ class PixelFile:
                 raise self._cut_off()
             done += got
 
+    @property
+    def descriptor(self) -> int | None:
+        """The open file; None where it was unpacked into memory, or is opened for every read."""
+        return self._fd if self._memory is None and self._release is not None else None
+
     def close(self) -> None:
         """Close it. Safe to call twice."""
         if self._release is not None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibstudio.domain.errors import FileProblemError
-from calibstudio.domain.pixels import Stored
+from calibstudio.domain.pixels import FilePlace, Stored
 from calibstudio.domain.wording import file_size
 from calibstudio.store.pixels_extent import most_in_memory
 from calibstudio.store.pixels_file import PixelFile
@@ -93,6 +93,14 @@ class FileRows:
         if len(buffer) != (y1 - y0) * self.shape[1] * self.stored.pixel_bytes:
             raise ValueError(f"the buffer for rows {y0} to {y1} has {len(buffer)} bytes")
         self._file.read_into(buffer, self._offset(y0))
+
+    @property
+    def place(self) -> FilePlace | None:
+        """Where raw rows lie, for readers in compiled code."""
+        descriptor = self._file.descriptor
+        if descriptor is None or self.stored is Stored.OTHER:
+            return None
+        return FilePlace(descriptor, self._offset(0), self._numbers.row_bytes)
 
     def close(self) -> None:
         """Let go of the file."""

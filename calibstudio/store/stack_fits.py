@@ -21,6 +21,7 @@ from calibstudio.domain.wording import count
 from calibstudio.store.any_header import find_hdu, read_hdus
 from calibstudio.store.card_writer import BLOCK, CARD, card, header_block, history
 from calibstudio.store.fits_cards import Cards
+from calibstudio.store.write_behind import WriteBehind, reserve
 
 KEPT = (
     *("IMAGETYP", "FRAME", "OBSTYPE", "OBJECT", "INSTRUME", "DETECTOR", "TELESCOP", "OBSERVAT"),
@@ -32,7 +33,6 @@ KEPT = (
 """Cards taken over from the first file, as they are."""
 _RESERVED = BLOCK // CARD
 """Cards of every image's header that are left blank for what is known at the end alone."""
-_SYNC_BYTES = 32 << 20
 
 HeaderCard = tuple[str, str | int | float | bool, str]
 
@@ -61,11 +61,11 @@ class StackFile:
 
     def __init__(self, path: Path, images: Sequence[PlannedImage]) -> None:
         self._lock = threading.Lock()
-        self._unsynced = 0
         self._places: list[tuple[int, ...]] = []
         self._blanks: list[int] = []
         self._shapes = [image.shape for image in images]
         self._fd = os.open(path, os.O_CREAT | os.O_RDWR | getattr(os, "O_BINARY", 0), 0o666)
+        self._behind = WriteBehind(self._fd)
         try:
             self._lay_out(images)
         except BaseException:
@@ -95,24 +95,14 @@ class StackFile:
         self._write(memoryview(b"".join(cards)), self._blanks[index])
 
     def write_at(self, data: NDArray[Any], offset: int) -> None:
-        """Write the bytes of an array at a place. Safe from several threads.
-
-        Every so often the disk is asked to write on, so that little is left to wait for at
-        the end.
-        """
+        """Write the bytes of an array at a place. Safe from several threads."""
         self._write(memoryview(data.reshape(-1).view(np.uint8).data), offset)
-        with self._lock:
-            self._unsynced += data.nbytes
-            sync = self._unsynced >= _SYNC_BYTES
-            if sync:
-                self._unsynced = 0
-        if sync and hasattr(os, "posix_fadvise"):
-            # On Linux this begins to write what is dirty, and does not wait for it.
-            os.posix_fadvise(self._fd, 0, 0, os.POSIX_FADV_DONTNEED)
+        self._behind.wrote(data.nbytes)
 
     def close(self) -> None:
         """Close it. Safe to call twice."""
         if self._fd >= 0:
+            self._behind.close()
             os.close(self._fd)
             self._fd = -1
 
@@ -150,7 +140,7 @@ class StackFile:
                 places.append(self._plane(plane_name(image.name, which), 16, image.shape, offset))
                 offset = _after(places[-1], image.shape, 2)
             self._places.append(tuple(places))
-        os.ftruncate(self._fd, offset)
+        reserve(self._fd, offset)
 
     def _plane(
         self, name: str, bitpix: int, shape: tuple[int, int], offset: int, unit: str = ""

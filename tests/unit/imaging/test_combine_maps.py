@@ -48,3 +48,18 @@ def test_low_and_high_are_told_apart() -> None:
     assert maps.rejected_low[1, 2] == 1
     assert both.rejected_low.sum() == 1
     assert both.rejected_high.sum() == both.rejected_high[2, 5] == 2
+
+
+def test_bands_whose_results_are_handed_on_together_are_those_that_are_handed_on_alone() -> None:
+    # Wide enough that a worker takes several bands at a time, and the last ones do not fill it.
+    rng = np.random.default_rng(2)
+    stack = rng.normal(1000, 20, (5, 147, 6000)).astype(np.uint16)
+    stack[2, ::7, ::5] += 900
+    settings = StackSettings(reject=Rejection.SIGMA, low=1.5, high=1.5)
+
+    alone = mapped(stack, settings, threads=1, band_rows=1)
+    together = mapped(stack, settings, threads=1)
+
+    for name in ("image", "unc", "cnt", "rejected_low", "rejected_high"):
+        np.testing.assert_array_equal(getattr(together, name), getattr(alone, name), name)
+    assert alone.rejected_high.any()
