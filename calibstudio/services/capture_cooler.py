@@ -28,6 +28,11 @@ COOLER_ANSWERS = {
 }
 
 
+NEAR_C = 1.5
+"""A sensor so near its set point goes on to it after "Do not wait": it comes there within the set,
+and frames of one group may differ by so much (RULES 3, measured temperature)."""
+
+
 class SensorTemperature:
     """Brings the sensor to each step's temperature, and remembers what was decided about it."""
 
@@ -36,6 +41,7 @@ class SensorTemperature:
         self._set_temp_c: float | None = None
         self._accepted_temp: dict[float, float] = {}
         self._not_waited_for: set[float] = set()
+        self._held_here: set[float] = set()
         self._held_temp: dict[str, float] = {}
         self._is_off = False
 
@@ -76,12 +82,7 @@ class SensorTemperature:
             if result.phase is not CoolerPhase.UNREACHABLE:
                 self._set_temp_c = target_c
                 if result.phase is not CoolerPhase.STABLE:
-                    self._not_waited_for.add(target_c)
-                    self._run.note(
-                        f"Did not wait for {temperature(target_c)}: frames are judged by the "
-                        "temperature that the sensor has.",
-                        passing=True,
-                    )
+                    self._do_not_wait(step, target_c, result)
                 return
             holds = result.holds_c if result.holds_c is not None else target_c
             if self._ask_about_cooler(target_c, holds, result) is Answer.YES:
@@ -89,6 +90,40 @@ class SensorTemperature:
                 self._accepted_temp[asked_c if asked_c is not None else target_c] = holds
                 self._run.remember_agreed(asked_c if asked_c is not None else target_c, holds)
                 target_c = holds
+
+    def _do_not_wait(self, step: CaptureStep, target_c: float, result: CoolingResult) -> None:
+        """Hold a sensor that is far from its set point where it is; let one that is near go on.
+
+        A sensor that goes on cooling makes every frame of a set another one, and most of them
+        useless. Whole degrees: many drivers take no others.
+        """
+        sensor_c = result.sensor_c
+        if sensor_c is None or not self._run.around.cooling.wait:
+            self._go_on_to(target_c)
+            return
+        if abs(sensor_c - target_c) <= NEAR_C:
+            self._go_on_to(target_c)
+            return
+        camera = self._run.around.observatory.camera
+        holds_c = float(round(sensor_c))
+        self._patience.persist("Camera", lambda: camera.set_cooler(on=True, target_c=holds_c))
+        asked_c = step.settings.set_temp_c
+        self._accepted_temp[asked_c if asked_c is not None else target_c] = holds_c
+        self._run.remember_agreed(asked_c if asked_c is not None else target_c, holds_c)
+        self._set_temp_c = holds_c
+        self._held_here.add(holds_c)
+        self._run.note(
+            f"Did not wait for {temperature(target_c)}: the cooler holds {temperature(holds_c)} "
+            "instead. Darks of this temperature serve lights of this temperature."
+        )
+
+    def _go_on_to(self, target_c: float) -> None:
+        self._not_waited_for.add(target_c)
+        self._run.note(
+            f"Did not wait for {temperature(target_c)}: frames are judged by the "
+            "temperature that the sensor has.",
+            passing=True,
+        )
 
     def is_reached(self, step: CaptureStep) -> bool:
         """Whether the sensor is within the tolerance of the step's temperature right now."""
@@ -102,6 +137,8 @@ class SensorTemperature:
             return True
         if status.cooler_on is False:
             return False  # a camera that lost its power comes back with its cooler off
+        if wanted in self._held_here:
+            return True
         away = away_c(status, wanted)
         limit = self._run.around.thresholds.temperature_error.warn_above
         return away is None or away <= (0.5 if limit is None else limit)
