@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import QDir, QPoint, QSize, Qt, Slot
-from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen, QShowEvent
+from PySide6.QtCore import QDir, QEvent, QObject, QPoint, QSize, Qt, Slot
+from PySide6.QtGui import QColor, QHideEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QShowEvent
 from PySide6.QtWidgets import (
     QComboBox,
     QDialog,
@@ -28,6 +28,30 @@ from calibstudio.gui.widgets.buttons import Button, ButtonKind, IconButton
 from calibstudio.gui.widgets.text import label
 
 
+SHADE = QColor(0, 0, 0, 120)
+"""Over the window behind a sheet: darker only, in every theme."""
+
+
+class Shade(QWidget):
+    """Dims a window that waits for a sheet."""
+
+    def __init__(self, window: QWidget) -> None:
+        super().__init__(window)
+        self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self.setGeometry(window.rect())
+        window.installEventFilter(self)
+        self.raise_()
+        self.show()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.Resize and isinstance(watched, QWidget):
+            self.setGeometry(watched.rect())
+        return False
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        QPainter(self).fillRect(self.rect(), SHADE)
+
+
 class Sheet(QDialog):
     """A dialog with its own title bar. Show it with ``open()``; put things into ``body``.
 
@@ -37,7 +61,7 @@ class Sheet(QDialog):
     def __init__(self, theme: ThemeState, title: str, parent: QWidget, *, width: int = 480) -> None:
         super().__init__(parent, Qt.WindowType.Dialog | Qt.WindowType.FramelessWindowHint)
         self.theme = theme
-        self._drag: QPoint | None = None
+        self._shade: Shade | None = None
         self.setWindowTitle(title)
         self.setAccessibleName(title)
         self.setMinimumWidth(width)
@@ -73,13 +97,33 @@ class Sheet(QDialog):
         self._foot.addWidget(button)
         return button
 
+    def setVisible(self, visible: bool) -> None:
+        """Go to the middle of the window before it is shown.
+
+        Moved while it is being shown, a window manager that frames it leaves Qt in the belief
+        that it is at the screen's corner: lists of its fields would open there.
+        """
+        parent = self.parentWidget()
+        if visible and not self.isVisible() and parent is not None:
+            if not self.testAttribute(Qt.WidgetAttribute.WA_Resized):
+                self.adjustSize()
+            self.setAttribute(Qt.WidgetAttribute.WA_Moved)
+            middle, size = parent.window().geometry().center(), self.size()
+            self.move(middle - QPoint(size.width() // 2, size.height() // 2))
+        super().setVisible(visible)
+
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
         parent = self.parentWidget()
-        if parent is not None:
-            middle = parent.window().geometry().center()
-            size = self.size()
-            self.move(middle - QPoint(size.width() // 2, size.height() // 2))
+        if parent is not None and self._shade is None:
+            self._shade = Shade(parent.window())
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        super().hideEvent(event)
+        if self._shade is not None and not event.spontaneous():
+            self._shade.hide()
+            self._shade.deleteLater()
+            self._shade = None
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         handle = self.windowHandle()

@@ -20,13 +20,16 @@ from calibstudio.domain.capture import (
     ActivityKind,
     Answer,
     CaptureStatus,
+    FrameResult,
     StepPhase,
     StepState,
 )
 from calibstudio.domain.drafts import DarkDraft, FlatDraft
+from calibstudio.domain.kinds import FrameKind
 from calibstudio.domain.plan import CameraSettings, CapturePlan, SearchLimits
 from calibstudio.domain.quality import Verdict
 from calibstudio.domain.rig import Rig
+from calibstudio.gui.capture.frames_list import FramesList
 from calibstudio.gui.capture.run_state import settings_of_run
 from calibstudio.gui.capture.running import good_words, kept_words
 from calibstudio.gui.capture.sequence_panel import COLUMNS, StepRow, rows_of, sequence_facts
@@ -304,6 +307,51 @@ def test_frames_and_levels_follow_the_step_that_is_chosen(desk: Desk) -> None:
     shown = {f.step_id for f in running.frames.table.model().records}
     assert shown == {steps[0].step.id}
     assert running.sequence.table.selected[0].state.step.id == steps[0].step.id
+
+
+def test_the_frame_that_is_being_taken_has_its_row_and_counts_down(
+    qtbot: QtBot, context: GuiContext
+) -> None:
+    clock = context.equipment.observatory.clock
+    plan = uncooled_dark(context, seconds=60.0)
+    state = StepState(plan.steps[0], phase=StepPhase.RUNNING)
+    began = Activity(ActivityKind.EXPOSING, "Dark, 30 s, frame 3", clock.now(), 30.0)
+    taken = [
+        FrameResult(n, plan.steps[0].id, FrameKind.DARK, n, clock.now(), 60.0, True, Verdict.GOOD)
+        for n in (1, 2)
+    ]
+    status = CaptureStatus(plan, (state,), began, tuple(taken), current=0)
+    frames = FramesList(context.theme)
+    qtbot.addWidget(frames)
+    model = frames.table.model()
+
+    def row(number: int) -> list[str]:
+        return [str(model.index(number, c).data()) for c in range(model.columnCount())]
+
+    frames.show_status(status, plan.steps[0].id, clock)
+    first = row(0)
+    assert first[:3] == ["3", "Exposing", ""] and first[3].endswith("s left")
+    assert row(1)[:2] == ["2", "GOOD"] and model.rowCount() == 3
+    qtbot.waitUntil(lambda: row(0)[3] != first[3], timeout=10_000)
+
+    frames.table.selectRow(0)  # nothing to look at yet, and nothing breaks
+    frames.show_status(replace(status, paused=True), plan.steps[0].id, clock)
+    assert row(0)[:2] == ["2", "GOOD"] and model.rowCount() == 2
+
+
+def uncooled_dark(context: GuiContext, seconds: float) -> CapturePlan:
+    draft = DarkDraft.for_camera(context.equipment.observatory.camera.info)
+    draft.exposures_s, draft.count = (seconds,), 5
+    draft.settings = _uncooled(draft.settings)
+    return draft.plan(context.equipment.observatory.camera.info)
+
+
+def test_a_step_that_waits_for_the_cooler_says_that_it_cools(context: GuiContext) -> None:
+    plan = uncooled_dark(context, seconds=1.0)
+    cooling = Activity(ActivityKind.COOLING, "", datetime.now(UTC))
+    status = CaptureStatus(plan, (StepState(plan.steps[0]),), cooling, current=0)
+
+    assert [row.tag for row in rows_of(status)] == [("running", "Cooling")]
 
 
 def test_saturated_pixels_are_counted_while_it_runs(desk: Desk) -> None:

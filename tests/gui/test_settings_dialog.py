@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
@@ -17,6 +17,7 @@ from calibstudio.gui.settings_dialog import (
     SettingsSheet,
     SitePage,
 )
+from calibstudio.gui.sheet import Shade
 from calibstudio.gui.widgets.segmented import SegmentedControl
 
 
@@ -38,6 +39,46 @@ def choose(page: EquipmentPage, preset: str) -> None:
     """Choose a simulated camera as with the mouse."""
     page.simulated.set_value(preset)
     page.simulated.chosen.emit(preset)
+
+
+def test_a_sheet_is_in_the_middle_before_it_is_shown_and_dims_the_window(
+    qtbot: QtBot, context: GuiContext
+) -> None:
+    window = QWidget()
+    qtbot.addWidget(window)
+    window.setGeometry(40, 30, 1280, 720)
+    window.show()
+    sheet = SettingsSheet(context, window)
+    places = []
+
+    class Watch(QObject):
+        def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+            if event.type() == QEvent.Type.Show:
+                places.append(sheet.geometry().center())
+            return False
+
+    watch = Watch()
+    sheet.installEventFilter(watch)
+    sheet.open()
+    away = places[0] - window.geometry().center()
+    assert abs(away.x()) <= 1 and abs(away.y()) <= 1
+    (shade,) = window.findChildren(Shade)
+    assert shade.geometry() == window.rect() and shade.isVisible()
+
+    sheet.reject()
+
+    qtbot.waitUntil(lambda: not window.findChildren(Shade))
+
+
+def test_only_cameras_are_offered_as_simulated_cameras(
+    sheet: SettingsSheet, context: GuiContext
+) -> None:
+    page = sheet.page("equipment")
+    assert isinstance(page, EquipmentPage)
+
+    offered = [page.simulated.itemText(i) for i in range(page.simulated.count())]
+
+    assert offered == [rig.title for rig in context.rigs]
 
 
 def test_a_theme_is_shown_at_once(qtbot: QtBot, sheet: SettingsSheet, context: GuiContext) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal, Slot
+from dataclasses import dataclass, replace
+
+from PySide6.QtCore import Qt, QTimer, Signal, Slot
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
-from calibstudio.domain.capture import CaptureStatus, FrameResult
+from calibstudio.domain.capture import Activity, ActivityKind, CaptureStatus, FrameResult, StepPhase
+from calibstudio.domain.equipment import Clock
 from calibstudio.domain.quality import Finding, Verdict
-from calibstudio.domain.wording import number, quantity
+from calibstudio.domain.wording import duration, number, quantity
 from calibstudio.gui.theme import ThemeState
 from calibstudio.gui.widgets.panels import ground
 from calibstudio.gui.widgets.table import Column, RecordTableModel, TableView
@@ -20,33 +23,87 @@ def is_test(frame: FrameResult) -> bool:
     return frame.is_search and not frame.accepted
 
 
-def _number(frame: FrameResult) -> str:
-    return "" if is_test(frame) else str(frame.number)
+TICK_MS = 200
+COMING = -1
+"""Key of the row of the frame that is being taken."""
 
 
-def _tag(frame: FrameResult) -> tuple[str, str]:
-    return ("info", "Test") if is_test(frame) else (kind_of(frame.verdict), frame.verdict.value)
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """The frame that is being taken: no frame yet, but the row that it will have."""
+
+    number: int
+    """Of its step; 0 while an exposure is searched."""
+    word: str
+    """Exposing, or what is done with it after that."""
+    left: str = ""
+    """How long it still takes, in words."""
 
 
-def _reason(frame: FrameResult) -> str:
+Row = FrameResult | Coming
+
+
+def coming_of(status: CaptureStatus, step_id: str | None) -> Coming | None:
+    """Return the frame that is being taken, where its step is the one that is looked at."""
+    state, activity = status.step, status.activity
+    if state is None or status.finished or status.question is not None:
+        return None
+    if step_id not in (None, state.step.id):
+        return None
+    words = {ActivityKind.EXPOSING: "Exposing", ActivityKind.JUDGING: "Judging"}
+    word = words.get(activity.kind)
+    if word is None or status.paused:
+        return None
+    taken = [f.number for f in status.frames if f.step_id == state.step.id]
+    searches = state.phase is StepPhase.SEARCHING
+    return Coming(0 if searches else max(taken, default=0) + 1, word)
+
+
+def seconds_left(activity: Activity, clock: Clock) -> str:
+    """Return how long an activity still takes, in words; nothing where that is not known."""
+    if activity.kind is not ActivityKind.EXPOSING or not activity.seconds:
+        return ""
+    gone = (clock.now() - activity.started_at).total_seconds()
+    return f"{duration(max(activity.seconds - gone, 0.0))} left"
+
+
+def _number(row: Row) -> str:
+    if isinstance(row, Coming):
+        return str(row.number) if row.number else ""
+    return "" if is_test(row) else str(row.number)
+
+
+def _tag(row: Row) -> tuple[str, str]:
+    if isinstance(row, Coming):
+        return "running", row.word
+    return ("info", "Test") if is_test(row) else (kind_of(row.verdict), row.verdict.value)
+
+
+def _tip(row: Row) -> str:
+    return "" if isinstance(row, Coming) else row.reason
+
+
+def _reason(frame: Row) -> str:
     """Return why it has its verdict; of a test, which its tag says it is, what it found."""
+    if isinstance(frame, Coming):
+        return frame.left
     if not is_test(frame):
         return frame.reason
     found = frame.reason.removeprefix("Test frame, ")
     return found[:1].upper() + found[1:]
 
 
-COLUMNS: tuple[Column[FrameResult], ...] = (
-    Column("#", _number, align="right", width=52),
-    Column("Verdict", lambda f: f.verdict, tag=_tag, tooltip=lambda f: f.reason, width=92),
+COLUMNS: tuple[Column[Row], ...] = (
+    Column("#", _number, align="right", width=44),
+    Column("Verdict", _tag, tag=_tag, tooltip=_tip, width=92),
     Column(
         "Level [ADU]",
-        lambda f: f.level_adu,
+        lambda f: None if isinstance(f, Coming) else f.level_adu,
         lambda v: "" if v is None else number(v),
         align="right",
-        width=100,
+        width=92,
     ),
-    Column("Reason", _reason, tooltip=lambda f: f.reason, width=60),
+    Column("Reason", _reason, tooltip=_tip, width=60),
 )
 
 
@@ -72,9 +129,13 @@ class FramesList(QWidget):
 
     def __init__(self, theme: ThemeState, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._model: RecordTableModel[FrameResult] = RecordTableModel(
-            COLUMNS, key=lambda frame: frame.index
+        self._model: RecordTableModel[Row] = RecordTableModel(
+            COLUMNS, key=lambda row: COMING if isinstance(row, Coming) else row.index
         )
+        self._activity: tuple[Activity, Clock] | None = None
+        self._timer = QTimer(self)
+        self._timer.setInterval(TICK_MS)
+        self._timer.timeout.connect(self._tick)
         self.table = TableView(theme, self._model, name="Frames of the sequence, newest first")
         self.table.setSortingEnabled(False)
         self.table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -106,11 +167,21 @@ class FramesList(QWidget):
         """Less room: a shorter title."""
         self._title.setText("Frames" if compact else "Frames, newest first")
 
-    def show_status(self, status: CaptureStatus, step_id: str | None) -> None:
-        """Show the frames of a step, or all."""
+    def show_status(self, status: CaptureStatus, step_id: str | None, clock: Clock) -> None:
+        """Show the frames of a step, or all; above them the one that is being taken."""
         frames = [f for f in status.frames if step_id is None or f.step_id == step_id]
-        if tuple(reversed(frames)) != self._model.records:
-            self._model.set_records(tuple(reversed(frames)))
+        coming = coming_of(status, step_id)
+        self._activity = None if coming is None else (status.activity, clock)
+        if coming is not None:
+            coming = replace(coming, left=seconds_left(status.activity, clock))
+        rows: tuple[Row, ...] = tuple(reversed(frames))
+        shown = tuple(r for r in self._model.records if not isinstance(r, Coming))
+        if rows != shown or (coming is None) != (len(shown) == len(self._model.records)):
+            self._model.set_records(rows if coming is None else (coming, *rows))
+        elif coming is not None:
+            self._model.update_records((coming,))
+        if (coming is not None) != self._timer.isActive():
+            self._timer.start() if coming is not None else self._timer.stop()
         kept = [f for f in frames if f.accepted]
         warned = sum(f.verdict is Verdict.WARN for f in kept)
         replaced = sum(not f.accepted and not f.is_search for f in frames)
@@ -119,8 +190,18 @@ class FramesList(QWidget):
         if not self.table.selected:
             self._show_card(next((f for f in reversed(frames) if _needs_words(f)), None))
 
+    @Slot()
+    def _tick(self) -> None:
+        """Count down: start and length are known, nothing is asked."""
+        row = self._model.records[0] if self._model.rowCount() else None
+        if self._activity is not None and isinstance(row, Coming):
+            left = seconds_left(*self._activity)
+            if left != row.left:
+                self._model.update_records((replace(row, left=left),))
+
     @Slot(object)
-    def _on_selection(self, frames: tuple[FrameResult, ...]) -> None:
+    def _on_selection(self, rows: tuple[Row, ...]) -> None:
+        frames = tuple(r for r in rows if not isinstance(r, Coming))
         self.frame_chosen.emit(frames[0] if frames else None)
         if frames:
             self._show_card(frames[0], always=True)

@@ -234,7 +234,7 @@ class RunningView(QWidget):
     def _show_steps(self, status: CaptureStatus) -> None:
         shown = self._step_shown(status)
         self.sequence.show_status(status, shown)
-        self.frames.show_status(status, shown)
+        self.frames.show_status(status, shown, self._clock)
         self._show_levels(status, shown)
 
     def _step_shown(self, status: CaptureStatus) -> str | None:

@@ -8,7 +8,7 @@ from PySide6.QtCore import QModelIndex, QRect, Qt, Signal, Slot
 from PySide6.QtGui import QColor, QPainter
 from PySide6.QtWidgets import QHBoxLayout, QStyleOptionViewItem, QVBoxLayout, QWidget
 
-from calibstudio.domain.capture import CaptureStatus, StepPhase, StepState
+from calibstudio.domain.capture import ActivityKind, CaptureStatus, StepPhase, StepState
 from calibstudio.domain.kinds import kind_title
 from calibstudio.domain.wording import (
     NARROW,
@@ -89,10 +89,10 @@ COLUMNS: tuple[Column[StepRow], ...] = (
         "Exposure",
         lambda r: _exposure_text(r.state),
         align="right",
-        width=82,
+        width=76,
         tooltip=lambda r: _exposure_tip(r.state),
     ),
-    Column("Good", lambda r: f"{r.state.good}/{r.state.wanted}", width=92),
+    Column("Good", lambda r: f"{r.state.good}/{r.state.wanted}", width=88),
     Column(
         "State",
         lambda r: r.tag[1],
@@ -187,7 +187,7 @@ class SequencePanel(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addWidget(head)
-        column.addWidget(self.table, 1)
+        column.addWidget(self.table, 2)
         column.addWidget(self.masters)
         column.addWidget(scrolled(facts), 1)
         column.addWidget(self._foot)
@@ -259,10 +259,15 @@ def rows_of(status: CaptureStatus) -> tuple[StepRow, ...]:
     elif status.paused:
         halted = ("waiting", "Paused")
     active = (StepPhase.RUNNING, StepPhase.SEARCHING)
-    return tuple(
+    rows = [
         StepRow(s, halted if halted and s.phase in active else PHASES[s.phase])
         for s in status.steps
-    )
+    ]
+    waited = status.step
+    if waited is not None and waited.phase is StepPhase.WAITING and not halted:
+        if status.activity.kind is ActivityKind.COOLING:
+            rows[status.steps.index(waited)] = StepRow(waited, ("running", "Cooling"))
+    return tuple(rows)
 
 
 def sequence_facts(status: CaptureStatus, state: StepState) -> list[tuple[str, str]]:

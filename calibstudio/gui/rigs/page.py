@@ -60,9 +60,10 @@ class EquipmentPage(SettingsPage):
         column.addWidget(label("Simulated camera", "subheading"))
         self.simulated = ComboField(
             self.theme,
-            [("", "Choose one"), *((rig.name, rig.title) for rig in self.context.rigs)],
+            [(rig.name, rig.title) for rig in self.context.rigs],
             name="Simulated camera",
         )
+        self.simulated.setPlaceholderText("Choose one")
         self.simulated.chosen.connect(self._on_simulated)
         column.addWidget(self.simulated)
         column.addStretch(1)
