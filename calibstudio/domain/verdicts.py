@@ -19,13 +19,21 @@ def quantity_text(value: float, unit: str, decimals: int | None) -> str:
     return f"{text}{NARROW}{unit}" if unit else text
 
 
-def more_flats(snr: float, n_frames: int, wanted_snr: float) -> str:
-    """Say how many more flats bring the master to a signal to noise, and what they give.
+def flats_missing(snr: float, n_frames: int, wanted_snr: float) -> int:
+    """Return how many more flats bring the master to a signal to noise, at least 1.
 
     The noise of a mean falls with the square root of the number: N' = N (wanted / now)^2.
+    """
+    return max(1, math.ceil(n_frames * (wanted_snr / snr) ** 2) - n_frames)
+
+
+def more_flats(snr: float, n_frames: int, wanted_snr: float, *, least: int = 0) -> str:
+    """Say how many more flats bring the master to a signal to noise, and what they give.
+
+    ``least``: so many are needed in any case. One advice: the larger number serves both.
     Written as ``16 more flats: noise 0.16 % instead of 0.20 %.``
     """
-    more = max(1, math.ceil(n_frames * (wanted_snr / snr) ** 2) - n_frames)
+    more = max(least, flats_missing(snr, n_frames, wanted_snr))
     then = snr * math.sqrt((n_frames + more) / n_frames)
     flats = count(more, "more flat", "more flats")
     now_text, then_text = (quantity(100.0 / s, "%", 2) for s in (snr, then))

@@ -27,7 +27,6 @@ from calibstudio.gui.theme import ThemeState
 from calibstudio.gui.widgets.buttons import Button, ButtonKind, IconButton
 from calibstudio.gui.widgets.text import label
 
-
 SHADE = QColor(0, 0, 0, 120)
 """Over the window behind a sheet: darker only, in every theme."""
 

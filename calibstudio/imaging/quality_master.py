@@ -13,7 +13,7 @@ from calibstudio.domain.kinds import FrameKind
 from calibstudio.domain.planes import Pieces, bands, let_go
 from calibstudio.domain.quality import Assessment, Verdict
 from calibstudio.domain.thresholds import DEFAULT_THRESHOLDS, Limit, Thresholds
-from calibstudio.domain.verdicts import Judge, more_flats
+from calibstudio.domain.verdicts import Judge, flats_missing, more_flats
 from calibstudio.domain.wording import count
 from calibstudio.imaging.quality_context import COVERED, DARK_LIKE, MasterContext
 from calibstudio.imaging.quality_defects import cold_pixels, dust_shadows, hot_pixels, low_pixels
@@ -218,18 +218,14 @@ def _add_counts(judge: Judge, m: _Master, limits: Thresholds) -> None:
     if context.n_wanted:
         share = 100.0 * context.n_frames / context.n_wanted
         note = f"{context.n_frames} of {context.n_wanted}."
-        least = limits.frames_of_wanted.warn_below or 0.0
-        enough = math.ceil(least / 100.0 * context.n_wanted)
         judge.add(
             "frames_of_wanted",
             share,
             limits.frames_of_wanted,
             note=note,
             what=f"Made of {count(context.n_frames, 'frame')}; {context.n_wanted} are wanted, "
-            f"at least {enough} for GOOD.",
-            cure=f"Take {enough - context.n_frames} more with the same settings "
-            f"({context.n_wanted - context.n_frames} to have all {context.n_wanted}) and stack all "
-            "of them again. Until then it may be used: it is noisier, not wrong.",
+            f"at least {_enough(context, limits)} for GOOD.",
+            cure=_take_more(m, context.n_frames, context.n_wanted, limits),
         )
     if context.rejected_fraction is not None:
         judge.add("rejected", 100.0 * context.rejected_fraction)
@@ -241,6 +237,27 @@ def _add_counts(judge: Judge, m: _Master, limits: Thresholds) -> None:
     share = 100.0 * float(few) / m.cnt.size
     note = f"Fewer than half of {context.n_frames}."
     judge.add("low_count", share, limits.low_count, note=note)
+
+
+def _enough(context: MasterContext, limits: Thresholds) -> int:
+    """Return the fewest frames that count as enough of those that are wanted."""
+    least = limits.frames_of_wanted.warn_below or 0.0
+    return math.ceil(least / 100.0 * (context.n_wanted or 0))
+
+
+def _take_more(m: _Master, n_frames: int, n_wanted: int, limits: Thresholds) -> str:
+    """Say how many more frames make the master GOOD, by number and for a flat by its S/N too."""
+    more = max(_enough(m.context, limits) - n_frames, 0)
+    snr = _snr(m)[0] if m.kind == FrameKind.FLAT else None
+    wanted_snr = limits.master_snr.warn_below
+    if snr is not None and wanted_snr is not None and 0 < snr < wanted_snr:
+        more = max(more, flats_missing(snr, n_frames, wanted_snr))
+    rest = n_wanted - n_frames
+    of_all = f" ({rest} to have all {n_wanted})" if rest > more else ""
+    return (
+        f"Take {more} more with the same settings{of_all} and stack all "
+        "of them again. Until then it may be used: it is noisier, not wrong."
+    )
 
 
 def _add_uncertainty(judge: Judge, m: _Master, limits: Thresholds) -> None:
@@ -448,29 +465,33 @@ def _add_input_levels(judge: Judge, m: _Master, limits: Thresholds) -> None:
         judge.add("level_of_range", share, limits.level_of_range, note="Of the median input.")
 
 
-def _add_snr(judge: Judge, m: _Master, limits: Thresholds) -> None:
-    """S/N of a pixel: level over UNC where there is UNC, else sqrt(N) of what photons give."""
+def _snr(m: _Master) -> tuple[float | None, str]:
+    """Return the S/N of a pixel and where it is from; None where it is not known.
+
+    Level over UNC where there is UNC, else sqrt(N) of what photons give.
+    """
     context = m.context
     light = m.level.value_adu - _pedestal(m)
     if m.unc_typical > 0:
-        _judge_snr(judge, light / m.unc_typical, "Level over UNC.", context, limits)
-        return
+        return light / m.unc_typical, "Level over UNC."
     electrons = (_input_light(context) or 0.0) * (context.egain_e_per_adu or 0.0)
     if electrons <= 0:
+        return None, ""
+    one = electrons / np.sqrt(electrons + (context.read_noise_e or 0.0) ** 2)
+    return float(one * np.sqrt(context.n_frames or 1)), "From photons and read-out."
+
+
+def _add_snr(judge: Judge, m: _Master, limits: Thresholds) -> None:
+    context = m.context
+    value, note = _snr(m)
+    if value is None:
         judge.missing("master_snr", f"needs UNC, or {E}/ADU and the levels of the inputs")
         return
-    one = electrons / np.sqrt(electrons + (context.read_noise_e or 0.0) ** 2)
-    value = float(one * np.sqrt(context.n_frames or 1))
-    _judge_snr(judge, value, "From photons and read-out.", context, limits)
-
-
-def _judge_snr(
-    judge: Judge, value: float, note: str, context: MasterContext, limits: Thresholds
-) -> None:
     wanted = limits.master_snr.warn_below
     cure = None
     if context.n_frames and wanted is not None and 0 < value < wanted:
-        cure = more_flats(value, context.n_frames, wanted)
+        least = _enough(context, limits) - context.n_frames
+        cure = more_flats(value, context.n_frames, wanted, least=least)
     judge.add("master_snr", value, limits.master_snr, note=note, cure=cure)
 
 

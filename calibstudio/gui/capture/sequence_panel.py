@@ -264,9 +264,9 @@ def rows_of(status: CaptureStatus) -> tuple[StepRow, ...]:
         for s in status.steps
     ]
     waited = status.step
-    if waited is not None and waited.phase is StepPhase.WAITING and not halted:
-        if status.activity.kind is ActivityKind.COOLING:
-            rows[status.steps.index(waited)] = StepRow(waited, ("running", "Cooling"))
+    cools = status.activity.kind is ActivityKind.COOLING and not halted
+    if cools and waited is not None and waited.phase is StepPhase.WAITING:
+        rows[status.steps.index(waited)] = StepRow(waited, ("running", "Cooling"))
     return tuple(rows)
 
 

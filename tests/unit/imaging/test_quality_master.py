@@ -227,6 +227,37 @@ def test_a_noisy_master_flat_is_told_how_to_get_better():
     )
 
 
+@pytest.mark.parametrize(("frames", "more"), [(4, 15), (9, 10)])
+def test_a_flat_of_few_frames_that_is_noisy_gets_one_advice(frames: int, more: int):
+    # S/N 300 takes 19 of these flats, GOOD by number takes 10: 19 serve both.
+    camera = SimpleCamera(10)
+    made = stack([camera.expose(5_000.0) - 1000.0 for _ in range(frames)], scale=5000 / 1.4)
+    context = MasterContext(
+        n_frames=frames, n_wanted=20, unit="", bias_subtracted=True, egain_e_per_adu=1.4
+    )
+
+    cures = {f.metric: f.cure for f in judged("flat", made, context).findings}
+
+    assert cures["master_snr"].startswith(f"{more} more flats: noise 0.33")
+    assert cures["frames_of_wanted"].startswith(f"Take {more} more with the same settings") or (
+        frames >= 10
+    )
+
+
+def test_a_flat_that_needs_frames_by_number_only_says_the_same_number_for_its_noise():
+    camera = SimpleCamera(10)
+    made = stack([camera.expose(30_000.0) - 1000.0 for _ in range(3)], scale=30_000 / 1.4)
+    context = MasterContext(
+        n_frames=3, n_wanted=20, unit="", bias_subtracted=True, egain_e_per_adu=1.4
+    )
+
+    cures = {f.metric: f.cure for f in judged("flat", made, context).findings}
+
+    if "master_snr" in cures:
+        assert cures["master_snr"].startswith("7 more flats:")
+    assert cures["frames_of_wanted"].startswith("Take 7 more with the same settings (17 to have")
+
+
 def shadow(shape: tuple[int, int], y: float, x: float, radius: float, depth: float):
     rows, columns = np.mgrid[0 : shape[0], 0 : shape[1]]
     away = np.hypot(rows - y, columns - x)
