@@ -91,6 +91,7 @@ def run(args: argparse.Namespace, ctx: JobContext) -> Outcome:
     from calibstudio.services.library import Library
     from calibstudio.services.master_plan import plan_masters
     from calibstudio.services.masters import build_masters, nothing_built
+    from calibstudio.services.rig_limits import limits_here
     from calibstudio.store.recipes import load_recipe
 
     corrections = [parse_correction(text) for text in args.corrections]
@@ -126,6 +127,7 @@ def run(args: argparse.Namespace, ctx: JobContext) -> Outcome:
                 out=out,
                 memory_bytes=args.memory,
                 stop_at_broken=args.broken == "stop",
+                rigs=limits_here(),
             )
     problems += masters_problems(report, _no_frames(grouping, paths))
     return Outcome(masters_document(report), masters_text(report, recipe), problems)

@@ -36,13 +36,14 @@ def run(args: argparse.Namespace, ctx: JobContext) -> Outcome:
     """Judge, print, and make each BAD file a problem."""
     from calibstudio.services.qc import examine
     from calibstudio.services.qc_report import refuse_to_replace, write_report
+    from calibstudio.services.rig_limits import limits_here
 
     paths = [Path(p).absolute() for p in args.files]
     target = None if args.report is None else Path(args.report).absolute()
     judging, writing = ctx.split(4, 1 if target else 0.001)
     if target is not None:
         refuse_to_replace(target)
-    report = examine(judging, paths)
+    report = examine(judging, paths, rigs=limits_here())
     if not report.files and len(paths) == 1 and (report.unread or report.ignored):
         left = (*report.unread, *report.ignored)[0]
         raise FileProblemError(f"{left.path.name}: {left.reason}", hint="Name frames or masters.")

@@ -174,6 +174,7 @@ def carry_out(
 ) -> tuple[QueueReport, list[Problem]]:
     """Take everything that is queued."""
     from calibstudio.services.request_run import run_queue
+    from calibstudio.services.rig_limits import limits_here
     from calibstudio.services.run_job import RunSettings
     from calibstudio.services.settings import SettingsStore, data_folder, settings_path
 
@@ -194,7 +195,10 @@ def carry_out(
         if not args.json:
             say_problem(f"Request {request.id}, {which} of {of}: {request.wish.title}.")
 
-    report = run_queue(ctx, library, observatory, settings, operator, data_folder(), on_begin=begin)
+    report = run_queue(
+        ctx, library, observatory, settings, operator, data_folder(), on_begin=begin,
+        rigs=limits_here(),
+    )  # fmt: skip
     return report, [problem for one in operators for problem in one.problems]
 
 

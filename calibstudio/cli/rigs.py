@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from calibstudio.cli.frame import Outcome, Problem, add_actions
+from calibstudio.cli.rig_values import HOW, forget, set_values, value_lines, values_json
 from calibstudio.domain.equipment import Optics, Site
 from calibstudio.domain.errors import UsageError
 from calibstudio.domain.jobs import JobContext
@@ -21,6 +22,8 @@ ACTIONS = {
     "list": "all rigs",
     "show": "everything about a rig",
     "add": "make a rig of the equipment at an address, from a file, or simulated",
+    "set": "state what the driver does not say of its camera, and its own limits of quality",
+    "forget": "take away learned values, by their numbers in show",
     "rename": "give a rig another name; what it learned goes with it",
     "copy": "copy a rig under a free name",
     "remove": "remove a rig; its file is kept aside, and add --file brings it back",
@@ -37,6 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             sub.add_argument("new_name", metavar="NEW", help="its new name")
         elif name == "export":
             sub.add_argument("file", type=Path, metavar="FILE", help="where to write it")
+        elif name == "set":
+            sub.add_argument("values", nargs="+", metavar="KEY=VALUE", help=HOW)
+        elif name == "forget":
+            sub.add_argument("which", nargs="+", type=int, metavar="NUMBER", help="as in show")
         elif name == "add":
             _add_adding(sub)
 
@@ -76,6 +83,12 @@ def run(args: argparse.Namespace, ctx: JobContext) -> Outcome:
         return _list(rigs)
     if args.action == "add":
         return _add(args, rigs, ctx)
+    if args.action == "set":
+        changed = set_values(rigs, args.name, args.values)
+        return Outcome(rig_json(changed), rig_words(changed))
+    if args.action == "forget":
+        left, said = forget(rigs, args.name, args.which)
+        return Outcome(rig_json(left), said)
     if args.action == "rename":
         renamed = rigs.rename(args.name, args.new_name)
         return Outcome(rig_json(renamed), f"{args.name} is now called {renamed.name}.")
@@ -243,6 +256,7 @@ def rig_json(rig: Rig) -> dict[str, Any]:
         ]
     if limits := rig.thresholds.to_dict():
         document["thresholds"] = limits
+    document["knows"] = values_json(rig)
     for name, part in (("optics", rig.optics), ("site", rig.site)):
         if part is not None:
             document[name] = {k: v for k, v in asdict(part).items() if v is not None}
@@ -279,7 +293,7 @@ def rig_words(rig: Rig) -> str:
         lines.append(f"  {'site':<14}{s.name}, {s.latitude_deg:g}° N {s.longitude_deg:g}° E")
     from calibstudio.services.rig_learning import learned_words
 
-    lines += [f"  {name}: {value}" for name, value in learned_words(rig)]
-    if limits := rig.thresholds.to_dict():
-        lines.append(f"  {'own limits':<14}{', '.join(limits)}")
+    lines += value_lines(rig)
+    rows = enumerate(learned_words(rig), 1)
+    lines += [f"  learned {i}: {name}: {value}" for i, (name, value) in rows]
     return "\n".join(lines)

@@ -269,6 +269,7 @@ def _finished(
 ) -> Outcome:
     """Build the masters, and say everything."""
     from calibstudio.cli.masters import masters_document, masters_problems, masters_text
+    from calibstudio.services.rig_limits import limits_here
     from calibstudio.services.run_job import build, note_masters
 
     document: dict[str, Any] = {"masters": [], "skipped": [], "not_stacked": []}
@@ -280,7 +281,7 @@ def _finished(
         problems += [Problem(text, hint) for text, hint in report.problems]
     files = None if report is None else report.accepted
     if job.builds_masters and not stopped and files != ():
-        built, recipe = build(ctx, job, files)
+        built, recipe = build(ctx, job, files, rigs=limits_here())
         document = masters_document(built)
         texts.append(masters_text(built, recipe))
         problems += masters_problems(built)

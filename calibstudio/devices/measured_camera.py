@@ -1,4 +1,4 @@
-"""A camera whose gain and read noise were measured: they count more than what its driver says."""
+"""A camera of which its rig knows more than its driver says, by measurement or by its owner."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ class MeasuredCamera:
     @property
     def info(self) -> CameraInfo:
         """Facts that do not change while connected."""
-        return self._camera.info
+        info, knows = self._camera.info, self._rig.knows
+        return replace(info, flat_min_s=knows.flat_min_s, saturation_adu=knows.saturation_adu)
 
     def status(self) -> CameraStatus:
         """Read what changes."""
@@ -38,7 +39,7 @@ class MeasuredCamera:
         if readout_mode is None and len(info.readout_modes) == 1:
             readout_mode = info.readout_modes[0]
         said = self._camera.conversion(gain, readout_mode)
-        return self._measured(said, gain, readout_mode, 1)
+        return self._stated(self._measured(said, gain, readout_mode, 1))
 
     def set_cooler(self, *, on: bool, target_c: float | None = None) -> None:
         """Switch the cooler; returns at once."""
@@ -48,11 +49,18 @@ class MeasuredCamera:
         """Take one frame and return it, with the measured conversion where there is one."""
         frame = self._camera.expose(request, cancel)
         worth = self._measured(frame.conversion, frame.gain, frame.readout_mode, request.binning)
+        worth = self._stated(worth)
         return frame if worth == frame.conversion else replace(frame, conversion=worth)
 
     def close(self) -> None:
         """Release the device. Safe to call twice."""
         self._camera.close()
+
+    def _stated(self, worth: Conversion | None) -> Conversion | None:
+        full_well = self._rig.knows.full_well_e
+        if worth is None or full_well is None:
+            return worth
+        return replace(worth, full_well_e=full_well)
 
     def _measured(
         self, said: Conversion | None, gain: int | None, readout_mode: str | None, binning: int

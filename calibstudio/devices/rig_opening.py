@@ -364,7 +364,7 @@ def _assembled(connected: _Connected) -> OpenedObservatory:
     facts = getattr(mount, "facts", mount)
     return OpenedObservatory(
         name=rig.name,
-        camera=MeasuredCamera(camera, rig) if rig.learned else camera,
+        camera=MeasuredCamera(camera, rig) if rig.says_more else camera,
         clock=SystemClock(),
         optics=rig.optics or getattr(facts, "optics", None) or Optics(telescope=""),
         site=rig.site or getattr(facts, "site", None),

@@ -10,6 +10,7 @@ import time
 from dataclasses import replace
 from typing import Protocol
 
+from calibstudio.devices.measured_camera import MeasuredCamera
 from calibstudio.devices.simulator.observatory import PRESETS, simulated_observatory
 from calibstudio.domain.equipment import Observatory
 from calibstudio.domain.errors import UsageError, WriteProblemError
@@ -72,9 +73,11 @@ def open_rig(
         return _simulated(name, simulation or Simulation(), run)
     if rig.is_simulated and rig.camera is not None:
         opened = _simulated(rig.camera.name, simulation or Simulation(), run)
+        rig = _with_identity(rig, opened, known)
         return replace(
             opened,
             name=rig.name,
+            camera=MeasuredCamera(opened.camera, rig) if rig.says_more else opened.camera,
             optics=rig.optics or opened.optics,
             site=rig.site or opened.site,
             rig=rig,
@@ -94,12 +97,27 @@ def _open_saved(rig: Rig, known: KnownRigs | None, cancel: CancelToken | None) -
     from calibstudio.devices.rig_opening import open_devices
 
     opened = open_devices(rig, cancel=cancel)
-    if known is not None and opened.rig is not None and opened.rig != rig:
+    if opened.rig is None:
+        return opened
+    return replace(opened, rig=_with_identity(opened.rig, opened, known))
+
+
+def _with_identity(rig: Rig, opened: Observatory, known: KnownRigs | None) -> Rig:
+    """Keep which camera it is and where its devices were found, for frames to be known again."""
+    info = opened.camera.info
+    rig = replace(rig, knows=rig.knows.of_camera(info.name, info.serial, info.shape))
+    now = None if known is None else known.find(rig.name)
+    if known is None or now is None:
+        return rig
+    # What was stated or learned while it was being connected stays.
+    knows = now.knows.of_camera(info.name, info.serial, info.shape)
+    found = replace(now, devices=rig.devices, knows=knows)
+    if found != now:
         try:
-            known.save(opened.rig)
+            known.save(found)
         except WriteProblemError as error:
-            log.warning("where the devices were found is not kept: %s", error)
-    return opened
+            log.warning("what was found at the devices is not kept: %s", error)
+    return rig
 
 
 def _open_address(name: str, cancel: CancelToken | None) -> Observatory:

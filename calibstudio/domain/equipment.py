@@ -52,6 +52,10 @@ class CameraInfo:
     readout_s: float | None = None
     """Typical time from the end of an exposure to the frame, full frame."""
     is_simulated: bool = False
+    flat_min_s: float | None = None
+    """Shortest exposure at which its flats are even, as its rig states."""
+    saturation_adu: float | None = None
+    """Raw level that saturates, as its rig states; below ``max_adu``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,8 +110,8 @@ def _sum(cells: Sequence[Cell]) -> Cell:
 
 
 def saturation_adu(info: CameraInfo, bias_adu: float, conversion: Conversion | None) -> float:
-    """Return where pixels saturate: the converter's end, or the full well above the bias."""
-    limit = float(info.max_adu)
+    """Return where pixels saturate: the converter's end, the rig's word, or the full well."""
+    limit = min(float(info.max_adu), info.saturation_adu or float(info.max_adu))
     if conversion is not None and conversion.full_well_e and conversion.e_per_adu > 0:
         limit = min(limit, bias_adu + conversion.full_well_e / conversion.e_per_adu)
     return limit

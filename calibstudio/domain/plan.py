@@ -152,7 +152,7 @@ class SearchLimits:
 
     def exposures(self, info: CameraInfo) -> tuple[float, float]:
         """Return the shortest and longest exposure that camera and rig allow, in seconds."""
-        shortest = max(info.exposure_min_s, self.shortest_s or 0.0)
+        shortest = max(info.exposure_min_s, info.flat_min_s or 0.0, self.shortest_s or 0.0)
         longest = min(info.exposure_max_s, self.longest_s or info.exposure_max_s)
         return shortest, max(shortest, longest)
 

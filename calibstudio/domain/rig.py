@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from calibstudio.domain.equipment import Observatory, Optics, Site
 from calibstudio.domain.errors import CalibStudioError, DeviceError
+from calibstudio.domain.rig_knows import RigKnows
 from calibstudio.domain.thresholds import DEFAULT_THRESHOLDS, Thresholds
 
 SIMULATED = "simulated"
@@ -223,6 +224,8 @@ class Rig:
     """What was measured with it; of each setting the newest."""
     thresholds: Thresholds = DEFAULT_THRESHOLDS
     """Limits of quality by which its frames are judged."""
+    knows: RigKnows = field(default_factory=RigKnows)
+    """What is stated about its camera."""
     unknown: Mapping[str, Any] = field(default_factory=dict, compare=False)
     """Keys of a newer version, kept when the file is written."""
 
@@ -250,6 +253,13 @@ class Rig:
         camera = self.camera
         return camera is not None and camera.protocol == SIMULATED
 
+    @property
+    def says_more(self) -> bool:
+        """Whether it knows of its camera what the driver need not say."""
+        knows = self.knows
+        stated = (knows.flat_min_s, knows.full_well_e, knows.saturation_adu)
+        return bool(self.learned) or any(value is not None for value in stated)
+
     def taught(self, new: Sequence[Learned]) -> Rig:
         """Return the rig with what was measured; older values of the same setting go."""
         kept = {one.setting: one for one in self.learned}
@@ -264,6 +274,10 @@ class Rig:
         """Return what was measured at exactly these settings; None: not measured."""
         wanted = (what, gain, readout_mode, binning)
         return next((one for one in self.learned if one.setting == wanted), None)
+
+    def forgotten(self, one: Learned) -> Rig:
+        """Return the rig without a value that was measured."""
+        return replace(self, learned=tuple(v for v in self.learned if v != one))
 
     def without(self, device: DeviceRef) -> Rig:
         """Return the rig without a device."""

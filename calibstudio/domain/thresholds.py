@@ -18,6 +18,8 @@ class Limit:
     bad_above: float | None = None
     warn_below: float | None = None
     bad_below: float | None = None
+    source: str = ""
+    """What says so, where it is not the program's own: ``rig “Newton”``."""
 
     @property
     def is_two_sided(self) -> bool:
@@ -52,7 +54,24 @@ class Limit:
             times(self.bad_above),
             times(self.warn_below),
             times(self.bad_below),
+            self.source,
         )
+
+
+EDGES = ("warn_above", "bad_above", "warn_below", "bad_below")
+"""Where a limit may have an end."""
+
+
+def _crossed(limit: Limit) -> bool:
+    """Whether a value would be BAD without being WARN on its way there."""
+    above = (limit.warn_above, limit.bad_above)
+    below = (limit.bad_below, limit.warn_below)
+    return any(a is not None and b is not None and a > b for a, b in (above, below))
+
+
+def _edges_text(limit: Limit) -> str:
+    said = [f"{e} {v:g}" for e in EDGES if (v := getattr(limit, e)) is not None]
+    return ", ".join(said) or "without an end"
 
 
 def _beyond(value: float, above: float | None, below: float | None) -> bool:
@@ -186,6 +205,50 @@ class Thresholds:
         """Return the limit of the gradient of a bias, dark or dark flat, in units of noise."""
         return self.gradient_noise if kind == FrameKind.BIAS else self.gradient_noise_dark
 
+    @property
+    def source(self) -> str:
+        """What says the limits that are not the usual ones; empty where nothing does."""
+        limits = (getattr(self, entry.name) for entry in fields(self))
+        return next((x.source for x in limits if isinstance(x, Limit) and x.source), "")
+
+    def said_by(self, source: str) -> Thresholds:
+        """Return these limits, those that are not the usual ones with what says so."""
+        own: dict[str, Limit] = {}
+        for entry in fields(self):
+            value = getattr(self, entry.name)
+            if isinstance(value, Limit) and value != getattr(DEFAULT_THRESHOLDS, entry.name):
+                own[entry.name] = replace(value, source=source)
+        return replace(self, **own)  # type: ignore[arg-type]
+
+    def with_edge(self, name: str, edge: str, value: float | None) -> Thresholds:
+        """Return these limits with one edge of one changed; ``None`` brings the usual one back.
+
+        Raises
+        ------
+        UsageError
+            There is no such limit or edge.
+        """
+        limit, usual = self.limit(name), DEFAULT_THRESHOLDS.limit(name)
+        if limit is None or usual is None:
+            raise UsageError(
+                f"There is no quality limit called {name}.",
+                hint="The names are those of the metrics that qc --json prints.",
+            )
+        if edge not in EDGES:
+            raise UsageError(
+                f"The quality limit {name} has no {edge}.", hint=f"It has {', '.join(EDGES)}."
+            )
+        wanted = getattr(usual, edge) if value is None else value
+        changed: dict[str, float | None] = {edge: wanted}
+        made = replace(limit, **changed)  # type: ignore[arg-type]
+        if _crossed(made):
+            raise UsageError(
+                f"The quality limit {name} would be BAD before it is WARN.",
+                hint=f"It is now {_edges_text(limit)}.",
+            )
+        named: dict[str, Limit] = {name: made}
+        return replace(self, **named)  # type: ignore[arg-type]
+
     def to_dict(self) -> dict[str, object]:
         """Return plain values for a settings file; only what differs from the defaults."""
         plain: dict[str, object] = {}
@@ -195,9 +258,7 @@ class Thresholds:
                 continue
             if isinstance(value, Limit):
                 value = {
-                    edge.name: number
-                    for edge in fields(value)
-                    if (number := getattr(value, edge.name)) is not None
+                    edge: number for edge in EDGES if (number := getattr(value, edge)) is not None
                 }
             plain[entry.name] = value
         return plain
@@ -226,13 +287,14 @@ class Thresholds:
 def _read_limit(name: str, value: object, is_limit: bool) -> object:
     if not is_limit:
         return _read_number(name, value)
-    edges = {edge.name for edge in fields(Limit)}
+    edges = set(EDGES)
     if not isinstance(value, Mapping) or not set(value) <= edges:
         raise UsageError(
             f"The quality limit {name} is not understood.",
             hint=f"Give it any of {', '.join(sorted(edges))}.",
         )
-    return Limit(**{str(edge): _read_number(name, number) for edge, number in value.items()})
+    read: dict[str, float] = {str(e): _read_number(name, number) for e, number in value.items()}
+    return replace(Limit(), **read)  # type: ignore[arg-type]
 
 
 def _read_number(name: str, value: object) -> float:

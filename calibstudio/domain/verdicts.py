@@ -91,9 +91,11 @@ class Judge:
         broken = bad if verdict is Verdict.BAD else warn
         edge = broken if broken is not None else bad
         limit_text = "" if edge is None else quantity_text(edge, unit, entry.decimals)
+        by = f" by {limit.source}" if limit.source else ""
+        limit_text = f"{limit_text}{by}" if limit_text else ""
         why = _why(verdict, limit_text, side, note)
         if verdict is Verdict.GOOD and limit.is_two_sided:
-            why = f"Within {_range_text(limit, unit, entry.decimals)}. {note}".strip()
+            why = f"Within {_range_text(limit, unit, entry.decimals)}{by}. {note}".strip()
         self.metrics.append(
             Metric(name, entry.label, value, unit, verdict, why, warn, bad, entry.decimals)
         )

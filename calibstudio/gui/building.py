@@ -36,6 +36,7 @@ def build_in_background(
 
     def work(ctx: JobContext) -> MastersReport:
         from calibstudio.services.masters import build_masters
+        from calibstudio.services.rig_limits import limits_here
 
         first, second = ctx.split(1, 20)
         grouping = find_groups(first)
@@ -47,6 +48,7 @@ def build_in_background(
             recipe or Recipe(),
             memory_bytes=settings.stack_memory_bytes,
             stop_at_broken=settings.stop_at_broken,
+            rigs=limits_here(context.connection.rigs),
         )
 
     settings = context.settings.current

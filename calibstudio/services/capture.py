@@ -20,7 +20,7 @@ from calibstudio.domain.equipment import Frame, Observatory
 from calibstudio.domain.errors import CalibStudioError, UsageError
 from calibstudio.domain.jobs import JobContext
 from calibstudio.domain.plan import CapturePlan, CaptureStep, Search
-from calibstudio.domain.thresholds import DEFAULT_THRESHOLDS, Thresholds
+from calibstudio.domain.thresholds import Thresholds
 from calibstudio.domain.wording import number
 from calibstudio.services.capture_check import preflight, raise_if_impossible
 from calibstudio.services.capture_frames import FrameTaker, frame_on_disk
@@ -36,6 +36,7 @@ from calibstudio.services.capture_state import Resumed, resume_plan, settle
 from calibstudio.services.capture_steps import StepRunner
 from calibstudio.services.cooling import CoolingRules
 from calibstudio.services.latest import Latest
+from calibstudio.services.rig_limits import limits_of_rig
 from calibstudio.services.trained import TrainedKey, TrainedStore
 
 log = logging.getLogger(__name__)
@@ -95,8 +96,7 @@ def run_sequence(
         The sequence cannot start at all; nothing moved.
     """
     if thresholds is None:
-        rig = observatory.rig
-        thresholds = DEFAULT_THRESHOLDS if rig is None else rig.thresholds
+        thresholds = limits_of_rig(observatory.rig)
     around = Surroundings(
         ctx, observatory, sink, control, on_status, thresholds, trained, preview,
         cooling or CoolingRules(),

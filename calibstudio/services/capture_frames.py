@@ -143,6 +143,7 @@ class FrameTaker:
         context = FrameContext(
             kind=str(step.kind),
             max_adu=info.max_adu,
+            saturation_adu=info.saturation_adu,
             bayer=self.bayer(frame.request),
             exposure_s=frame.exposure_s,
             sensor_temp_c=frame.sensor_c,

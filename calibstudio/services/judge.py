@@ -35,6 +35,7 @@ from calibstudio.imaging.quality_frame import CONVERTER_ENDS
 from calibstudio.services.import_frames import read_one
 from calibstudio.services.judge_masters import judge_master
 from calibstudio.services.overscan import only_data, read_treated
+from calibstudio.services.rig_limits import NO_RIGS, RigLimits
 from calibstudio.store.pixels import read_image
 
 SETTINGS = ("camera", "gain", "offset", "binning", "readout_mode", "shape")
@@ -131,6 +132,7 @@ def judge_files(
     known: Callable[[FrameContext], FrameContext] | None = None,
     held: Mapping[Path, float] | None = None,
     space: Space = FRAMES,
+    rigs: RigLimits = NO_RIGS,
 ) -> dict[Path, Assessment]:
     """Measure and judge frames and masters, each by itself.
 
@@ -149,6 +151,8 @@ def judge_files(
         Of `held_temperatures`, where the frames are grouped already.
     space
         Memory for the frames that are looked at side by side.
+    rigs
+        Rigs whose own limits, and what they state of their camera, count for their frames.
 
     Returns
     -------
@@ -165,7 +169,7 @@ def judge_files(
     files = list(files)
     results: dict[Path, Assessment] = {}
     headers = _read_headers(files, results)
-    run = _Run(thresholds, cache, known, held or {}, space)
+    run = _Run(thresholds, cache, known, held or {}, space, rigs)
     biases = [h for h in headers if h.kind == FrameKind.BIAS]
     others = [h for h in headers if h.kind != FrameKind.BIAS]
     first, second = ctx.split(max(len(biases), 0.01), max(len(others), 0.01))
@@ -243,6 +247,7 @@ class _Run:
     known: Callable[[FrameContext], FrameContext] | None
     held: Mapping[Path, float]
     space: Space
+    rigs: RigLimits
 
     def all(
         self,
@@ -305,27 +310,30 @@ class _Run:
         """Judge one file, or remember it."""
         held = self.held.get(header.path)
         context = frame_context(header, bias_level_adu=bias_level, held_temp_c=held)
-        context = replace(context, seen_adu=seen_adu)
+        context = self.rigs.context(header, replace(context, seen_adu=seen_adu))
+        thresholds, _ = self.rigs.of(header, self.thresholds)
         if self.known is not None:
             context = self.known(context)
         if self.cache is not None:
-            kept = self.cache.get(header, context, self.thresholds)
+            kept = self.cache.get(header, context, thresholds)
             if kept is not None:
                 return kept
         try:
             with self.space.taken(frame_bytes(header)):
-                found = self._measure(header, context)
+                found = self._measure(header, context, thresholds)
         except CalibStudioError as error:
             return unreadable(error)
         if self.cache is not None:
-            self.cache.keep(found, header, context, self.thresholds)
+            self.cache.keep(found, header, context, thresholds)
         return found
 
-    def _measure(self, header: FrameHeader, context: FrameContext) -> Assessment:
+    def _measure(
+        self, header: FrameHeader, context: FrameContext, thresholds: Thresholds
+    ) -> Assessment:
         if header.is_master:
-            return judge_master(header, self.thresholds, bias_level_adu=context.bias_level_adu)
+            return judge_master(header, thresholds, bias_level_adu=context.bias_level_adu)
         judged = {
-            name: measure_frame(read_pixels(header, name), context, self.thresholds)
+            name: measure_frame(read_pixels(header, name), context, thresholds)
             for name in names_of_images(header)
         }
         return with_kind_in_doubt(in_its_unit(worst_of_images(judged), header), header)

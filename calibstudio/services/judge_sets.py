@@ -90,6 +90,7 @@ def judge_set_alone_and_beside(
     biases: Sequence[FrameHeader],
     bias_level_adu: float | None = None,
     overscan: OverscanSettings | None = None,
+    thresholds: Thresholds = DEFAULT_THRESHOLDS,
 ) -> tuple[SetAssessment, SetAssessment]:
     """Judge the frames of a group twice, reading them once: alone, and beside bias frames.
 
@@ -116,6 +117,7 @@ def judge_set_alone_and_beside(
             contexts,
             names=[h.path.name for h in frames],
             biases=[_loader(h, name, overscan) for h in biases],
+            thresholds=thresholds,
             ctx=part,
         )
     return _of_all_images(alone), _of_all_images(beside)

@@ -126,6 +126,8 @@ def bayer_of(frame: Frame, info: CameraInfo) -> str | None:
 def saturation_adu(frame: Frame, info: CameraInfo, bias_adu: float | None) -> float:
     """Return the level at which pixels count as saturated (RULES 6)."""
     limits = [float(info.max_adu)]
+    if info.saturation_adu is not None:
+        limits.append(info.saturation_adu)
     conversion = frame.conversion
     if conversion is not None and conversion.full_well_e and bias_adu is not None:
         limits.append(bias_adu + conversion.full_well_e / conversion.e_per_adu)
@@ -173,6 +175,7 @@ def measure_live(
     context = FrameContext(
         kind=str(frame.request.kind),
         max_adu=info.max_adu,
+        saturation_adu=info.saturation_adu,
         bayer=bayer_of(frame, info),
         exposure_s=frame.exposure_s,
         sensor_temp_c=frame.sensor_c,

@@ -144,7 +144,7 @@ def _measure(
         ),
         rejected_fraction=float(np.mean(shares)) if shares else None,
     )
-    found = measure_master(kind, image, unc, cnt, context, bias=bias_pieces)
+    found = measure_master(kind, image, unc, cnt, context, around.thresholds, bias=bias_pieces)
     return replace(found, findings=(*found.findings, _COPY_OF_BIAS)) if same_as_bias else found
 
 

@@ -12,6 +12,7 @@ from calibstudio.domain.header import FrameHeader, HeaderValue
 from calibstudio.domain.kinds import FrameKind
 from calibstudio.domain.master import MasterRecord
 from calibstudio.domain.overscan import OverscanSettings
+from calibstudio.domain.thresholds import DEFAULT_THRESHOLDS, Thresholds
 from calibstudio.imaging.calibrate import Levels
 from calibstudio.imaging.combine import CombineReport, Scale
 from calibstudio.imaging.quality import SetAssessment
@@ -83,6 +84,8 @@ class Surroundings:
     with it goes into the library, not into the file, unless it is taken out."""
     beside: SetAssessment | None = None
     """What the frames say together beside bias frames of the same run: for the library."""
+    thresholds: Thresholds = DEFAULT_THRESHOLDS
+    """Limits that the master is judged by."""
 
     @property
     def own_bias(self) -> MasterRecord | None:

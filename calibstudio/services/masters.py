@@ -27,6 +27,7 @@ from calibstudio.services.master_subtract import DarkRate, bias_out_of
 if TYPE_CHECKING:
     from calibstudio.domain.quality import Assessment
     from calibstudio.services.master_parts import Chosen, Limits, Surroundings
+    from calibstudio.services.rig_limits import RigLimits
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +85,7 @@ def build_masters(
     threads: int | None = None,
     stop_at_broken: bool = False,
     on_built: Callable[[BuiltMaster], None] | None = None,
+    rigs: RigLimits | None = None,
 ) -> MastersReport:
     """Build, judge and file every master that the groups allow.
 
@@ -105,6 +107,8 @@ def build_masters(
         built from the others, and it is said.
     on_built
         Called with every master as soon as it is filed, in this job's thread.
+    rigs
+        Rigs whose own limits count for their frames and masters. None: those of nobody.
 
     Raises
     ------
@@ -115,10 +119,13 @@ def build_masters(
     """
     from calibstudio.services.master_choice import only_detectors
     from calibstudio.services.master_parts import Limits
+    from calibstudio.services.rig_limits import NO_RIGS
 
     limits = Limits(memory_bytes, threads, stop_at_broken)
     frames = {path: only_detectors(header) for path, header in headers.items()}
-    run = _Run(grouping, frames, library, recipe, out or library.folder, limits, on_built)
+    run = _Run(
+        grouping, frames, library, recipe, out or library.folder, limits, on_built, rigs or NO_RIGS
+    )
     return run.all(ctx)
 
 
@@ -165,6 +172,7 @@ class _Run:
     folder: Path
     limits: Limits
     on_built: Callable[[BuiltMaster], None] | None
+    rigs: RigLimits
     built: list[BuiltMaster] = field(default_factory=list)
     skipped: list[SkippedGroup] = field(default_factory=list)
     titles: dict[str, str] = field(default_factory=dict)
@@ -225,7 +233,9 @@ class _Run:
         space = FRAMES if memory is None else Space(memory)
         frames = [self.headers[path] for g in groups for path in self.grouping.stacked(g)]
         held = held_temperatures(groups, self.headers)
-        self.judged = judge_files(ctx, frames, held=held, space=space) if frames else {}
+        self.judged = (
+            judge_files(ctx, frames, held=held, space=space, rigs=self.rigs) if frames else {}
+        )
 
     def _one(self, ctx: JobContext, group: Group) -> None:
         """Build one group; a foreseen failure is its own and the rest goes on."""
@@ -328,6 +338,7 @@ class _Run:
         elif is_rate(chosen.group.kind, self.recipe):
             subtraction = bias_out_of(frames, bias, chosen.title)
         taking.progress(1.0)
+        thresholds, _ = self.rigs.of(chosen.headers[0])
         alone, beside = judge_set_alone_and_beside(
             setting,
             replace(chosen.group, frames=frames),
@@ -335,8 +346,9 @@ class _Run:
             biases=[] if chosen.group.kind == FrameKind.BIAS else self._bias_frames(chosen),
             bias_level_adu=subtraction.pedestal_adu,
             overscan=chosen.overscan,
+            thresholds=thresholds,
         )
-        return Surroundings(subtraction=subtraction, alone=alone, bias=bias, beside=beside)
+        return Surroundings(subtraction, alone, bias, beside, thresholds)
 
     def _bias_frames(self, chosen: Chosen) -> list[FrameHeader]:
         """Return bias frames of this run with the same settings."""

@@ -17,6 +17,7 @@ from calibstudio.domain.header import JSON_WORDS, FrameHeader
 from calibstudio.domain.kinds import FrameKind
 from calibstudio.domain.quality import Finding
 from calibstudio.domain.recipe import Recipe
+from calibstudio.domain.thresholds import DEFAULT_THRESHOLDS, Thresholds
 from calibstudio.services.master_parts import Chosen, Surroundings
 from calibstudio.store.codec import finding_of, value_from_json, value_to_json
 from calibstudio.store.publish import sha256_of
@@ -55,6 +56,8 @@ class Provenance:
     dark_out: bool
     sentences: tuple[str, ...]
     findings: tuple[Finding, ...]
+    thresholds: Thresholds = DEFAULT_THRESHOLDS
+    """Limits that the master was judged by; those of a rig say so."""
 
 
 def provenance_text(chosen: Chosen, around: Surroundings, recipe: Recipe) -> str:
@@ -72,7 +75,7 @@ def provenance_text(chosen: Chosen, around: Surroundings, recipe: Recipe) -> str
                 0.0 if scaled is None else scaled.factor,
             ]
         )
-    document = {
+    document: dict[str, Any] = {
         "version": VERSION,
         # Read once, so that what a file would leave to defaults is written out.
         "recipe": format_recipe(parse_recipe(format_recipe(anywhere(recipe)))),
@@ -89,6 +92,8 @@ def provenance_text(chosen: Chosen, around: Surroundings, recipe: Recipe) -> str
         "sentences": subtraction.sentences,
         "findings": [[str(getattr(f, w)) for w in _FINDING] for f in subtraction.findings],
     }
+    if own := around.thresholds.to_dict():
+        document["limits"] = {"by": around.thresholds.source, "thresholds": own}
     return json.dumps(document, ensure_ascii=True, separators=(",", ":"))
 
 
@@ -160,7 +165,14 @@ def _provenance(plain: Mapping[str, Any]) -> Provenance:
         dark_out=bool(plain["dark_out"]),
         sentences=tuple(plain["sentences"]),
         findings=tuple(finding_of(one) for one in plain["findings"]),
+        thresholds=_thresholds(plain.get("limits")),
     )
+
+
+def _thresholds(plain: Mapping[str, Any] | None) -> Thresholds:
+    if plain is None:
+        return DEFAULT_THRESHOLDS
+    return Thresholds.from_dict(plain["thresholds"]).said_by(str(plain["by"]))
 
 
 def as_it_was(header: FrameHeader, said: Mapping[str, tuple[str, str]]) -> FrameHeader:

@@ -26,6 +26,7 @@ from calibstudio.services.judge import (
 )
 from calibstudio.services.judge_sets import judge_set
 from calibstudio.services.qc_copies import find_copies_across
+from calibstudio.services.rig_limits import NO_RIGS, RigLimits
 
 _OF_ONE_GROUP = frozenset(
     ["n_frames", "level", "level_spread", "level_jump", "bias_drift", "level_drift", "noise",
@@ -103,6 +104,7 @@ def examine(
     *,
     thresholds: Thresholds = DEFAULT_THRESHOLDS,
     cache: JudgeCache | None = None,
+    rigs: RigLimits = NO_RIGS,
 ) -> QcReport:
     """Judge files one by one and in their sets.
 
@@ -110,6 +112,8 @@ def examine(
     ----------
     paths
         Files, and folders that are searched.
+    rigs
+        Rigs whose own limits count for their frames.
 
     Raises
     ------
@@ -123,9 +127,11 @@ def examine(
     headers = {h.path: h for h in found.headers}
     groups = group_frames(headers.values()).groups
     held = held_temperatures(groups, headers)
-    files = judge_files(single, found.headers, thresholds=thresholds, cache=cache, held=held)
+    files = judge_files(
+        single, found.headers, thresholds=thresholds, cache=cache, held=held, rigs=rigs
+    )
     files = files | find_copies_across(comparing, groups, headers, files)
-    sets = _judge_sets(together, groups, headers, files, thresholds)
+    sets = _judge_sets(together, groups, headers, files, thresholds, rigs)
     across = _across_darks(headers, files, sets, thresholds)
     ctx.progress(1.0)
     return QcReport(headers, files, sets, across, found.ungrouped, found.ignored)
@@ -137,6 +143,7 @@ def _judge_sets(
     headers: Mapping[Path, FrameHeader],
     files: Mapping[Path, Assessment],
     thresholds: Thresholds,
+    rigs: RigLimits,
 ) -> tuple[JudgedSet, ...]:
     titles = group_titles(groups)
     wanted = [g for g in groups if g.kind in CALIBRATION_KINDS]
@@ -147,7 +154,8 @@ def _judge_sets(
         own: list[FrameHeader] = []
         if group.kind != FrameKind.BIAS:
             own = _biases_for(headers[group.frames[0]], biases, files)
-        found = judge_set(part, group, headers, biases=own, files=files, thresholds=thresholds)
+        limits, _ = rigs.of(headers[group.frames[0]], thresholds)
+        found = judge_set(part, group, headers, biases=own, files=files, thresholds=limits)
         judged.append(JudgedSet(group, titles[group.id], found))
     order = {kind: i for i, kind in enumerate(CALIBRATION_KINDS)}
     return tuple(sorted(judged, key=lambda j: order[FrameKind(j.group.kind)]))

@@ -256,8 +256,9 @@ def _make(
         biases=(),
         bias_level_adu=subtraction.pedestal_adu,
         overscan=chosen.overscan,
+        thresholds=made.thresholds,
     )
-    around = Surroundings(subtraction=subtraction, alone=alone)
+    around = Surroundings(subtraction=subtraction, alone=alone, thresholds=made.thresholds)
     recipe = made.recipe
     if made.mask is not None:
         mask = _under_its_name(found[made.mask.sha256], made.mask.name, folder / "mask")

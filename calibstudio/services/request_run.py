@@ -23,6 +23,7 @@ from calibstudio.services.latest import Latest
 from calibstudio.services.library import Library
 from calibstudio.services.masters import MastersReport
 from calibstudio.services.requests import carrying_out, move, requests_of
+from calibstudio.services.rig_limits import RigLimits
 from calibstudio.services.run_config_write import config_text
 from calibstudio.services.run_job import RunJob, RunSettings, build, capture
 from calibstudio.services.sky_order import in_measured_order
@@ -58,6 +59,7 @@ def run_queue(
     on_begin: Callable[[Request, int, int], object] = lambda request, number, of: None,
     preview: Latest[Frame] | None = None,
     with_masters: bool = True,
+    rigs: RigLimits | None = None,
 ) -> QueueReport:
     """Take every queued request, the most urgent first, then build the masters of all frames.
 
@@ -72,6 +74,8 @@ def run_queue(
         Is told each request as it begins, which it is, and of how many, counted from 1.
     with_masters
         False: the caller builds them, from `QueueReport.files`.
+    rigs
+        As of `build_masters`.
 
     Raises
     ------
@@ -100,7 +104,7 @@ def run_queue(
                           trained_folder, report, preview)  # fmt: skip
             report.requests.append(done)
         if report.files and with_masters:
-            report.masters = build_of_queue(building, settings, report.files)
+            report.masters = build_of_queue(building, settings, report.files, rigs=rigs)
     return report
 
 

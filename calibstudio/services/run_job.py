@@ -33,6 +33,7 @@ from calibstudio.store.folder_sink import FolderSink
 
 if TYPE_CHECKING:
     from calibstudio.services.masters import MastersReport
+    from calibstudio.services.rig_limits import RigLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +247,7 @@ def build(
     site: Site | None = None,
     memory_bytes: int | None = None,
     stop_at_broken: bool = False,
+    rigs: RigLimits | None = None,
 ) -> tuple[MastersReport, Recipe]:
     """Build the masters of these frames; of all frames of the folder where there are none given.
 
@@ -281,6 +283,7 @@ def build(
             out=job.settings.out,
             memory_bytes=memory_bytes,
             stop_at_broken=stop_at_broken,
+            rigs=rigs,
         )
     return report, recipe
 

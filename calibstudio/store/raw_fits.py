@@ -206,7 +206,8 @@ def _exposure_items(frame: Frame, notes: FrameNotes) -> list[HeaderItem]:
 
 def _camera_items(frame: Frame, info: CameraInfo, notes: FrameNotes) -> list[HeaderItem]:
     conversion = frame.conversion
-    saturation = notes.saturation_adu if notes.saturation_adu is not None else info.max_adu
+    stated = info.max_adu if info.saturation_adu is None else info.saturation_adu
+    saturation = notes.saturation_adu if notes.saturation_adu is not None else stated
     return [
         ("INSTRUME", info.name, "camera"),
         ("SERIALNO", info.serial, "serial number of the camera"),

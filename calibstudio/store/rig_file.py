@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from calibstudio.domain.equipment import Optics, Site
 from calibstudio.domain.errors import UsageError
 from calibstudio.domain.rig import DeviceRef, Learned, Quantity, Rig
+from calibstudio.domain.rig_knows import RigKnows
 from calibstudio.domain.thresholds import Thresholds
 from calibstudio.store.naming import safe_part
 from calibstudio.store.settings_file import read_text, replace_text
@@ -19,7 +20,7 @@ from calibstudio.store.toml_text import toml_text
 
 VERSION = 1
 HEAD = "A rig of CalibStudio. unique_id, or name and type, say which device it is."
-KEYS = ("version", "name", "optics", "site", "device", "learned", "thresholds")
+KEYS = ("version", "name", "optics", "site", "device", "learned", "thresholds", "knows")
 T = TypeVar("T", DeviceRef, Optics, Site)
 
 
@@ -43,6 +44,8 @@ def rig_text(rig: Rig) -> str:
         document["learned"] = [asdict(one) for one in rig.learned]
     if limits := rig.thresholds.to_dict():
         document["thresholds"] = limits
+    if stated := rig.knows.to_dict():
+        document["knows"] = stated
     return toml_text(document | dict(rig.unknown), head=HEAD)
 
 
@@ -81,6 +84,10 @@ def read_rig(text: str) -> ReadRig:
         rig = replace(rig, thresholds=Thresholds.from_dict(values.get("thresholds", {})))
     except (TypeError, AttributeError, UsageError) as error:
         complaints.append(f"the thresholds were left out: {error}".rstrip("."))
+    try:
+        rig = replace(rig, knows=RigKnows.from_dict(values.get("knows", {})))
+    except (TypeError, AttributeError, UsageError) as error:
+        complaints.append(f"what it knows of its camera was left out: {error}".rstrip("."))
     for row in _tables(values.get("learned", [])):
         try:
             rig = rig.taught([_learned(row)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,8 @@ from calibstudio.app import Options, build
 from calibstudio.devices import discovery, rig_opening
 from calibstudio.devices.discovery import FINDERS, Found
 from calibstudio.domain.equipment import Site
-from calibstudio.domain.rig import DeviceRef, Rig
+from calibstudio.domain.rig import DeviceRef, Learned, Quantity, Rig
+from calibstudio.domain.rig_knows import RigKnows
 from calibstudio.gui.context import GuiContext
 from calibstudio.gui.main_window import MainWindow
 from calibstudio.gui.rigs.connection import RigConnection, cold_camera
@@ -286,6 +288,52 @@ def test_rigs_are_copied_deleted_brought_back_and_edited(
     assert editor.save(connect=False)
     assert [d.name for d in rigs.get("Refractor").devices] == ["Fake Camera"]
     assert [r.name for r in rigs.list().rigs] == ["Mine", "Refractor"]
+
+
+def test_the_editor_states_what_no_driver_says_and_forgets_with_undo(
+    qtbot: QtBot, context: GuiContext, page: EquipmentPage, server: FakeAlpaca
+) -> None:
+    rigs = context.connection.rigs
+    at = datetime(2026, 4, 17, 22, tzinfo=UTC)
+    gain = Learned(Quantity.GAIN, 0.4, at, "flat.fits")
+    noise = Learned(Quantity.READ_NOISE, 3.0, at, "flat.fits")
+    knows = RigKnows(camera="Fake Camera", serial="A1")
+    rigs.save(replace(mine(server), learned=(gain, noise), knows=knows), new=True)
+    page._show_rigs()
+    click(qtbot, page.buttons["Mine", "Edit"])
+    editor: RigEditor = page.editor
+    assert editor.learned is not None
+
+    editor.known.fields["full_well_e"].setText("much")
+    assert not editor.save(connect=False)
+    assert editor.known.fields["full_well_e"].property("bad") == "true"
+    editor.known.fields["full_well_e"].setText("51000")
+    editor.known.fields["serial"].setText("")
+    first, second = editor.learned.buttons
+    click(qtbot, first)
+    click(qtbot, second)
+    assert first.text() == second.text() == "Undo"
+    click(qtbot, second)
+    assert editor.save(connect=False)
+
+    saved = rigs.get("Mine")
+    assert saved.knows == RigKnows(camera="Fake Camera", full_well_e=51_000.0)
+    assert saved.learned == (noise,)
+
+
+def test_another_camera_in_a_rig_is_not_taken_for_the_former_one(
+    qtbot: QtBot, context: GuiContext, page: EquipmentPage, server: FakeAlpaca
+) -> None:
+    rigs = context.connection.rigs
+    knows = RigKnows(camera="Fake Camera", serial="A1", flat_min_s=0.5)
+    rigs.save(replace(mine(server), knows=knows), new=True)
+    page._show_rigs()
+    click(qtbot, page.buttons["Mine", "Edit"])
+    editor: RigEditor = page.editor
+    other = DeviceRef("alpaca", "camera", "Other Camera", "127.0.0.1", 1, 0, "camera-9")
+    editor.slots["camera"].set_options([(other, "Other")], other)
+    assert editor.save(connect=False)
+    assert rigs.get("Mine").knows == RigKnows(flat_min_s=0.5)
 
 
 def test_a_server_is_asked_by_its_address_and_others_are_named(

@@ -150,12 +150,19 @@ class CaptureRun(QObject):
             return
         site = self._context.settings.current.site
         stop_at_broken = self._context.settings.current.stop_at_broken
+        rigs = self._context.connection.rigs
 
         def work(ctx: JobContext) -> MastersReport:
             from calibstudio.services.request_run import build_of_queue
+            from calibstudio.services.rig_limits import limits_here
 
             return build_of_queue(
-                ctx, settings, report.files, site=site, stop_at_broken=stop_at_broken
+                ctx,
+                settings,
+                report.files,
+                site=site,
+                stop_at_broken=stop_at_broken,
+                rigs=limits_here(rigs),
             )
 
         job = report_in_background(
@@ -327,9 +334,10 @@ class CaptureRun(QObject):
         """Build, judge and file the masters that the frames allow, in the background."""
         context, files = self._context, report.accepted
         observatory, journal = context.equipment.observatory, report.journal
-        settings = context.settings.current
+        settings, rigs = context.settings.current, context.connection.rigs
 
         def work(ctx: JobContext) -> MastersReport:
+            from calibstudio.services.rig_limits import limits_here
             from calibstudio.services.run_job import build, note_masters
 
             made, _ = build(
@@ -339,6 +347,7 @@ class CaptureRun(QObject):
                 site=settings.site,
                 memory_bytes=settings.stack_memory_bytes,
                 stop_at_broken=settings.stop_at_broken,
+                rigs=limits_here(rigs),
             )
             if journal is not None:
                 # A sequence that goes on later knows that these are there.

@@ -62,12 +62,14 @@ class Measuring(QObject):
         headers = self._state.grouping.headers
         paths = self._state.unmeasured(group)[: self._at_once]
         files = [headers[p] for p in paths if p in headers]
+        rigs = self._context.connection.rigs
 
         def work(ctx: JobContext) -> dict[Path, Assessment]:
             from calibstudio.services.judge import held_temperatures, judge_files
+            from calibstudio.services.rig_limits import limits_here
 
             held = held_temperatures([group], headers)
-            return judge_files(ctx, files, held=held)
+            return judge_files(ctx, files, held=held, rigs=limits_here(rigs))
 
         title = f"Measure {group_title(group)}"
         self._began = time.monotonic()

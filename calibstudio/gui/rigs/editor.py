@@ -11,9 +11,11 @@ from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
 from calibstudio.domain.equipment import Optics
 from calibstudio.domain.errors import CalibStudioError
 from calibstudio.domain.rig import ROLES, SIMULATED, DeviceRef, Listed, Rig, Role
+from calibstudio.domain.rig_knows import RigKnows
 from calibstudio.domain.wording import count
 from calibstudio.gui.jobs.runner import Job
 from calibstudio.gui.rigs.connection import RigConnection, checked_address
+from calibstudio.gui.rigs.known_fields import KnownFields, LearnedRows
 from calibstudio.gui.rigs.site_fields import SiteFields
 from calibstudio.gui.sheet import Sheet
 from calibstudio.gui.theme import ThemeState
@@ -22,7 +24,6 @@ from calibstudio.gui.widgets.fields import ComboField, Labelled, NumberField, Te
 from calibstudio.gui.widgets.panels import scrolled
 from calibstudio.gui.widgets.progress import BusyLine
 from calibstudio.gui.widgets.text import label, set_tone
-from calibstudio.services.rig_learning import learned_words
 
 SLOTS = (
     ("camera", Role.CAMERA, "Camera"),
@@ -38,6 +39,12 @@ NOTHING = (
 HOW = (
     "Alpaca devices announce themselves. ASCOM drivers of Windows (COM) do once ASCOM Remote runs "
     "on that computer. INDI servers do not: type their address."
+)
+
+
+ABOUT = (
+    "What neither driver nor header says. Name, serial number and size are filled in when the "
+    "camera is connected: frames are known by them, and judged by the limits of their rig."
 )
 
 
@@ -76,6 +83,8 @@ class RigEditor(Sheet):
         column.addWidget(label("Without a name, where the mount says that it stands.", "caption"))
         self.site = SiteFields(theme, None if rig is None else rig.site)
         column.addWidget(self.site)
+        self._add_known(column)
+        self.learned: LearnedRows | None = None
         if rig is not None and rig.learned:
             self._add_learned(column, rig)
         column.addStretch(1)
@@ -143,6 +152,12 @@ class RigEditor(Sheet):
         grid.setColumnStretch(0, 2)
         column.addLayout(grid)
 
+    def _add_known(self, column: QVBoxLayout) -> None:
+        column.addWidget(label("About the camera", "subheading"))
+        column.addWidget(label(ABOUT, "caption", wrap=True))
+        self.known = KnownFields(self.theme, self._rig.knows if self._rig else RigKnows())
+        column.addWidget(self.known)
+
     def _add_learned(self, column: QVBoxLayout, rig: Rig) -> None:
         column.addWidget(label("Learned", "subheading"))
         column.addWidget(
@@ -153,8 +168,8 @@ class RigEditor(Sheet):
                 wrap=True,
             )
         )
-        for name, value in learned_words(rig):
-            column.addWidget(label(f"{name}: {value}", "body", wrap=True))
+        self.learned = LearnedRows(self.theme, rig)
+        column.addWidget(self.learned)
 
     def _millimetres(self, name: str, value: float | None) -> NumberField:
         return NumberField(
@@ -251,9 +266,13 @@ class RigEditor(Sheet):
             raise ValueError("Choose a camera: a rig needs one.")
         if len(set(devices)) != len(devices):
             raise ValueError("The same panel is chosen twice.")
+        knows = self.known.knows(other_camera=self._is_other_camera())
+        if knows is None:
+            raise ValueError("A value about the camera cannot be that; the field says why.")
         optics = Optics(
             self.telescope.text().strip(), self.focal.value() or None, self.aperture.value() or None
         )
+        forgotten = set() if self.learned is None else self.learned.forgotten
         # What was learned since the editor was opened stays.
         rigs, before = self._connection.rigs, self._rig
         base = (before and (rigs.find(before.name) or before)) or Rig(self.name.text().strip())
@@ -263,7 +282,14 @@ class RigEditor(Sheet):
             devices=tuple(devices),
             optics=None if optics == Optics(telescope="") else optics,
             site=self.site.site(),
+            knows=knows,
+            learned=tuple(one for one in base.learned if one not in forgotten),
         )
+
+    def _is_other_camera(self) -> bool:
+        """Whether another camera is chosen than the rig had."""
+        before, now = self._rig and self._rig.camera, self.slots["camera"].value
+        return bool(before and isinstance(now, DeviceRef) and not _same(before, now))
 
     def save(self, *, connect: bool) -> bool:
         """Write the rig and close; False, with the reason beside it, when that cannot be."""

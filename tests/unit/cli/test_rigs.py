@@ -183,3 +183,61 @@ def test_frames_are_judged_by_the_limits_of_the_rig(
     assert code == 1
     assert captured and not any(frame["accepted"] for frame in captured)
     assert "saturated" in captured[0]["reason"].lower()
+
+
+def test_values_and_limits_are_set_shown_and_taken_away(
+    capsys: pytest.CaptureFixture[str], here: Path
+) -> None:
+    asked(capsys, "add", "Trial", "--simulated", "tiny")
+    set_ = asked(
+        capsys, "set", "Trial", "serial=0042", "full_well_e=51000", "flat_min_s=0,2",
+        "limits.saturated.warn_above=0.2",
+    )  # fmt: skip
+    assert set_[0] == 0
+    assert set_[1]["knows"]["serial"] == "0042" and set_[1]["knows"]["flat_min_s"] == 0.2
+    assert set_[1]["thresholds"] == {"saturated": {"warn_above": 0.2, "bad_above": 5.0}}
+
+    assert cli.run(["rigs", "show", "Trial"]) == 0
+    words = capsys.readouterr().out
+    assert "full_well_e       51\u202f000\u202fe\u2212" in words
+    assert "limits.saturated.warn_above  0.2 (by this rig; usual 0.1)" in words
+
+    gone = asked(capsys, "set", "Trial", "full_well_e=", "limits.saturated.warn_above=")
+    assert gone[1]["knows"]["full_well_e"] is None and "thresholds" not in gone[1]
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("full_well_e=-3", "Full well cannot be"),
+        ("sensor_width_px=1.5", "Sensor width cannot be"),
+        ("mood=1", "no value called mood"),
+        ("limits.mood.warn_above=1", "no quality limit called mood"),
+        ("limits.saturated.warn_above=nan", "cannot be “nan”"),
+        ("limits.saturated.left=1", "has no left"),
+        ("serial", "sets nothing"),
+    ],
+)
+def test_a_value_that_cannot_be_is_refused_and_nothing_is_changed(
+    capsys: pytest.CaptureFixture[str], here: Path, value: str, said: str
+) -> None:
+    asked(capsys, "add", "Trial", "--simulated", "tiny")
+    code, _, error = asked(capsys, "set", "Trial", "serial=7", value)
+    assert code == 2 and said in error
+    assert asked(capsys, "show", "Trial")[1]["knows"]["serial"] is None
+
+
+def test_what_was_learned_is_forgotten_by_its_number(
+    capsys: pytest.CaptureFixture[str], here: Path
+) -> None:
+    asked(capsys, "add", "Trial", "--simulated", "tiny")
+    (path,) = here.rglob("Trial.toml")
+    row = '[[learned]]\nwhat = "{}"\nvalue = {}\nat = 2026-04-17T22:00:00Z\nsource = "f.fits"\n'
+    more = "\n" + row.format("egain", 0.4) + row.format("read_noise", 3.0)
+    path.write_text(path.read_text() + more)
+
+    assert cli.run(["rigs", "show", "Trial"]) == 0
+    assert "learned 1: Gain: 0.4" in capsys.readouterr().out
+    assert asked(capsys, "forget", "Trial", "3")[0] == 2
+    code, left, _ = asked(capsys, "forget", "Trial", "1")
+    assert code == 0 and [one["what"] for one in left["learned"]] == ["read_noise"]

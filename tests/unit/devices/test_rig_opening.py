@@ -71,7 +71,9 @@ def test_a_server_at_another_port_is_found_by_identity_and_remembered(
 
     open_rig("mine", known=rigs).close()
 
-    assert rigs.get("Mine") == rig
+    found = rigs.get("Mine")
+    assert found == replace(rig, knows=found.knows)
+    assert found.knows.camera == "Fake Camera"
 
 
 def test_what_is_missing_is_said_and_the_rest_is_used(server: FakeAlpaca) -> None:
