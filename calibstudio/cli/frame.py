@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TextIO
 
 from calibstudio.domain.errors import CalibStudioError
@@ -93,7 +94,7 @@ class Outcome:
 def say_problem(message: str, hint: str = "", stream: TextIO | None = None) -> None:
     """Write one problem as one sentence and a hint."""
     stream = stream or sys.stderr
-    line = f"calibstudio: {message}"
+    line = f"calibstudio: {message}".replace("\n", NEWLINE)  # of a file's name
     if hint:
         line += f" {hint}"
     print(harmless(line), file=stream, flush=True)
@@ -111,6 +112,31 @@ _SIMPLER = {
     "\u00b7": "-",
     "\u00b0": " deg ",
 }
+
+
+NEWLINE = "\\x0a"
+"""How a newline in the name of a file is shown."""
+
+
+def with_whole_names(outcome: Outcome) -> str:
+    """Return the text of an outcome; a newline in the name of a file does not break its line."""
+    text = outcome.text
+    for path in _broken_paths(outcome.document):
+        for name in (path, Path(path).name):
+            text = text.replace(name, name.replace("\n", NEWLINE))
+    return text
+
+
+def _broken_paths(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        if "\n" in value and Path(value).is_absolute():
+            yield value
+    elif isinstance(value, Mapping):
+        for part in value.values():
+            yield from _broken_paths(part)
+    elif isinstance(value, list | tuple):
+        for part in value:
+            yield from _broken_paths(part)
 
 
 def harmless(text: str) -> str:

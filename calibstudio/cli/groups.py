@@ -19,6 +19,7 @@ from calibstudio.cli.headers import plain_key, table
 from calibstudio.domain.group_titles import group_titles
 from calibstudio.domain.grouping import Grouping, LeftOut
 from calibstudio.domain.jobs import JobContext
+from calibstudio.domain.paths import whole_path
 from calibstudio.domain.wording import count
 
 MAX_LISTED = 20
@@ -35,7 +36,7 @@ def run(args: argparse.Namespace, ctx: JobContext) -> Outcome:
     from calibstudio.services.import_frames import scan_and_group
 
     corrections = [parse_correction(text) for text in args.corrections]
-    grouping, unreadable = scan_and_group(ctx, [Path(p).absolute() for p in args.folders])
+    grouping, unreadable = scan_and_group(ctx, [whole_path(p) for p in args.folders])
     grouping, problems = with_corrections(grouping, corrections)
     document = {
         "groups": [

@@ -13,6 +13,7 @@ from calibstudio.domain.group_notes import WORDS
 from calibstudio.domain.group_titles import value_text
 from calibstudio.domain.header import FrameHeader, json_value
 from calibstudio.domain.jobs import JobContext
+from calibstudio.domain.paths import whole_path
 from calibstudio.domain.wording import number, significant, temperature
 
 _NO_NAME = ("gain", "offset")
@@ -27,7 +28,7 @@ def run(args: argparse.Namespace, ctx: JobContext) -> Outcome:
     """Read the headers of the files."""
     from calibstudio.services.import_frames import read_one
 
-    paths = [Path(p).absolute() for p in args.files]
+    paths = [whole_path(p) for p in args.files]
     for path in paths:
         # A link to nothing, or in a circle, is one file of many that cannot be read.
         if not path.exists() and not path.is_symlink():

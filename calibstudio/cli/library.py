@@ -23,6 +23,7 @@ from calibstudio.domain.header import json_value
 from calibstudio.domain.jobs import JobContext
 from calibstudio.domain.kinds import kind_word
 from calibstudio.domain.master import MasterRecord, ReviewState
+from calibstudio.domain.paths import whole_path
 from calibstudio.domain.quality import Verdict
 from calibstudio.domain.verdicts import metric_text
 from calibstudio.domain.wording import count
@@ -99,7 +100,7 @@ def run(args: argparse.Namespace, ctx: JobContext) -> Outcome:
     from calibstudio.services.library import Library
 
     name = library_named(args)
-    out = None if args.out is None else Path(args.out).absolute()
+    out = None if args.out is None else whole_path(args.out)
     if args.action == "rebuild":
         return _rebuild(ctx, name, out)
     with Library.open(name, out, create=False) as library:
@@ -257,10 +258,10 @@ def _export(args: argparse.Namespace, library: Library) -> Outcome:
     if args.form == "xisf":
         from calibstudio.services.xisf_export import export_xisf
 
-        files = export_xisf(record, Path(args.output).absolute())
+        files = export_xisf(record, whole_path(args.output))
         document = {"master": master_json(record), "as": "xisf", "files": [str(f) for f in files]}
         return Outcome(document, "\n".join(str(f) for f in files))
-    files = export_defects(record, ListForm(args.form), Path(args.output).absolute())
+    files = export_defects(record, ListForm(args.form), whole_path(args.output))
     document = {"map": master_json(record), "as": args.form, "files": [str(f) for f in files]}
     return Outcome(document, "\n".join(str(f) for f in files))
 

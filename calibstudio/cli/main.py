@@ -22,6 +22,7 @@ from calibstudio.cli.frame import (
     add_common,
     harmless,
     say_problem,
+    with_whole_names,
     write_json,
 )
 from calibstudio.domain.errors import CalibStudioError, Cancelled
@@ -117,7 +118,7 @@ def _deliver(args: argparse.Namespace, outcome: Outcome) -> int:
         if args.json:
             write_json(outcome.document)
         elif outcome.text:
-            print(harmless(outcome.text), flush=True)
+            print(harmless(with_whole_names(outcome)), flush=True)
         for problem in outcome.problems:
             say_problem(problem.message, problem.hint)
     except BrokenPipeError:

@@ -33,6 +33,7 @@ from calibstudio.domain.grouping import Grouping
 from calibstudio.domain.grouping_rules import UNKNOWN_KIND, grouping_keys
 from calibstudio.domain.jobs import JobContext
 from calibstudio.domain.kinds import kind_word
+from calibstudio.domain.paths import whole_path
 from calibstudio.domain.quality import Verdict
 from calibstudio.domain.verdicts import metric_text
 from calibstudio.domain.wording import count, number
@@ -96,8 +97,8 @@ def run(args: argparse.Namespace, ctx: JobContext) -> Outcome:
 
     corrections = [parse_correction(text) for text in args.corrections]
     recipe = load_recipe(args.recipe)
-    name, out = library_named(args), None if args.out is None else Path(args.out).absolute()
-    paths = [Path(p).absolute() for p in args.paths]
+    name, out = library_named(args), None if args.out is None else whole_path(args.out)
+    paths = [whole_path(p) for p in args.paths]
     for path in paths:
         if not path.exists() and not path.is_symlink():
             raise UsageError(f"{path} does not exist.", hint="Name folders or frames that do.")
@@ -118,17 +119,20 @@ def run(args: argparse.Namespace, ctx: JobContext) -> Outcome:
         if library is None and not plan_masters(grouping, recipe).groups:
             report = nothing_built(grouping, recipe)
         else:
+            made = library or stack.enter_context(Library.open(name, out))
             report = build_masters(
                 building,
                 grouping,
                 grouping.headers,
-                library or stack.enter_context(Library.open(name, out)),
+                made,
                 recipe,
                 out=out,
                 memory_bytes=args.memory,
                 stop_at_broken=args.broken == "stop",
                 rigs=limits_here(),
             )
+            if not there and not report.masters:
+                made.discard_if_empty()
     problems += masters_problems(report, _no_frames(grouping, paths))
     return Outcome(masters_document(report), masters_text(report, recipe), problems)
 
@@ -163,8 +167,8 @@ def _rebuild(args: argparse.Namespace, ctx: JobContext) -> Outcome:
     from calibstudio.services.library import Library
     from calibstudio.services.rebuild import rebuild_master
 
-    path = Path(args.rebuild).absolute()
-    folders = [Path(p).absolute() for p in args.paths]
+    path = whole_path(args.rebuild)
+    folders = [whole_path(p) for p in args.paths]
     for folder in folders:
         if not folder.exists():
             raise UsageError(f"{folder} does not exist.", hint="Name folders or frames that do.")

@@ -13,6 +13,7 @@ from calibstudio.domain.errors import UsageError
 from calibstudio.domain.header import json_value
 from calibstudio.domain.jobs import JobContext
 from calibstudio.domain.kinds import kind_word
+from calibstudio.domain.paths import whole_path
 from calibstudio.domain.wording import count, duration, file_size
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def run(args: argparse.Namespace, ctx: JobContext) -> Outcome:
     )
     name = library_named(args)
     with Library.open(name, args.masters) as library:
-        found = plan_from_lights(ctx, [Path(p).absolute() for p in args.lights], library, settings)
+        found = plan_from_lights(ctx, [whole_path(p) for p in args.lights], library, settings)
     needs, taken = found.chosen(choice, args.only)
     unknown = [i for i in args.only if i not in {n.id for n in needs}]
     if unknown:
@@ -129,7 +130,7 @@ def _written(out: Path | None, capture: Capture | None) -> Path | None:
         return None
     from calibstudio.services.run_config_write import save_wishes
 
-    path = out.absolute()
+    path = whole_path(out)
     save_wishes(path, capture.config, capture.plan)
     return path
 

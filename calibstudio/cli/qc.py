@@ -11,6 +11,7 @@ from calibstudio.cli.frame import Outcome, Problem
 from calibstudio.cli.headers import plain_key, table
 from calibstudio.domain.errors import FileProblemError
 from calibstudio.domain.jobs import JobContext
+from calibstudio.domain.paths import whole_path
 from calibstudio.domain.quality import Assessment, Finding, Metric, Verdict, worst
 from calibstudio.domain.verdicts import metric_text
 from calibstudio.domain.wording import count
@@ -38,8 +39,8 @@ def run(args: argparse.Namespace, ctx: JobContext) -> Outcome:
     from calibstudio.services.qc_report import refuse_to_replace, write_report
     from calibstudio.services.rig_limits import limits_here
 
-    paths = [Path(p).absolute() for p in args.files]
-    target = None if args.report is None else Path(args.report).absolute()
+    paths = [whole_path(p) for p in args.files]
+    target = None if args.report is None else whole_path(args.report)
     judging, writing = ctx.split(4, 1 if target else 0.001)
     if target is not None:
         refuse_to_replace(target)

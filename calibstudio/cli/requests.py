@@ -13,6 +13,7 @@ from calibstudio.cli.run import out_in_time
 from calibstudio.cli.terminal import TerminalOperator
 from calibstudio.domain.errors import UsageError
 from calibstudio.domain.jobs import JobContext
+from calibstudio.domain.paths import whole_path
 from calibstudio.domain.wording import count, number
 
 if TYPE_CHECKING:
@@ -181,9 +182,9 @@ def carry_out(
     kept = SettingsStore(settings_path()).read().settings
     settings = RunSettings(
         rig=args.rig,
-        frames_folder=(args.frames_folder or kept.frames_folder).absolute(),
+        frames_folder=whole_path(args.frames_folder or kept.frames_folder),
         library=name,
-        out=args.out.absolute() if args.out else None,
+        out=whole_path(args.out) if args.out else None,
     )
     operators: list[TerminalOperator] = []
 

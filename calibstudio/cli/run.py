@@ -14,6 +14,7 @@ from calibstudio.cli.frame import Outcome, Problem, say_problem
 from calibstudio.cli.terminal import TerminalOperator
 from calibstudio.domain.errors import Cancelled, DeviceError, UsageError
 from calibstudio.domain.jobs import CancelToken, JobContext
+from calibstudio.domain.paths import whole_path
 from calibstudio.domain.wording import count, duration, file_size, number
 
 if TYPE_CHECKING:
@@ -122,9 +123,9 @@ def _job(args: argparse.Namespace) -> RunJob:
     library = args.library or config.library or os.environ.get("CALIBSTUDIO_LIBRARY", "")
     settings = RunSettings(
         rig=args.rig or config.rig,
-        frames_folder=(args.frames or config.frames_folder or kept.frames_folder).absolute(),
+        frames_folder=whole_path(args.frames or config.frames_folder or kept.frames_folder),
         library=str(library or kept.library),
-        out=args.out.absolute() if args.out else config.out,
+        out=whole_path(args.out) if args.out else config.out,
         part=Part(args.step or "all"),
         cool=not args.skip_cooling,
         warm_up=not args.skip_warmup,

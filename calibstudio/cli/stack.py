@@ -12,6 +12,7 @@ from calibstudio.cli.frame import Outcome, Problem
 from calibstudio.domain.errors import UsageError
 from calibstudio.domain.jobs import JobContext
 from calibstudio.domain.overscan import IfWrong, OverscanLevel, OverscanOf, OverscanSettings
+from calibstudio.domain.paths import whole_path
 from calibstudio.domain.recipe import (
     Combine,
     Floor,
@@ -194,14 +195,14 @@ def run(args: argparse.Namespace, ctx: JobContext) -> Outcome:
     from calibstudio.services.stack_headers import floor_word
     from calibstudio.services.stack_summary import summary
 
-    files = [Path(path).absolute() for path in args.files]
+    files = [whole_path(path) for path in args.files]
     report = stack_files(
         ctx,
         files,
-        Path(args.out).absolute(),
+        whole_path(args.out),
         _settings(args),
         overscan=_overscan(args),
-        subtract=None if args.subtract is None else Path(args.subtract).absolute(),
+        subtract=None if args.subtract is None else whole_path(args.subtract),
         stop_at_broken=args.broken == _STOP,
         memory_bytes=args.memory,
         threads=args.threads,

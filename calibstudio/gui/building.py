@@ -105,6 +105,8 @@ def _say(context: GuiContext, report: MastersReport) -> str:
             f"{made} in the library: {counted}.",
             "warn" if worrying else "good",
             hint="\n".join(reasons),
+            action="Show",
+            on_action=lambda: context.toasts.show_wanted.emit("library"),
         )
     else:
         left = [f"{s.name}: {s.reason}" for s in report.left[:MOST_REASONS]]

@@ -122,6 +122,7 @@ class MainWindow(QWidget):
         grid.setColumnStretch(1, 1)
         grid.setRowStretch(0, 1)
         self.toasts = ToastHost(context.theme, context.toasts, self)
+        context.toasts.show_wanted.connect(self.show_workspace)
         self._caret = Caret(context.theme, self)
         self._end_of_work = EndOfWork(
             (context.camera_jobs, context.background), context.settings, self
@@ -192,6 +193,7 @@ class MainWindow(QWidget):
             workspace.frames_wanted.connect(self.show_frames)
             workspace.settings_wanted.connect(self.show_settings)
             workspace.plan_wanted.connect(self.show_light_plan)
+            workspace.workspace_wanted.connect(self.show_workspace)
             self._made[name] = workspace
             self._stack.addWidget(workspace)
             if name == "live":

@@ -32,9 +32,12 @@ class Toasts(QObject):
     -------
     said(ToastText)
         To be shown now.
+    show_wanted(str)
+        A toast led to a workspace, by its name.
     """
 
     said = Signal(object)
+    show_wanted = Signal(str)
 
     def say(
         self,

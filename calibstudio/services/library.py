@@ -122,6 +122,17 @@ class Library:
         place = library_place(library, out)
         return place.file is None or place.file.exists() or (place.folder / JOURNAL).exists()
 
+    def discard_if_empty(self) -> None:
+        """Take a database away that was made for nothing: there is no master and no journal."""
+        from calibstudio.store.journal import JOURNAL
+
+        file = self.place.file
+        if file is None or (self.folder / JOURNAL).exists() or self.masters():
+            return
+        self.close()
+        for end in ("", "-wal", "-shm"):
+            Path(f"{file}{end}").unlink(missing_ok=True)
+
     def close(self) -> None:
         """Let go of the database."""
         self.database.close()

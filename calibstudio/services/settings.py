@@ -44,6 +44,8 @@ class Settings:
     stack_memory_mb: int = 0
     """Most memory for the pixels of a stack, millions of bytes; 0: as little as does not slow it
     down. What cannot be done in it is refused with what it needs."""
+    export_folder: str = ""
+    """Where something was exported to last; empty for the documents folder."""
     first_start_seen: bool = False
     """The first-start banner was closed."""
     site_name: str = ""

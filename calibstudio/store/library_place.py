@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from calibstudio.domain.errors import UsageError
+from calibstudio.domain.paths import whole_path
 
 DATABASE = "library.sqlite"
 
@@ -46,7 +47,7 @@ def library_place(library: str | Path, out: Path | None = None) -> LibraryPlace:
     text = os.fspath(library)
     scheme, separator, rest = text.partition("://")
     if not separator:
-        folder = Path(text).expanduser().absolute()
+        folder = whole_path(Path(text).expanduser())
         if folder.is_file():
             raise UsageError(
                 f"{folder} is a file; a library is a folder or a database URL.",
@@ -54,7 +55,7 @@ def library_place(library: str | Path, out: Path | None = None) -> LibraryPlace:
             )
         file: Path | None = folder / DATABASE
     elif scheme == "sqlite" and rest.startswith("/") and len(rest) > 1:
-        file = Path(rest.removeprefix("/")).expanduser().absolute()
+        file = whole_path(Path(rest.removeprefix("/")).expanduser())
         folder = file.parent
     elif scheme.partition("+")[0] == "postgresql" and rest:
         if out is None:
@@ -69,7 +70,7 @@ def library_place(library: str | Path, out: Path | None = None) -> LibraryPlace:
             hint="Give a folder, sqlite:///FILE or postgresql://USER@HOST/DATABASE.",
         )
     if out is not None:
-        folder = out.expanduser().absolute()
+        folder = whole_path(out.expanduser())
     return LibraryPlace(_without_password(text), file, folder)
 
 

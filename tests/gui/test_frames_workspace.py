@@ -134,6 +134,31 @@ def test_frames_dropped_on_a_group_move_there_and_undo_brings_them_back(qtbot, w
     assert sorted(titles(workspace).values()) == [1, 6, 8]
 
 
+def test_the_frame_that_is_shown_is_one_of_the_group_also_after_undo(qtbot, workspace, night):
+    scan(qtbot, workspace, night)
+    dark10, dark60 = group_of(workspace, "Dark · 10"), group_of(workspace, "Dark · 60")
+    workspace.groups.choose_group(dark10.id)
+    workspace._on_dropped((dark60.frames[:1], dark10.id))
+    workspace.frames.table.select_key(dark60.frames[0])
+
+    workspace.undo_button.click()
+
+    assert workspace.group is not None and workspace.group.id == dark10.id
+    assert workspace.frames.table.current.path in dark10.frames
+    assert workspace.frames.selected and workspace.frames.selected[0] in dark10.frames
+
+
+def test_a_group_that_becomes_another_one_stays_in_sight(qtbot, workspace, night):
+    scan(qtbot, workspace, night)
+    dark60 = group_of(workspace, "Dark · 60")
+    workspace.groups.choose_group(dark60.id)
+
+    workspace.actions_by_hand.correct(dark60.frames, {"kind": "flat"})
+
+    assert workspace.group is not None
+    assert set(workspace.group.frames) == set(dark60.frames)
+
+
 def test_a_real_drop_event_outside_all_groups_splits_the_frames_off(qtbot, workspace, night):
     scan(qtbot, workspace, night)
     bias = group_of(workspace, "Bias")

@@ -16,10 +16,11 @@ from calibstudio.domain.measured_gain import GAIN_OF_FLAT
 from calibstudio.domain.quality import Assessment, Metric, Verdict
 from calibstudio.domain.verdict_words import words
 from calibstudio.gui.library.detail_columns import INPUT_COLUMNS
-from calibstudio.gui.library.export import export_map
+from calibstudio.gui.library.export import export_map, start_folder
 from calibstudio.gui.library.workspace import LibraryWorkspace
 from calibstudio.gui.picture.view import PixelValue
 from calibstudio.gui.widgets.buttons import Button
+from calibstudio.gui.widgets.table import TableView
 from calibstudio.gui.widgets.text import ElidedLabel
 from calibstudio.gui.widgets.toast import ToastHost
 from calibstudio.store.defect_fits import Mask, write_defects
@@ -62,6 +63,27 @@ def read(qtbot, workspace: LibraryWorkspace) -> None:
 def test_an_empty_library_says_where_masters_come_from(qtbot, workspace):
     read(qtbot, workspace)
     assert workspace.empty.isVisible()
+    wanted = []
+    workspace.workspace_wanted.connect(wanted.append)
+
+    qtbot.mouseClick(workspace.empty.button, Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(workspace.empty.other, Qt.MouseButton.LeftButton)
+
+    assert wanted == ["capture", "frames"]
+
+
+@pytest.mark.parametrize("page", ["metrics", "header"])
+def test_what_is_said_of_a_master_needs_no_scrolling_sideways(qtbot, workspace, filled, page):
+    workspace.on_compact(True)
+    workspace.resize(1300, 660)
+    read(qtbot, workspace)
+    detail = workspace.detail
+    qtbot.waitUntil(lambda: bool(detail._models[page].records), timeout=10000)
+    detail._on_tab(page)
+
+    table = next(t for t in detail.findChildren(TableView) if t.model() is detail._models[page])
+
+    assert table.isVisible() and table.horizontalScrollBar().maximum() == 0
 
 
 def test_masters_are_listed_and_the_first_is_shown_in_full(qtbot, workspace, filled):
@@ -429,6 +451,17 @@ def test_a_bad_pixel_map_is_shown_and_written_for_siril(
     workspace.file_dialog.close()
     qtbot.waitUntil(out.exists, timeout=20000)
     assert out.read_text().splitlines()[1:] == ["P 2 4 H"]
+
+
+def test_an_export_begins_where_the_last_one_went(context, tmp_path):
+    first = start_folder(context)
+    assert first.is_dir() and first != Path.cwd()
+
+    context.settings.change(export_folder=str(tmp_path))
+    assert start_folder(context) == tmp_path
+
+    context.settings.change(export_folder=str(tmp_path / "gone"))
+    assert start_folder(context) == first
 
 
 def test_an_export_without_a_known_ending_is_asked_for_one(qtbot, workspace, filled, context):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QLabel, QWidget
 from pytestqt.qtbot import QtBot
 
 from calibstudio.devices.simulator.faults import Faults
@@ -420,6 +420,7 @@ def test_a_frame_of_the_former_camera_is_said_to_be_one(live: Live) -> None:
     live.context.equipment.replace(simulated_observatory("small", seed=3)).close()
 
     assert "old, of the former camera" in verdict.accessibleName()
+    assert not [w for w in live.it.frame_panel.findChildren(QLabel) if "read back" in w.text()]
     live.expose(0.02)
     live.take()
     assert "former camera" not in verdict.accessibleName()

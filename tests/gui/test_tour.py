@@ -84,6 +84,8 @@ def test_a_whole_night_runs_from_one_click_and_leaves_everything_as_it_was(desk:
     assert sum(name.startswith("darkflat") for name in done) == 1
     assert desk.context.equipment.observatory is usual
     assert "is over" in desk.capture.tour._banner.accessibleName()
+    desk.capture.show_home()
+    assert not desk.capture.tour._banner.isVisible()
     with Library.open(desk.context.library) as library:
         kinds = {m.kind for m in library.masters()}
     assert {"bias", "dark", "dark flat", "flat"} <= kinds

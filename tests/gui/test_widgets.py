@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPoint, Qt
-from PySide6.QtGui import QStandardItem, QStandardItemModel, QTextDocument
-from PySide6.QtWidgets import QLabel, QLineEdit, QVBoxLayout, QWidget
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtGui import QEnterEvent, QStandardItem, QStandardItemModel, QTextDocument
+from PySide6.QtWidgets import QApplication, QLabel, QLineEdit, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
 from calibstudio.domain.quality import Finding, Verdict
@@ -42,6 +42,20 @@ def window(qtbot: QtBot, theme: ThemeState) -> QWidget:
     qtbot.addWidget(made)
     made.show()
     return made
+
+
+def test_a_toast_that_comes_under_a_resting_mouse_goes_all_the_same(
+    qtbot: QtBot, window: QWidget, theme: ThemeState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(toast_module, "SHOWN_MS", 30)
+    toasts = Toasts()
+    host = ToastHost(theme, toasts, window)
+    toasts.say("Six masters imported.", "good")
+    at = QPointF(1.0, 1.0)
+
+    QApplication.sendEvent(host.shown[0], QEnterEvent(at, at, at))
+
+    qtbot.waitUntil(lambda: not host.shown, timeout=5000)
 
 
 def test_a_toast_goes_by_itself_and_an_error_stays(

@@ -183,13 +183,11 @@ class CaptureHome(QWidget):
     @Slot(object)
     def _on_found(self, found: Sequence[Resumed]) -> None:
         self.recent.show_sequences(found)
-        self.recent.set_compact(self._compact)
 
     def set_compact(self, compact: bool) -> None:
         """Use less room."""
         self._compact = compact
         self._column.setContentsMargins(20 if compact else 32, 20, 20 if compact else 32, 20)
-        self.recent.set_compact(compact)
         ways = QBoxLayout.Direction
         self._lists.setDirection(ways.TopToBottom if compact else ways.LeftToRight)
 

@@ -93,11 +93,6 @@ class RecentSequences(QWidget):
         parts += [shown] if len(found) > len(rows) else []
         self._note.setText(" · ".join(parts))
 
-    def set_compact(self, compact: bool) -> None:
-        """Less room: when it began goes into the tooltip."""
-        for row in self.rows:
-            row.when.setVisible(not compact)
-
 
 class _Row(QWidget):
     """One sequence."""

@@ -144,6 +144,11 @@ class Tour(QObject):
                 "Its masters are in the Library (key 4), its frames behind Show in Frames.",
             )
 
+    def leave(self) -> None:
+        """The operator goes on to something else: what the night said was read."""
+        if self._banner is not None and not self.is_on:
+            self._banner.hide()
+
     def _put_back(self, head: str, text: str) -> None:
         """The usual observatory is back; the one of the night is let go."""
         former, self._former = self._former, None

@@ -123,6 +123,7 @@ class CaptureWorkspace(Workspace):
         if self.run.is_running:
             self._show_running()
             return
+        self.tour.leave()
         self._pages.setCurrentWidget(self.home)
         self.set_subtitle("")
         self.close_wizard.hide()

@@ -69,7 +69,7 @@ class DetailPanel(QWidget):
             size=ButtonSize.LARGE,
         )
         self.all_groups = Button(
-            theme, "All groups", size=ButtonSize.LARGE, tip="Stack every group that can be"
+            theme, "Stack all", size=ButtonSize.LARGE, tip="Stack every group that can be"
         )
         self._reader = NewestWorker("frame", self)
         self._build()

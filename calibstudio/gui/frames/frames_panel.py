@@ -160,7 +160,8 @@ class FramesPanel(QWidget):
             self._kind = kind
             self._change_columns(kind)
         self._renew()
-        if changed_group and self.rows:
+        if self.rows and (changed_group or not self.selected):
+            # Also where the frame that was looked at has gone to another group.
             self.table.selectRow(0)
 
     def _change_columns(self, kind: str) -> None:

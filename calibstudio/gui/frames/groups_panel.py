@@ -52,6 +52,7 @@ class GroupsPanel(QWidget):
         self._open: set[str] = set()
         self._known_branches: set[str] = set()
         self._chosen_key = ""
+        self._chosen_frames: tuple[Path, ...] = ()
         self._build()
         self._connect()
 
@@ -113,6 +114,7 @@ class GroupsPanel(QWidget):
         """Keep what is open and chosen through a change of the model."""
         node = self.node
         self._chosen_key = "" if node is None else node.key
+        self._chosen_frames = () if node is None else node.frames
         self._open = set()
         for row in range(self.model.rowCount()):
             branch = self.model.index(row, 0)
@@ -135,6 +137,9 @@ class GroupsPanel(QWidget):
         index = self.model.index_of(self._chosen_key)
         if not index.isValid() and self._chosen_key.startswith("group/"):
             index = self.model.index_of("/".join(self._chosen_key.split("/")[:2]))
+        if not index.isValid():
+            # Its group is another one now, of another kind or value: the frames are followed.
+            index = self.model.group_with(self._chosen_frames)
         if not index.isValid():
             index = self.model.first_group()
         if index.isValid():

@@ -122,6 +122,15 @@ class GroupTreeModel(QAbstractItemModel):
                     return self._index(group)
         return QModelIndex()
 
+    def group_with(self, frames: Sequence[Path]) -> QModelIndex:
+        """Return the group that the first of these frames is in; invalid when none is shown."""
+        for path in frames[:1]:
+            for branch in self._root.children:
+                for group in branch.children:
+                    if group.group_id and path in group.frames:
+                        return self._index(group)
+        return QModelIndex()
+
     def first_group(self) -> QModelIndex:
         """Return the first group, invalid when there is none."""
         for branch in self._root.children:

@@ -428,7 +428,6 @@ class FramesWorkspace(Workspace):
 
     def on_compact(self, compact: bool) -> None:
         self.detail.picture.setFixedHeight(208 if compact else 288)
-        self.detail.all_groups.setText("All" if compact else "All groups")
         self.frames.correct.setText("Header…" if compact else "Correct header…")
         self._splitter.suggest(NARROW if compact else WIDE)
 

@@ -27,9 +27,11 @@ def _whole(value: int | None) -> str:
 
 
 HEADER_COLUMNS: tuple[Column[CardRow], ...] = (
-    Column("Keyword", lambda c: c.keyword, width=110, strong=True),
+    Column("Keyword", lambda c: c.keyword, tooltip=lambda c: c.comment, width=100, strong=True),
     Column("Value", lambda c: c.value, tooltip=lambda c: c.value, width=190),
-    Column("Comment", lambda c: c.comment, tooltip=lambda c: c.comment, width=240),
+    Column(
+        "Comment", lambda c: c.comment, tooltip=lambda c: c.comment, width=240, least=120, goes=1
+    ),
 )
 INPUT_COLUMNS: tuple[Column[InputRecord], ...] = (
     Column(
@@ -85,14 +87,15 @@ def metric_text(metric: Metric) -> str:
 
 
 METRIC_COLUMNS: tuple[Column[Metric], ...] = (
-    Column("Metric", lambda m: m.label, width=170),
-    Column("Value", metric_text, align="right", width=120),
+    Column("Metric", lambda m: m.label, tooltip=lambda m: m.label, width=132),
+    Column("Value", metric_text, align="right", tooltip=lambda m: m.why, width=104),
     Column(
         "Verdict",
         lambda m: m.verdict,
         tag=lambda m: None if m.verdict is None else (kind_of(m.verdict), m.verdict.value),
         sort_key=lambda v: v.severity if isinstance(v, Verdict) else -1,
-        width=88,
+        tooltip=lambda m: m.why,
+        width=84,
     ),
-    Column("Why", lambda m: m.why, tooltip=lambda m: m.why, width=300),
+    Column("Why", lambda m: m.why, tooltip=lambda m: m.why, width=300, least=140, goes=1),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from PySide6.QtCore import QStandardPaths
 from PySide6.QtWidgets import QFileDialog, QWidget
 
 from calibstudio.domain.errors import UsageError
@@ -32,7 +33,12 @@ FORMS = {
 def ask_where(context: GuiContext, parent: QWidget, record: MasterRecord) -> QFileDialog:
     """Let the operator name a file; its ending says for whom the list is."""
     dialog = file_dialog(
-        context.theme, parent, "Export the bad-pixel map", save=True, filters=FILTERS
+        context.theme,
+        parent,
+        "Export the bad-pixel map",
+        start=start_folder(context),
+        save=True,
+        filters=FILTERS,
     )
     dialog.setDefaultSuffix("lst")
     endings = {"Siril": "lst", "PixInsight": "txt", "Table": "csv", "FITS": "fits"}
@@ -43,6 +49,14 @@ def ask_where(context: GuiContext, parent: QWidget, record: MasterRecord) -> QFi
     dialog.fileSelected.connect(lambda path: export_map(context, record, Path(path)))
     dialog.open()
     return dialog
+
+
+def start_folder(context: GuiContext) -> Path:
+    """Return where an export begins: where the last one went, else the documents folder."""
+    last = context.settings.current.export_folder
+    documents = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
+    places = [Path(text) for text in (last, documents) if text]
+    return next((place for place in places if place.is_dir()), Path.home())
 
 
 def export_map(context: GuiContext, record: MasterRecord, path: Path) -> None:
@@ -56,6 +70,8 @@ def export_map(context: GuiContext, record: MasterRecord, path: Path) -> None:
             )
         )
         return
+
+    context.settings.change(export_folder=str(path.parent))
 
     def work(ctx: JobContext) -> tuple[Path, ...]:
         from calibstudio.services.defect_export import export_defects

@@ -89,6 +89,11 @@ class LibraryWorkspace(Workspace):
             "library",
             "No masters yet. Stack a group in Frames, or take a set in Capture.",
             hint="Every master is judged and kept here with its history.",
+            action="Take frames",
+            on_action=lambda: self.workspace_wanted.emit("capture"),
+            primary=True,
+            other="Stack frames that I have",
+            on_other=lambda: self.workspace_wanted.emit("frames"),
         )
         self.reading = EmptyState(self.theme, "library", "Reading the library…")
         self._pages = QStackedWidget()

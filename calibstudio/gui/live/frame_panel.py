@@ -91,6 +91,8 @@ class FramePanel(SidePart):
     def set_observatory(self, observatory: Observatory) -> None:
         """Offer what this equipment can."""
         info = observatory.camera.info
+        if self._info is not None and info != self._info:
+            self.set_note("")  # it was read back from another camera
         self._info = info
         low, high = info.exposure_min_s, info.exposure_max_s
         self.exposure.setRange(low, high)

@@ -220,8 +220,11 @@ class EmptyState(QWidget):
         on_action: Callable[[], object] | None = None,
         primary: bool = False,
         key: str = "",
+        other: str = "",
+        on_other: Callable[[], object] | None = None,
         parent: QWidget | None = None,
     ) -> None:
+        """``other``: a second way to begin, beside the first."""
         super().__init__(parent)
         self._theme, self._icon = theme, icon
         self._picture = QLabel()
@@ -254,6 +257,10 @@ class EmptyState(QWidget):
             if on_action is not None:
                 self.button.clicked.connect(lambda _checked=False: on_action())
             column.addWidget(self.button, 0, Qt.AlignmentFlag.AlignHCenter)
+        if other and on_other is not None:
+            self.other = Button(theme, other, ButtonKind.LINK)
+            self.other.clicked.connect(lambda _checked=False: on_other())
+            column.addWidget(self.other, 0, Qt.AlignmentFlag.AlignHCenter)
         column.addStretch(3)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         theme.changed.connect(self._on_theme_changed)

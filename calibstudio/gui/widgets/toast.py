@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QObject, QPoint, QRect, QRectF, Qt, QTimer, Slot
-from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QColor, QCursor, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
 from calibstudio.gui.icons import STATUS_ICONS, paint_icon
@@ -16,6 +16,7 @@ from calibstudio.gui.widgets.verdict import WORDS, status_color
 SHOWN_MS = 6_000
 WIDTH = 400
 MOST = 4
+AGAIN_MS = 400
 GAP = 8
 
 
@@ -50,6 +51,7 @@ class Toast(QWidget):
         close.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         close.clicked.connect(self._on_close)
         row.addWidget(close, 0, Qt.AlignmentFlag.AlignTop)
+        self._mouse_at = QCursor.pos()
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._on_close)
@@ -63,8 +65,9 @@ class Toast(QWidget):
         return self._said
 
     def enterEvent(self, event: QEvent) -> None:
-        # While the mouse is on it, somebody reads it.
-        self._timer.stop()
+        # While the mouse is on it, somebody reads it; but it may have come under a resting mouse.
+        if QCursor.pos() != self._mouse_at:
+            self._timer.stop()
 
     def leaveEvent(self, event: QEvent) -> None:
         if not self._said.stays:
@@ -109,6 +112,9 @@ class ToastHost(QWidget):
         self._window = parent
         self._shown: list[Toast] = []
         self.bottom_margin = 42
+        self._again = QTimer(self)
+        self._again.setInterval(AGAIN_MS)
+        self._again.timeout.connect(self._place)
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(0, 0, 0, 0)
         self._column.setSpacing(8)
@@ -166,8 +172,11 @@ class ToastHost(QWidget):
 
     def _place(self) -> None:
         if not self._shown:
+            self._again.stop()
             self.hide()
             return
+        if not self._again.isActive():
+            self._again.start()  # buttons may appear under it
         parent = self._window
         self._column.activate()
         height = self._column.totalHeightForWidth(WIDTH)

@@ -36,6 +36,8 @@ class Workspace(QWidget):
         A folder is to be looked at in Frames.
     settings_wanted(str)
         A page of the settings is to be opened.
+    workspace_wanted(str)
+        Another workspace, by its name.
     plan_wanted(tuple[Path, ...])
         What lights lack is to be planned in Capture; without paths the operator names them there.
     """
@@ -43,6 +45,7 @@ class Workspace(QWidget):
     frames_wanted = Signal(object)
     settings_wanted = Signal(str)
     plan_wanted = Signal(object)
+    workspace_wanted = Signal(str)
 
     def __init__(self, context: GuiContext, title: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)

@@ -96,6 +96,39 @@ def test_masters_gives_the_document_of_the_contract(
     assert set(level) == {"value", "unit", "verdict", "why"}
 
 
+def test_a_path_is_shown_without_detours(night: Path, tmp_path: Path, capsys: Capture) -> None:
+    code, document, _ = as_json(capsys, "masters", night, "--library", night / ".." / "lib")
+
+    assert code == 0
+    assert {m["path"].startswith(str(tmp_path / "lib")) for m in document["masters"]} == {True}
+
+
+def test_when_nothing_could_be_built_no_empty_library_is_left(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    frames, library = tmp_path / "frames", tmp_path / "lib"
+    take(frames, Camera(), "bias", 3)
+    for path in frames.rglob("*.fits"):
+        path.write_bytes(path.read_bytes()[:6_000])  # the header, and hardly a pixel
+
+    code, document, _ = as_json(capsys, "masters", frames, "--library", library)
+
+    assert code == 1 and document["masters"] == []
+    assert not (library / "library.sqlite").exists()
+
+
+def test_a_newline_in_a_name_breaks_no_line(tmp_path: Path, capsys: Capture) -> None:
+    path = tmp_path / "two\nlines.fits"
+    write_frame(path, Camera().frame(0.0), header("bias", 0.0, 0))
+
+    for argv in (["headers", str(path)], ["qc", str(path)], ["groups", str(tmp_path)]):
+        run(argv)
+        out, err = capsys.readouterr()
+        assert "two\nlines" not in out + err
+    run(["headers", str(path)])
+    assert "two\\x0alines.fits" in capsys.readouterr().out
+
+
 def test_masters_tells_a_person_what_was_done(night: Path, tmp_path: Path, capsys: Capture) -> None:
     code = run(["masters", str(night), "--library", str(tmp_path / "lib")])
 
