@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, QUrl, Signal, Slot
+from PySide6.QtCore import Qt, QTimer, QUrl, Signal, Slot
 from PySide6.QtGui import (
     QKeyEvent,
     QTextBlockFormat,
@@ -164,11 +164,17 @@ class HelpView(Workspace):
         self._browser = HelpBrowser(context.theme, COLUMN)
         self._browser.setAccessibleName("Help text")
         self._browser.setOpenLinks(False)
+        # A bar that comes and goes would change the width of the page while it is being made.
+        self._browser.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)
         self._browser.setFrameShape(QTextBrowser.Shape.NoFrame)
         row.addWidget(self._browser, 1)
         self.body.addLayout(row, 1)
         self._page = ""
         self._pictures_are = 0
+        self._renders = False
+        self._later = QTimer(self)
+        self._later.setSingleShot(True)
+        self._later.timeout.connect(self._on_resized)
         self._list.chosen.connect(self._render)
         self._browser.resized.connect(self._on_resized)
         self._browser.anchorClicked.connect(self._on_link)
@@ -190,6 +196,7 @@ class HelpView(Workspace):
     @Slot(str)
     def _render(self, page: str) -> None:
         self._page = page
+        self._renders = True
         document = self._browser.document()
         document.setDefaultFont(self.theme.font(14))
         document.clear()  # with its pictures, which have the size and the colours of before
@@ -198,10 +205,18 @@ class HelpView(Workspace):
         set_in_type(document, self.theme)
         self._fit_column()
         self._browser.moveCursor(QTextCursor.MoveOperation.Start)
+        self._renders = False
 
     @Slot()
     def _on_resized(self) -> None:
-        """Lines and pictures follow the width that the text has, once it has it."""
+        """Lines and pictures follow the width that the text has, once it has it.
+
+        A page that is being made changes the width itself, when the scroll bar goes or comes: its
+        document must not be changed before that is over.
+        """
+        if self._renders:
+            self._later.start()
+            return
         if self._browser.picture_width != self._pictures_are:
             self._render(self._page)
         else:

@@ -52,6 +52,17 @@ FRAME_ROOM = QSize(4, 40)
 Maker = Callable[[WorkspaceRow, GuiContext, QWidget | None], Workspace]
 
 
+LEAST = QSize(1280, 720)
+"""What everything has room in, without a panel scrolling more than it should."""
+SMALLEST = QSize(1180, 620)
+"""On a screen without that room: panels scroll."""
+
+
+def least_size(room: QSize) -> QSize:
+    """Return the least size of the window on a screen with ``room`` beside its panels."""
+    return LEAST.boundedTo(room - FRAME_ROOM).expandedTo(SMALLEST)
+
+
 def first_size(room: QSize, least: QSize) -> QSize:
     """How large the window opens on a screen with ``room``, in logical pixels.
 
@@ -93,7 +104,6 @@ class MainWindow(QWidget):
         self._problem: Sheet | None = None
         self._closing: CloseSheet | None = None
         self.setWindowTitle("CalibStudio")
-        self.setMinimumSize(1280, 720)
         # A click beside a field ends typing in it.
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self._build()
@@ -155,7 +165,9 @@ class MainWindow(QWidget):
     def _resize_to_screen(self) -> None:
         screen = QGuiApplication.primaryScreen()
         room = screen.availableSize() if screen is not None else QSize(1600, 960)
-        self.resize(first_size(room, self.minimumSize()))
+        least = least_size(room)
+        self.setMinimumSize(least)
+        self.resize(first_size(room, least))
 
     # Workspaces
 

@@ -11,7 +11,7 @@ from pytestqt.qtbot import QtBot
 
 from calibstudio.domain.errors import CalibStudioError
 from calibstudio.gui.context import GuiContext
-from calibstudio.gui.main_window import MainWindow, first_size
+from calibstudio.gui.main_window import MainWindow, first_size, least_size
 from calibstudio.gui.sheet import Sheet
 from calibstudio.gui.widgets.banner import Banner
 from calibstudio.gui.widgets.buttons import Button
@@ -138,6 +138,17 @@ def test_every_screen_of_the_window_is_red_only_in_night(
     qtbot.keyClick(shown.window, Qt.Key.Key_J, Qt.KeyboardModifier.ControlModifier)
     assert shown.window.status_bar.jobs_popover.isVisible()
     assert is_red_only(shown.window)
+
+
+@pytest.mark.parametrize("width", [1180, 1240, 1290])
+def test_help_can_be_read_in_a_narrow_window(qtbot: QtBot, shown: Window, width: int) -> None:
+    shown.window.setMinimumSize(1100, 600)
+    shown.window.resize(width, 640)
+
+    for page in ("index", "live", "capture", "keys", "library", "index"):
+        shown.window.show_help(page)
+
+    assert shown.window.current == "help"
 
 
 def test_single_letters_and_space_act_outside_text_fields_only(qtbot: QtBot, shown: Window) -> None:
@@ -353,13 +364,16 @@ def test_every_control_has_a_name_for_screen_readers(qtbot: QtBot, shown: Window
     assert nameless == []
 
 
-@pytest.mark.parametrize("screen", [QSize(1366, 768), QSize(1440, 900), QSize(1600, 960)])
+@pytest.mark.parametrize(
+    "screen", [QSize(1366, 728), QSize(1366, 768), QSize(1440, 900), QSize(1600, 960)]
+)
 def test_the_first_window_fits_a_small_screen_with_its_title_bar(screen: QSize) -> None:
     frame = QSize(2, 36)  # of openbox, GNOME and Windows the largest
-    size = first_size(screen, QSize(1280, 720))
+    size = first_size(screen, least_size(screen))
     assert size.width() + frame.width() <= screen.width()
     assert size.height() + frame.height() <= screen.height()
 
 
 def test_the_first_window_is_no_larger_than_it_needs() -> None:
     assert first_size(QSize(2560, 1440), QSize(1280, 720)) == QSize(1600, 960)
+    assert least_size(QSize(2560, 1440)) == QSize(1280, 720)
