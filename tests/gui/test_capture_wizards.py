@@ -283,6 +283,18 @@ def test_problems_block_next_and_say_why(desk: Desk) -> None:
     assert wizard.next.isEnabled() and not wizard.page.problem.isVisible()
 
 
+def test_a_long_answer_has_two_lines_and_is_whole(desk: Desk) -> None:
+    mark = StepMark(desk.context.theme, 2, "Camera settings")
+    mark.resize(214, 60)
+    mark.show_answer("gain 100")
+    one = mark.sizeHint().height()
+
+    mark.show_answer("gain 100 · offset 50 · −10.0\u202f°C")
+
+    assert " · ".join(mark.lines) == "gain 100 · offset 50 · −10.0\u202f°C"
+    assert len(mark.lines) == 2 and mark.sizeHint().height() > one
+
+
 def test_a_page_without_its_answer_has_no_tick_and_no_plan_is_shown(desk: Desk) -> None:
     wizard = desk.open("dark-flat")
     assert isinstance(wizard, DarkFlatWizard)

@@ -45,7 +45,7 @@ def _state_tip(row: StartValue) -> str:
 
 def _range(row: StartValue) -> str:
     if row.expected_s is None:
-        return ""
+        return "—"
     low, high = (exposure(s).removesuffix(f"{NARROW}s") for s in row.expected_s)
     return f"{low}{EN_DASH}{high}{NARROW}s"
 

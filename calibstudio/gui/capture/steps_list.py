@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QRect, QRectF, QSize, Qt, Slot
-from PySide6.QtGui import QColor, QFontMetrics, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QColor, QFontMetrics, QPainter, QPaintEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QAbstractButton, QSizePolicy, QWidget
 
 from calibstudio.gui.icons import paint_icon
@@ -11,7 +11,23 @@ from calibstudio.gui.theme import ThemeState
 from calibstudio.gui.widgets.text import plain
 
 HEIGHT = 60
+LINE = 18
+"""What a second line of the answer adds."""
 MARK = 24
+LEFT, RIGHT = 48, 12
+
+
+def two_lines(text: str, metrics: QFontMetrics, width: int) -> tuple[str, ...]:
+    """Break a text that is too long for one line between its words; the second line elides."""
+    if metrics.horizontalAdvance(text) <= width:
+        return (text,)
+    words = text.split(" ")
+    first = ""
+    while words and metrics.horizontalAdvance(f"{first} {words[0]}".strip()) <= width:
+        first = f"{first} {words.pop(0)}".strip()
+    rest = " ".join(words).removeprefix("· ")
+    elided = metrics.elidedText(rest, Qt.TextElideMode.ElideRight, width)
+    return (first.removesuffix(" ·"), elided) if first else (elided,)
 
 
 class StepMark(QAbstractButton):
@@ -52,10 +68,22 @@ class StepMark(QAbstractButton):
         self._answer = text
         self.setToolTip(plain(f"{self.text()}: {text}"))
         self.setAccessibleDescription(text)
+        self.updateGeometry()
         self.update()
 
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The answer as it is shown: in one line, or two."""
+        metrics = QFontMetrics(self._theme.font(13, 400))
+        return two_lines(self._answer, metrics, self.width() - LEFT - RIGHT)
+
     def sizeHint(self) -> QSize:
-        return QSize(200, HEIGHT)
+        return QSize(200, HEIGHT + LINE * (len(self.lines) - 1))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        if event.size().width() != event.oldSize().width():
+            self.updateGeometry()
 
     def paintEvent(self, event: QPaintEvent) -> None:
         t = self._theme.tokens
@@ -71,11 +99,9 @@ class StepMark(QAbstractButton):
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.drawRoundedRect(box, 4, 4)
         self._paint_mark(painter, QRect(12, (self.height() - MARK) // 2, MARK, MARK))
-        left, width = 48, self.width() - 60
-        for top, text, color, size, weight in (
-            (10, self.text(), t.text, 14, 500),
-            (31, self._answer, t.text2, 13, 400),
-        ):
+        left, width = LEFT, self.width() - LEFT - RIGHT
+        answers = ((31 + LINE * i, line, t.text2, 13, 400) for i, line in enumerate(self.lines))
+        for top, text, color, size, weight in ((10, self.text(), t.text, 14, 500), *answers):
             painter.setFont(self._theme.font(size, weight))
             painter.setPen(QColor(color))
             shown = QFontMetrics(painter.font()).elidedText(

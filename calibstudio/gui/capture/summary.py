@@ -361,4 +361,5 @@ class SummaryStrip(QWidget):
         self._row.setSpacing(20 if compact else 32)
         self._where.setVisible(not compact)
         self._to_go.setMinimumWidth(140 if compact else 170)
+        self._activity_bar.setFixedWidth(64 if compact else 120)
         self.pause.set_key("" if compact else "P")
