@@ -27,6 +27,7 @@ from calibstudio.imaging.kernels_layout import (
     BLOCK,
     ROW_F32,
     ROW_U16,
+    RUN,
     Job,
     Parameter,
     Raw,
@@ -391,10 +392,15 @@ class Worker:
         job[Job.FITS_RESULTS] = int(self._write_fits is not None)
         median = rule.settings.combine is Combine.MEDIAN
         plain = frames.exact and rule.rule is Rule.NONE
-        job[Job.SORTED] = (2 if median else 0) if plain else 1
-        only = [(n - 1) // 2, n // 2] if plain and median else None
+        # A median of more frames than one run has needs not all of the comparisons.
+        partly = plain and median and n > RUN
+        job[Job.SORTED] = 2 if partly else int(median or not plain)
+        only = [(n - 1) // 2, n // 2] if partly else None
         network = comparisons(n, ROW_U16 if frames.exact else ROW_F32, only)
         job[Job.N_COMPARISONS] = len(network)
+        factors = cost(rule, n, floor=noise.ratio, level=noise.level).factor
+        parameters = _parameters(rule, base, noise)
+        parameters[Parameter.FACTOR] = factors[n] / n
         for place, array in (
             (Job.RAW, self._raw),
             (Job.KINDS, np.array([_RAW[s.stored] for s in frames.sources], np.int64)),
@@ -405,8 +411,8 @@ class Worker:
             (Job.BLOCK_MEMORY, self._block),
             (Job.UNSORTED, self._unsorted),
             (Job.WORK, self._work),
-            (Job.PARAMETERS, _parameters(rule, base, noise)),
-            (Job.MEAN_FACTORS, cost(rule, n, floor=noise.ratio, level=noise.level).factor),
+            (Job.PARAMETERS, parameters),
+            (Job.MEAN_FACTORS, factors),
             (Job.MAD_FACTORS, mad_factors(n, finite_sample=rule.finite_sample)),
             (Job.REJECTED, self.rejected),
             (Job.STOP, self._run.stop),

@@ -12,7 +12,9 @@ from calibstudio.imaging.kernels_layout import ROW_F32, ROW_U16, Job, Parameter,
 from calibstudio.imaging.kernels_vectors import (
     add_f64,
     add_i32,
+    add_pairs,
     at_most,
+    at_most_f32,
     both,
     ceil_f64,
     count_less,
@@ -20,46 +22,55 @@ from calibstudio.imaging.kernels_vectors import (
     div_f64,
     either,
     f32_from_f64,
+    f32_from_i32,
     f64_from_f32,
     f64_from_i32,
     f64_from_u16,
+    first_pairs,
     floor_f64,
     get_f64,
     get_i64,
     inlined,
+    joined,
+    last_pairs,
     load_f32,
     load_u16,
+    max_f32,
     max_f64,
     max_u16,
     min_f64,
     min_u16,
+    minus_u16,
+    mul_f32,
     mul_f64,
     mul_i32,
+    splat_f32,
     splat_f64,
     splat_u16,
     sqrt_f64,
     store_f32,
     store_u16,
+    sub_f32,
     sub_f64,
     u16_from_f64,
     zero_f64,
+    zero_half,
     zero_i32,
     zero_u16,
 )
 
 _NONE, _SIGMA, _MAD = int(Rule.NONE), int(Rule.SIGMA), int(Rule.MAD)
-_J_PARAMETERS, _J_FACTORS, _J_MAD_FACTORS, _J_IMAGE, _J_UNC, _J_CNT = (
+_J_PARAMETERS, _J_MAD_FACTORS, _J_IMAGE, _J_UNC, _J_CNT = (
     8 * int(j)
     for j in (
         Job.PARAMETERS,
-        Job.MEAN_FACTORS,
         Job.MAD_FACTORS,
         Job.IMAGE,
         Job.UNC,
         Job.CNT,
     )
 )
-_P_LOW, _P_HIGH, _P_CUTOFF, _P_FLOOR, _P_ROUNDING, _P_LEAST, _P_COMMON, _P_NOISE = (
+_P_LOW, _P_HIGH, _P_CUTOFF, _P_FLOOR, _P_ROUNDING, _P_LEAST, _P_COMMON, _P_NOISE, _P_FACTOR = (
     8 * int(p)
     for p in (
         Parameter.LOW,
@@ -70,10 +81,31 @@ _P_LOW, _P_HIGH, _P_CUTOFF, _P_FLOOR, _P_ROUNDING, _P_LEAST, _P_COMMON, _P_NOISE
         Parameter.LEAST,
         Parameter.COMMON,
         Parameter.NOISE,
+        Parameter.FACTOR,
     )
 )
 # Limits are loosened by this much, so that rounding can only send a pixel to the closer look.
 _LOOSE = 1.0 - 1e-9
+_LOOSE_F32 = 1.0 - 1e-5
+
+
+@inlined
+def sums_about(n: int, column: int, reference: Any) -> tuple[Any, Any]:
+    """Sums of the distances of all codes from one, and of their squares; two rows at a time."""
+    ones = splat_u16(1)
+    first, last, first_squares, last_squares = zero_half(), zero_half(), zero_half(), zero_half()
+    for i in range(0, n, 2):
+        d = minus_u16(load_u16(column + i * ROW_U16), reference)
+        other = zero_u16()
+        if i + 1 < n:
+            other = minus_u16(load_u16(column + (i + 1) * ROW_U16), reference)
+        pairs = first_pairs(d, other)
+        first = add_pairs(first, pairs, ones)
+        first_squares = add_pairs(first_squares, pairs, pairs)
+        pairs = last_pairs(d, other)
+        last = add_pairs(last, pairs, ones)
+        last_squares = add_pairs(last_squares, pairs, pairs)
+    return joined(first, last), joined(first_squares, last_squares)
 
 
 @inlined
@@ -87,7 +119,7 @@ def variance(n: int, total: Any, squares: Any) -> Any:
 def store_column(job: int, n: int, pixel: int, value: Any, variance: Any) -> None:
     """Write image, uncertainty and count of sixteen pixels at which all values are kept."""
     parameters = get_i64(job + _J_PARAMETERS)
-    factor = splat_f64(get_f64(get_i64(job + _J_FACTORS) + 8 * n) / n)
+    factor = splat_f64(get_f64(parameters + _P_FACTOR))
     rounding = splat_f64(get_f64(parameters + _P_ROUNDING))
     common = splat_f64(get_f64(parameters + _P_COMMON))
     # As `kernels_unc.squared_unc`.
@@ -138,6 +170,30 @@ def keeps(
             at_most(above, mul_f64(sigma, splat_f64(high))),
         )
     return at_most(splat_f64(1.0), zero_f64())
+
+
+@inlined
+def sigma_keeps(parameters: int, n: int, total: Any, squares: Any, below: Any, above: Any) -> Any:
+    """Where a sigma clip certainly keeps all codes, in float32.
+
+    ``total`` and ``squares`` are the sums about the middle code; below and above are twice the
+    distances of the ends from the median. With reference and mean no more than a standard
+    deviation apart, n squares is at most twice the spread, so that this is wrong by 1e-6 of it.
+    """
+    s1 = f32_from_i32(total)
+    spread = sub_f32(mul_f32(f32_from_i32(squares), splat_f32(float(n))), mul_f32(s1, s1))
+    low, high = get_f64(parameters + _P_LOW), get_f64(parameters + _P_HIGH)
+    floor = get_f64(parameters + _P_FLOOR)
+    variance = mul_f32(spread, splat_f32(_LOOSE_F32 / max(1.0, n * (n - 1.0))))
+    allowed = max_f32(variance, splat_f32(_LOOSE_F32 * floor * floor))
+    least = 1e-30 if get_f64(parameters + _P_NOISE) > 0.0 else 0.0
+    good = at_most_f32(splat_f32(least), spread)
+    good = both(
+        good, at_most_f32(mul_f32(below, below), mul_f32(allowed, splat_f32(4.0 * low * low)))
+    )
+    return both(
+        good, at_most_f32(mul_f32(above, above), mul_f32(allowed, splat_f32(4.0 * high * high)))
+    )
 
 
 @inlined

@@ -154,4 +154,6 @@ class Parameter(IntEnum):
     COMMON = 11
     NOISE = 12
     """Variance of one frame, for equal values where LEAST and COMMON are 0."""
-    LENGTH = 13
+    FACTOR = 13
+    """Of the variance in UNC^2 where all frames are kept: the factor of UNC^2 / N_FRAMES."""
+    LENGTH = 14

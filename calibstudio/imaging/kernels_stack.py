@@ -19,7 +19,9 @@ from calibstudio.imaging.kernels_columns import (
     mad_column,
     needed_sigma,
     row_f64,
+    sigma_keeps,
     store_column,
+    sums_about,
     variance,
     winsorized_f32,
     winsorized_keeps,
@@ -40,21 +42,24 @@ from calibstudio.imaging.kernels_layout import (
 from calibstudio.imaging.kernels_lines_pool import turn_column, work_off
 from calibstudio.imaging.kernels_pixel import finish_pixel
 from calibstudio.imaging.kernels_results import as_asked
-from calibstudio.imaging.kernels_sort import rows_filled, sort_f32, sort_u16
+from calibstudio.imaging.kernels_sort import rows_filled, sort_f32, sort_fits_u16, sort_u16
 from calibstudio.imaging.kernels_trim import TRIMMING, trimmed_u16
 from calibstudio.imaging.kernels_values import sort_values
 from calibstudio.imaging.kernels_vectors import (
     LANES,
+    add_f32,
     add_f64,
     add_i32,
     alternate_f64,
     at_most,
+    at_most_f32,
     bits_where_not,
     both,
     choose_f32,
     difference,
     div_f64,
     f32_from_f64,
+    f32_from_u16,
     f64_from_f32,
     f64_from_i32,
     f64_from_u16,
@@ -79,14 +84,15 @@ from calibstudio.imaging.kernels_vectors import (
     ones_where,
     put_f64,
     same_i32,
+    splat_f32,
     splat_f64,
     splat_i32,
     splat_u16,
     square_root,
     store_f32,
-    store_f64,
     store_i32,
     store_u16,
+    sub_f32,
     sub_f64,
     swap_u16,
     xor_u16,
@@ -94,7 +100,9 @@ from calibstudio.imaging.kernels_vectors import (
     zero_i32,
 )
 
-_MAD, _WINSORIZED, _LINEAR_FIT, _ESD = (
+_NONE, _SIGMA, _MAD, _WINSORIZED, _LINEAR_FIT, _ESD = (
+    int(Rule.NONE),
+    int(Rule.SIGMA),
     int(Rule.MAD),
     int(Rule.WINSORIZED),
     int(Rule.LINEAR_FIT),
@@ -149,8 +157,6 @@ _P_RULE, _P_LOW, _P_HIGH, _P_CUTOFF, _P_FLOOR, _P_MEDIAN, _P_BASE = (
 )
 _COLUMN_U16 = 2 * LANES
 _COLUMN_F32 = 4 * LANES
-# Limits are loosened by this much, so that rounding can only send a pixel to the closer look.
-_LOOSE = 1.0 - 1e-9
 
 
 @inlined
@@ -165,15 +171,19 @@ def stack_u16(job: int) -> int:
     stop = get_i64(job + _J_STOP)
     block = get_i64(job + _J_BLOCK)
     is_sorted = get_i64(job + _J_SORTED)
+    big_endian = get_i64(job + _J_SWAP) != 0
     rule = int(get_f64(get_i64(job + _J_PARAMETERS) + _P_RULE))
     trims = n > 1 and rule in TRIMMING
     taken = 0  # Lanes of the pool of `kernels_lines_pool` that hold a pixel.
     for start in range(0, pixels, BLOCK):
         if get_i64(stop) != 0:
             return start
-        _load_u16(job, n, start, block)
-        if is_sorted != 0:
-            sort_u16(job, block, n)
+        if is_sorted != 0 and big_endian:
+            sort_fits_u16(job, block, n, start)
+        else:
+            _load_u16(job, n, start, block)
+            if is_sorted != 0:
+                sort_u16(job, block, n)
         for column in range(0, BLOCK, LANES):
             left = pixels - start - column
             if left > 0:
@@ -230,10 +240,7 @@ def _column_u16(job: int, n: int, pixel: int, column: int) -> tuple[int, int]:
     total = zero_i32()
     squares = zero_i32()
     if get_i64(job + _J_SORTED) == 1:
-        for i in range(n):
-            d = difference(load_u16(column + i * ROW_U16), reference)
-            total = add_i32(total, d)
-            squares = add_i32(squares, mul_i32(d, d))
+        total, squares = sums_about(n, column, reference)
     else:
         for i in range(n):
             v = load_u16(column + i * ROW_U16)
@@ -242,36 +249,39 @@ def _column_u16(job: int, n: int, pixel: int, column: int) -> tuple[int, int]:
             d = difference(v, reference)
             total = add_i32(total, d)
             squares = add_i32(squares, mul_i32(d, d))
+    upper = load_u16(column + (n // 2) * ROW_U16)
+    # Twice the distances of the ends from the median: whole numbers, exact in float32.
+    middle = f32_from_u16(reference)
+    bottom, top = f32_from_u16(lowest), f32_from_u16(highest)
+    twice = add_f32(middle, f32_from_u16(upper))
+    below = sub_f32(twice, add_f32(bottom, bottom))
+    above = sub_f32(add_f32(top, top), twice)
+    # Beyond this the 32-bit sums would not be exact: n d^2 < 2^31, and d in 16 bits.
+    widest = splat_f32(min(32767.0, float(int(square_root(2147483647.0 / n)))))
+    good = both(
+        at_most_f32(sub_f32(top, middle), widest), at_most_f32(sub_f32(middle, bottom), widest)
+    )
+    rough = bits_where_not(good)
+    if rule in TRIMMING:
+        store_i32(_sums(job, n), total)
+        store_i32(_sums(job, n) + 4 * LANES, squares)
     s1 = f64_from_i32(total)
     s2 = f64_from_i32(squares)
     spread = variance(n, s1, s2)
     ref = f64_from_u16(reference)
-    bottom = f64_from_u16(lowest)
-    top = f64_from_u16(highest)
-    upper = f64_from_u16(load_u16(column + (n // 2) * ROW_U16))
-    center = mul_f64(add_f64(ref, upper), splat_f64(0.5))
-    below = sub_f64(center, bottom)
-    above = sub_f64(top, center)
-    # Beyond this the 32-bit sums would not be exact: n d^2 < 2^31, and d in 16 bits.
-    widest = splat_f64(min(32767.0, float(int(square_root(2147483647.0 / n)))))
-    good = both(at_most(sub_f64(top, ref), widest), at_most(sub_f64(ref, bottom), widest))
-    rough = bits_where_not(good)
-    good = both(good, is_spread(parameters, spread))
-    if rule in TRIMMING:
-        store_f64(_sums(job, n), s1)
-        store_f64(_sums(job, n) + 8 * LANES, s2)
-    if rule == _WINSORIZED:
-        needed = needed_sigma(parameters, below, above)
-        limit = least_sigma(needed, spread)
-        narrow = winsorized_u16(n, column, reference, center, limit)
-        good = both(good, winsorized_keeps(parameters, needed, limit, narrow, spread))
-    elif rule == _ESD:
-        good = both(good, esd_keeps(job, n, column, ref, s1, s2))
-    elif rule != _LINEAR_FIT:  # Which is not done yet: see `stack_u16`.
-        mad = zero_f64()
-        if rule == _MAD:
-            mad = mad_column(column, n, True, center)
-        good = both(good, keeps(job, parameters, rule, n, below, above, spread, mad))
+    center = mul_f64(add_f64(ref, f64_from_u16(upper)), splat_f64(0.5))
+    if rule == _SIGMA:
+        good = both(good, sigma_keeps(parameters, n, total, squares, below, above))
+    else:
+        good = both(good, is_spread(parameters, spread))
+        if rule != _NONE:
+            half = splat_f64(0.5)
+            under = mul_f64(f64_from_f32(below), half)
+            over = mul_f64(f64_from_f32(above), half)
+            good = both(
+                good,
+                _all_kept(job, n, column, reference, center, ref, under, over, s1, s2, spread),
+            )
     value = center
     if get_f64(parameters + _P_MEDIAN) == 0.0:
         # Multiplying rounds otherwise than dividing, but not in float32: the mean of up to 500
@@ -283,8 +293,40 @@ def _column_u16(job: int, n: int, pixel: int, column: int) -> tuple[int, int]:
 
 
 @inlined
+def _all_kept(
+    job: int,
+    n: int,
+    column: int,
+    reference: Any,
+    center: Any,
+    ref: Any,
+    below: Any,
+    above: Any,
+    s1: Any,
+    s2: Any,
+    spread: Any,
+) -> Any:
+    """Where a rule other than a sigma clip certainly keeps all codes."""
+    parameters = get_i64(job + _J_PARAMETERS)
+    rule = int(get_f64(parameters + _P_RULE))
+    if rule == _WINSORIZED:
+        needed = needed_sigma(parameters, below, above)
+        limit = least_sigma(needed, spread)
+        narrow = winsorized_u16(n, column, reference, center, limit)
+        return winsorized_keeps(parameters, needed, limit, narrow, spread)
+    if rule == _ESD:
+        return esd_keeps(job, n, column, ref, s1, s2)
+    if rule == _LINEAR_FIT:  # Which is not done yet: see `stack_u16`.
+        return at_most(zero_f64(), splat_f64(1.0))
+    mad = zero_f64()
+    if rule == _MAD:
+        mad = mad_column(column, n, True, center)
+    return keeps(job, parameters, rule, n, below, above, spread, mad)
+
+
+@inlined
 def _sums(job: int, n: int) -> int:
-    """Address of the sums of sixteen pixels and, behind, of their sums of squares."""
+    """Address of the sums of sixteen pixels and, behind, of their sums of squares, in int32."""
     address: int = get_i64(job + _J_WORK) + 8 * (WORK_PER_FRAME * n + WORK_PAD)
     return address
 
@@ -292,8 +334,9 @@ def _sums(job: int, n: int) -> int:
 @inlined
 def _ends_u16(job: int, n: int, pixel: int, place: int, lane: int) -> None:
     """Decide one pixel by a rule that trims the ends."""
-    sums = _sums(job, n) + 8 * lane
-    trimmed_u16(job, n, pixel, place, get_f64(sums), get_f64(sums + 8 * LANES))
+    sums = _sums(job, n) + 4 * lane
+    total, squares = float(get_i32(sums)), float(get_i32(sums + 4 * LANES))
+    trimmed_u16(job, n, pixel, place, total, squares)
 
 
 @inlined

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, cast
 
+import llvmlite.binding as llvm
 import numba
 from llvmlite import ir
 from numba.core import cgutils, types
@@ -33,8 +34,8 @@ def inlined(function: _F) -> _F:
 class _Vector(types.Type):
     """Sixteen values of one LLVM type in registers."""
 
-    def __init__(self, name: str, element: ir.Type) -> None:
-        self.llvm = ir.VectorType(element, LANES)
+    def __init__(self, name: str, element: ir.Type, lanes: int = LANES) -> None:
+        self.llvm = ir.VectorType(element, lanes)
         super().__init__(name=name)
 
 
@@ -46,6 +47,8 @@ class _VectorModel(models.PrimitiveModel):  # type: ignore[misc]
 
 U16 = _Vector("u16x16", ir.IntType(16))
 I32 = _Vector("i32x16", ir.IntType(32))
+HALF = _Vector("i32x8", ir.IntType(32), LANES // 2)
+"""Sums of eight of sixteen pixels: the first or the last four of each eight, see `first_pairs`."""
 F32 = _Vector("f32x16", ir.FloatType())
 F64 = _Vector("f64x16", ir.DoubleType())
 MASK = _Vector("mask16", ir.IntType(1))
@@ -200,6 +203,54 @@ zero_u16 = _operation(U16, [], lambda b: ir.Constant(U16.llvm, None))
 difference = _operation(I32, [U16, U16], lambda b, x, y: b.sext(b.sub(x, y), I32.llvm))
 """x - y as 32 bits, for pixels that are less than 32768 apart."""
 
+# Sums of 16-bit differences, two rows at a time.
+minus_u16 = _operation(U16, [U16, U16], lambda b, x, y: b.sub(x, y))
+_FIRST = (0, 1, 2, 3, 8, 9, 10, 11)
+"""Pixels whose pairs lie side by side after one instruction."""
+
+
+def _lanes(numbers: Sequence[int]) -> ir.Constant:
+    return ir.Constant(ir.VectorType(ir.IntType(32), len(numbers)), list(numbers))
+
+
+def _pairs(offset: int) -> Callable[[Any, Any, Any], Any]:
+    order = [lane for i in _FIRST for lane in (i + offset, i + offset + LANES)]
+    return lambda b, x, y: b.shuffle_vector(x, y, _lanes(order))
+
+
+first_pairs = _operation(U16, [U16, U16], _pairs(0))
+"""Eight pixels of two rows, side by side; `last_pairs` gives the other eight."""
+last_pairs = _operation(U16, [U16, U16], _pairs(4))
+_PAIRED = "+avx2" in llvm.get_host_cpu_features().flatten()
+
+
+def _multiplied_pairs(builder: Any, x: Any, y: Any) -> Any:
+    """x0 y0 + x1 y1, x2 y2 + x3 y3, ... of signed numbers."""
+    if _PAIRED:
+        kind = ir.FunctionType(HALF.llvm, [U16.llvm, U16.llvm])
+        multiply = cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.avx2.pmadd.wd")
+        return builder.call(multiply, [x, y])
+    products = builder.mul(builder.sext(x, I32.llvm), builder.sext(y, I32.llvm))
+    even, odd = _lanes(range(0, LANES, 2)), _lanes(range(1, LANES, 2))
+    return builder.add(
+        builder.shuffle_vector(products, products, even),
+        builder.shuffle_vector(products, products, odd),
+    )
+
+
+add_pairs = _operation(
+    HALF, [HALF, U16, U16], lambda b, sums, x, y: b.add(sums, _multiplied_pairs(b, x, y))
+)
+zero_half = _operation(HALF, [], lambda b: ir.Constant(HALF.llvm, None))
+joined = _operation(
+    I32,
+    [HALF, HALF],
+    lambda b, x, y: b.shuffle_vector(
+        x, y, _lanes([*range(4), *range(8, 12), *range(4, 8), *range(12, 16)])
+    ),
+)
+"""Sums of the first and the last pairs as sums of sixteen pixels."""
+
 # 32-bit sums.
 zero_i32 = _operation(I32, [], lambda b: ir.Constant(I32.llvm, None))
 add_i32 = _operation(I32, [I32, I32], lambda b, x, y: b.add(x, y))
@@ -238,8 +289,10 @@ sign_f32 = _operation(
     lambda b, v: _call(b, "llvm.copysign", F32.llvm, ir.Constant(F32.llvm, [1.0] * LANES), v),
 )
 """-1 below zero, else 1."""
+at_most_f32 = _operation(MASK, [F32, F32], lambda b, x, y: b.fcmp_ordered("<=", x, y))
 less_f32 = _operation(MASK, [F32, F32], lambda b, x, y: b.fcmp_ordered("<", x, y))
 f32_from_i32 = _operation(F32, [I32], lambda b, v: b.sitofp(v, F32.llvm))
+f32_from_u16 = _operation(F32, [U16], lambda b, v: b.sitofp(b.zext(v, I32.llvm), F32.llvm))
 
 # Arithmetic in float64.
 load_f64 = _operation(F64, [_INT], _read(F64.llvm))
@@ -323,6 +376,37 @@ def sorting_network(kind: Any, row_bytes: int, network: Sequence[tuple[int, int]
             _write(kind.llvm)(builder, place, value)
 
     return _operation(types.void, [_INT], emit)
+
+
+def sorted_from(row_bytes: int, network: Sequence[tuple[int, int]]) -> Any:
+    """Make ``sort(address, source, stride, rows, flip)``: sort big-endian codes into a block.
+
+    Row i comes from ``source + i * stride``; from row ``rows`` on, of which there are less than
+    four, the largest code stands for it. ``flip`` makes codes sort as unsigned numbers.
+    """
+    length = max(map(max, network)) + 1
+    filled = ir.Constant(U16.llvm, [0xFFFF] * LANES)
+
+    def emit(builder: Any, address: Any, source: Any, stride: Any, rows: Any, flip: Any) -> None:
+        values, place = [], source
+        for i in range(length):
+            sure = i < length - 3
+            here = ir.Constant(_I64, i)
+            there = ir.Constant(ir.IntType(1), 1) if sure else builder.icmp_signed("<", here, rows)
+            codes = _read(U16.llvm)(builder, place)
+            codes = builder.xor(_call(builder, "llvm.bswap", U16.llvm, codes), flip)
+            values.append(codes if sure else builder.select(there, codes, filled))
+            following = builder.add(place, stride)
+            if i + 1 >= length - 3:
+                more = builder.icmp_signed("<", ir.Constant(_I64, i + 1), rows)
+                following = builder.select(more, following, place)
+            place = following
+        for i, j in network:
+            values[i], values[j] = _ordered(builder, U16, values[i], values[j])
+        for i, value in enumerate(values):
+            _write(U16.llvm)(builder, builder.add(address, ir.Constant(_I64, i * row_bytes)), value)
+
+    return _operation(types.void, [_INT, _INT, _INT, _INT, U16], emit)
 
 
 def comparator(kind: Any, columns: int) -> Any:
