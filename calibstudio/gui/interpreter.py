@@ -16,6 +16,8 @@ import time
 
 from PySide6.QtCore import QObject, QTimer, Slot
 
+from calibstudio.imaging.combine_share import PROCESSORS
+
 LOOK_EVERY_MS = 500
 SWITCH_S = 0.0005
 """A worker keeps the interpreter lock for so long (Python's own: 5 ms)."""
@@ -36,14 +38,19 @@ class GuiInterpreter(QObject):
         self._timer.timeout.connect(self._on_look)
 
     def start(self) -> None:
-        """Collect from now on here, and nowhere else; hand on the lock soon."""
+        """Collect from now on here, and nowhere else; hand on the lock soon.
+
+        Stacks and heavy pictures leave a processor to the window from now on.
+        """
         gc.disable()
         sys.setswitchinterval(SWITCH_S)
+        PROCESSORS.leave(1)
         self._timer.start()
 
     def stop(self) -> None:
         """Let Python do as it does by itself."""
         self._timer.stop()
+        PROCESSORS.leave(0)
         sys.setswitchinterval(self._switch_s)
         gc.unfreeze()
         gc.enable()

@@ -5,6 +5,9 @@ on at a time as there are processors, first come first served: so two combinatio
 side at half the speed each, whichever began first. A band waits while it has been read and before
 it is worked on, never while a disk is waited for; so the threads of a slow disk take nothing from
 anybody. Memory that nobody was promised is divided in the same way.
+
+Beside a window one processor is left to it, and the pictures and numbers of the live view take
+turns with the bands: with one busy thread more, a window waits for a processor in mid repaint.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ class Turns:
     """Lets so many in at a time, in the order in which they came."""
 
     def __init__(self, places: int) -> None:
-        self._free = places
+        self._all = self._places = self._free = places
         self._lock = threading.Lock()
         self._waiting: deque[threading.Event] = deque()
 
@@ -31,6 +34,15 @@ class Turns:
     def waiting(self) -> int:
         """How many wait for a place."""
         return len(self._waiting)
+
+    def leave(self, places: int) -> None:
+        """Leave so many of all places to others, but never the last one."""
+        with self._lock:
+            left = max(1, self._all - places)
+            # Below 0 while more are in than may be: who comes out leaves the place.
+            self._free += left - self._places
+            self._places = left
+            self._let_in()
 
     @contextmanager
     def turn(self) -> Iterator[None]:
@@ -48,10 +60,13 @@ class Turns:
             yield
         finally:
             with self._lock:
-                if self._waiting:
-                    self._waiting.popleft().set()  # The place goes on, it is never free between.
-                else:
-                    self._free += 1
+                self._free += 1
+                self._let_in()
+
+    def _let_in(self) -> None:
+        while self._waiting and self._free > 0:
+            self._free -= 1
+            self._waiting.popleft().set()
 
 
 class Share:

@@ -8,20 +8,60 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from calibstudio.imaging.combine_share import available_threads
+from calibstudio.imaging.combine_share import PROCESSORS, Turns, available_threads
 
 log = logging.getLogger(__name__)
 
-_HEAVY = threading.BoundedSemaphore(max(1, available_threads() - 1))
-"""Pictures and numbers of large frames: with one thread more than this, all at once, the GUI
-thread waits for a processor and for the interpreter lock in the middle of its repaints."""
+_LONGEST_REST_S = 0.2
+
+
+class HeavyTurn:
+    """The turn of what takes long for all views: few at a time, and in turn with stacks.
+
+    Parameters
+    ----------
+    turns
+        Where stacks wait for a processor.
+    places
+        So many at a time.
+    """
+
+    def __init__(self, turns: Turns, places: int) -> None:
+        self._turns = turns
+        self._places = threading.BoundedSemaphore(places)
+        self._lock = threading.Lock()
+        self._rest_until = 0.0
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Wait for a turn, and hold it.
+
+        A picture takes fifty times as long as a band of a stack. While one waits, no other picture
+        begins for as long as the last ones took: both get on, each at half the speed.
+        """
+        with self._places:
+            rest = min(self._rest_until - time.monotonic(), _LONGEST_REST_S)
+            if rest > 0 and self._turns.waiting:
+                threading.Event().wait(rest)
+            with self._turns.turn():
+                began = time.monotonic()
+                try:
+                    yield
+                finally:
+                    now = time.monotonic()
+                    with self._lock:
+                        self._rest_until = max(self._rest_until, now) + now - began
+
+
+_HEAVY = HeavyTurn(PROCESSORS, max(1, available_threads() - 1))
 
 
 class NewestWorker(QObject):
@@ -40,9 +80,12 @@ class NewestWorker(QObject):
     _ended = Signal(object, object)
 
     def __init__(self, name: str, parent: QObject | None = None, *, heavy: bool = False) -> None:
-        """Make one. ``heavy`` work takes turns, so that a processor is left for the window."""
+        """Make one. ``heavy`` work takes turns with all other, stacks too.
+
+        So a processor is left for the window (see `calibstudio.imaging.combine_share`).
+        """
         super().__init__(parent)
-        self._turn: AbstractContextManager[Any] = _HEAVY if heavy else nullcontext()
+        self._heavy = heavy
         # Not with a lower priority: a thread that has to wait for the processor while it holds
         # the interpreter lock makes the window wait with it.
         self._executor = ThreadPoolExecutor(1, thread_name_prefix=name)
@@ -91,7 +134,7 @@ class NewestWorker(QObject):
             value: Any = None
             error: Exception | None = None
             try:
-                with self._turn:
+                with _HEAVY.turn() if self._heavy else nullcontext():
                     value = work()
             except Exception as problem:
                 log.warning("a picture could not be made", exc_info=True)

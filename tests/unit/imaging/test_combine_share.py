@@ -155,3 +155,46 @@ def test_memory_that_nobody_was_promised_is_divided() -> None:
         assert (first, second, asked) == (500, 250, 7)
     with share.memory(None) as again:
         assert again == 500
+
+
+def test_places_that_are_left_to_others_are_given_back() -> None:
+    turns = Turns(2)
+    turns.leave(5)
+    inside, go_on = threading.Semaphore(0), threading.Event()
+
+    def work() -> None:
+        with turns.turn():
+            inside.release()
+            go_on.wait(10)
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        assert inside.acquire(timeout=10)
+        while turns.waiting < 2:
+            time.sleep(0.001)
+        assert not inside.acquire(blocking=False)
+
+        turns.leave(0)
+
+        assert inside.acquire(timeout=10)
+        assert turns.waiting == 1
+    finally:
+        go_on.set()
+        for thread in threads:
+            thread.join()
+
+
+def test_a_place_that_is_taken_away_in_mid_turn_is_not_given_on() -> None:
+    turns = Turns(2)
+    with turns.turn():
+        with turns.turn():
+            turns.leave(1)
+        thread = threading.Thread(target=lambda: turns.turn().__enter__(), daemon=True)
+        thread.start()
+        thread.join(0.05)
+        assert thread.is_alive()
+        assert turns.waiting == 1
+    thread.join(10)
+    assert not thread.is_alive()
