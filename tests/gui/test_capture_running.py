@@ -513,7 +513,11 @@ def test_masters_are_built_and_said(desk: Desk) -> None:
     row = desk.capture.running.sequence.masters
     desk.until_over()
 
+    assert not row.show_masters.isVisible()
     desk.until(lambda: row.tag.accessibleName() == "2 built")
+    desk.click(row.show_masters)
+    assert desk.window.current == "library"
+    desk.window.show_workspace("capture")
 
     with desk.context.open_library() as library:
         masters = library.masters()

@@ -410,3 +410,18 @@ def test_the_line_goes_through_the_frames_that_count(qtbot: QtBot, theme: ThemeS
 
     assert list(plot._line.getData()[0]) == [1.0, 2.0, 4.0]
     assert list(plot._dots["bad"].getData()[0]) == [3.0]
+
+
+def test_a_few_frames_have_each_their_number_on_the_axis(qtbot: QtBot, theme: ThemeState) -> None:
+    plot = SeriesPlot(theme, name="Level of each frame", has_second=False)
+    qtbot.addWidget(plot)
+    plot.resize(560, 160)
+    plot.show()
+    frames = np.arange(1.0, 9.0)
+
+    plot.set_series(SeriesData(frames, 500.0 + frames), label="Level [ADU]")
+
+    axis = plot.getAxis("bottom")
+    low, high = plot.getViewBox().viewRange()[0]
+    ((_, places),) = axis.tickValues(low, high, 480.0)
+    assert places == list(frames)

@@ -81,11 +81,14 @@ class RunningView(QWidget):
         The sequence that is shown is to go on.
     frames_wanted(FramesOf)
         Its frames are to be looked at.
+    masters_wanted()
+        Its masters are to be looked at.
     """
 
     left = Signal()
     resume_wanted = Signal()
     frames_wanted = Signal(object)
+    masters_wanted = Signal()
 
     def __init__(self, context: GuiContext, run: CaptureRun, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -186,6 +189,7 @@ class RunningView(QWidget):
         run.masters_begun.connect(lambda: self.sequence.masters.show_state("running", "Running"))
         run.masters_built.connect(self._on_masters)
         run.masters_over.connect(self._on_masters_over)
+        self.sequence.masters.masters_wanted.connect(self.masters_wanted)
         strip = self.strip
         strip.pause_wanted.connect(run.toggle_pause)
         strip.stop_wanted.connect(self.ask_to_stop)
@@ -359,7 +363,9 @@ class RunningView(QWidget):
             self.sequence.masters.show_state("bad", "None built")
             return
         worst = max(verdicts, key=lambda v: v.severity)
-        self.sequence.masters.show_state(kind_of(worst), f"{number(len(verdicts))} built")
+        self.sequence.masters.show_state(
+            kind_of(worst), f"{number(len(verdicts))} built", built=True
+        )
 
     @Slot()
     def _on_masters_over(self) -> None:

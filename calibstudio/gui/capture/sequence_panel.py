@@ -20,6 +20,7 @@ from calibstudio.domain.wording import (
     temperature,
 )
 from calibstudio.gui.theme import ThemeState
+from calibstudio.gui.widgets.buttons import Button, ButtonKind, ButtonSize
 from calibstudio.gui.widgets.panels import KeyValueGrid, ground, scrolled
 from calibstudio.gui.widgets.table import (
     RECORD_ROLE,
@@ -230,7 +231,15 @@ class SequencePanel(QWidget):
 
 
 class MastersRow(QWidget):
-    """The last line of the steps: masters are built in the background."""
+    """The last line of the steps: masters are built in the background.
+
+    Signals
+    -------
+    masters_wanted()
+        The operator wants to see what was built.
+    """
+
+    masters_wanted = Signal()
 
     def __init__(self, theme: ThemeState, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -240,13 +249,19 @@ class MastersRow(QWidget):
         row = QHBoxLayout(self)
         row.setContentsMargins(10, 7, 12, 7)
         row.setSpacing(12)
-        row.addWidget(ElidedLabel("Build and judge the masters, in the background", "small"), 1)
+        self._said = ElidedLabel("", "small")
+        self.show_masters = Button(theme, "Show in Library", ButtonKind.LINK, size=ButtonSize.SMALL)
+        self.show_masters.clicked.connect(lambda _checked=False: self.masters_wanted.emit())
+        row.addWidget(self._said, 1)
+        row.addWidget(self.show_masters)
         row.addWidget(self.tag)
         self.show_state("waiting", "Waiting")
 
-    def show_state(self, kind: str, word: str) -> None:
-        """Show how far they are."""
+    def show_state(self, kind: str, word: str, *, built: bool = False) -> None:
+        """Show how far they are; when some are built there is a way to them."""
         self.tag.set_status(kind, word)
+        self.show_masters.setVisible(built)
+        self._said.setText("Masters" if built else "Build and judge the masters, in the background")
 
 
 def rows_of(status: CaptureStatus) -> tuple[StepRow, ...]:

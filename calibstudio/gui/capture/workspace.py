@@ -82,6 +82,7 @@ class CaptureWorkspace(Workspace):
         self.running.resume_wanted.connect(self.resume_last)
         self.close_wizard.clicked.connect(self.show_home)
         self.running.left.connect(self.show_home)
+        self.running.masters_wanted.connect(lambda: self.workspace_wanted.emit("library"))
         self.run.ended.connect(self._on_ended)
         self.on("pause", self._pause)
         self.on("cancel", self._cancel)

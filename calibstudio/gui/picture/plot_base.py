@@ -140,6 +140,8 @@ class _Axis(pg.AxisItem):  # type: ignore[misc]  # pyqtgraph has no types
     def tickValues(self, low: float, high: float, size: float) -> list[tuple[float, list[float]]]:
         upright = self.orientation in ("left", "right")
         room = _UPRIGHT_ROOM_PX if upright else 84.0
+        if self.kind is AxisKind.WHOLE and not upright:
+            room = 48.0  # numbers of frames are short: a few frames have each its own
         if self.kind is AxisKind.TIME:
             room = 64.0 if high - low <= _MOST_CLOCK_S else 100.0
         step, places = tick_positions(low, high, max(2, int(size / room)), self.kind)
