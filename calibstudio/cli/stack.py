@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import math
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 
 from calibstudio.cli.arguments import memory_size
 from calibstudio.cli.frame import Outcome, Problem
-from calibstudio.domain.errors import UsageError
+from calibstudio.domain.errors import CalibStudioError, UsageError
 from calibstudio.domain.jobs import JobContext
 from calibstudio.domain.overscan import IfWrong, OverscanLevel, OverscanOf, OverscanSettings
 from calibstudio.domain.paths import whole_path
@@ -196,12 +197,13 @@ def run(args: argparse.Namespace, ctx: JobContext) -> Outcome:
     from calibstudio.services.stack_summary import summary
 
     files = [whole_path(path) for path in args.files]
+    overscan, by_rig = _by_rig(_overscan(args), files)
     report = stack_files(
         ctx,
         files,
         whole_path(args.out),
         _settings(args),
-        overscan=_overscan(args),
+        overscan=overscan,
         subtract=None if args.subtract is None else whole_path(args.subtract),
         stop_at_broken=args.broken == _STOP,
         memory_bytes=args.memory,
@@ -245,7 +247,9 @@ def run(args: argparse.Namespace, ctx: JobContext) -> Outcome:
         ],
     }
     problems = [Problem(one.message, one.hint) for one in report.skipped]
-    return Outcome(document, summary(report), problems)
+    if by_rig:
+        document["sections"] = list(by_rig)
+    return Outcome(document, "\n".join([summary(report), *by_rig]), problems)
 
 
 def _settings(args: argparse.Namespace) -> StackSettings:
@@ -285,6 +289,31 @@ def _overscan(args: argparse.Namespace) -> OverscanSettings:
             f"These settings of the overscan do not fit: {error}.",
             hint="See calibstudio stack --help.",
         ) from error
+
+
+def _by_rig(
+    overscan: OverscanSettings, files: Sequence[Path]
+) -> tuple[OverscanSettings, tuple[str, ...]]:
+    """Return the settings with the sections that the rig of the frames states, and its words.
+
+    Where only some frames say them, those count: the others are left out with their reason.
+    """
+    from calibstudio.services.import_frames import read_one
+    from calibstudio.services.rig_limits import limits_here
+    from calibstudio.services.rig_overscan import with_stated_sections
+
+    if not overscan.active:
+        return overscan, ()
+    limits = limits_here()
+    if not any(r.knows.bias_section or r.knows.data_section for r in limits.rigs):
+        return overscan, ()
+    headers = []
+    for path in files:
+        try:
+            headers.append(read_one(path))
+        except CalibStudioError:
+            continue  # it is said where it is stacked
+    return with_stated_sections(overscan, headers, limits)
 
 
 def _cutoff(text: str) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
@@ -23,6 +24,8 @@ class Knowable:
     whole: bool = False
     """A count: no part of one."""
     about: str = ""
+    section: bool = False
+    """A rectangle of pixels."""
 
     def read(self, text: str) -> Any:
         """Return the value that a text means; None for an empty one.
@@ -35,6 +38,8 @@ class Knowable:
         text = text.strip()
         if not text:
             return None
+        if self.section:
+            return _section(self.label, text)
         if not self.unit:
             return text
         try:
@@ -57,6 +62,23 @@ class Knowable:
         return f"{text}\u202f{self.unit}"
 
 
+_SECTION_ABOUT = "first..last column, first..last row, from 1, unbinned"
+_RANGE = r"\s*(\d+)\s*(?:\.\.|:|-|\u2013)\s*(\d+)\s*"
+_TYPED = re.compile(rf"\[?{_RANGE},{_RANGE}\]?")
+
+
+def _section(label: str, text: str) -> str:
+    """Read a section as people type it; return it as headers write it."""
+    match = _TYPED.fullmatch(text)
+    ends = [int(end) for end in match.groups()] if match else []
+    if not ends or 0 in ends or ends[0] > ends[1] or ends[2] > ends[3]:
+        raise UsageError(
+            f"{label} cannot be “{text}”.",
+            hint="Write first..last column, first..last row, for example 1..24, 1..4096.",
+        )
+    return f"[{ends[0]}:{ends[1]},{ends[2]}:{ends[3]}]"
+
+
 KNOWABLE = (
     Knowable("camera", "Camera in headers", about="name that its frames carry (INSTRUME)"),
     Knowable("serial", "Serial number", about="tells two cameras of one model apart"),
@@ -71,6 +93,8 @@ KNOWABLE = (
         3600.0,
         about="below it shutter vanes, rolling pattern or lamp flicker show",
     ),
+    Knowable("bias_section", "Overscan", about=_SECTION_ABOUT, section=True),
+    Knowable("data_section", "Data without overscan", about=_SECTION_ABOUT, section=True),
 )
 BY_KEY: Mapping[str, Knowable] = {one.key: one for one in KNOWABLE}
 
@@ -89,6 +113,10 @@ class RigKnows:
     full_well_e: float | None = None
     flat_min_s: float | None = None
     """Safe minimum of flat exposures (RULES 6)."""
+    bias_section: str | None = None
+    """Overscan of the whole unbinned frame, as BIASSEC; for cameras that write none."""
+    data_section: str | None = None
+    """Its data, as TRIMSEC."""
 
     def with_text(self, key: str, text: str) -> RigKnows:
         """Return it with one value as it was typed; an empty text takes it away.

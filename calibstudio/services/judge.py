@@ -36,6 +36,7 @@ from calibstudio.services.import_frames import read_one
 from calibstudio.services.judge_masters import judge_master
 from calibstudio.services.overscan import only_data, read_treated
 from calibstudio.services.rig_limits import NO_RIGS, RigLimits
+from calibstudio.services.rig_overscan import with_stated_sections
 from calibstudio.store.pixels import read_image
 
 SETTINGS = ("camera", "gain", "offset", "binning", "readout_mode", "shape")
@@ -312,28 +313,29 @@ class _Run:
         context = frame_context(header, bias_level_adu=bias_level, held_temp_c=held)
         context = self.rigs.context(header, replace(context, seen_adu=seen_adu))
         thresholds, _ = self.rigs.of(header, self.thresholds)
+        data = with_stated_sections(OverscanSettings(), [header], self.rigs)[0].data
         if self.known is not None:
             context = self.known(context)
         if self.cache is not None:
-            kept = self.cache.get(header, context, thresholds)
+            kept = self.cache.get(header, context, thresholds, data)
             if kept is not None:
                 return kept
         try:
             with self.space.taken(frame_bytes(header)):
-                found = self._measure(header, context, thresholds)
+                found = self._measure(header, context, thresholds, data)
         except CalibStudioError as error:
             return unreadable(error)
         if self.cache is not None:
-            self.cache.keep(found, header, context, thresholds)
+            self.cache.keep(found, header, context, thresholds, data)
         return found
 
     def _measure(
-        self, header: FrameHeader, context: FrameContext, thresholds: Thresholds
+        self, header: FrameHeader, context: FrameContext, thresholds: Thresholds, data: str
     ) -> Assessment:
         if header.is_master:
             return judge_master(header, thresholds, bias_level_adu=context.bias_level_adu)
         judged = {
-            name: measure_frame(read_pixels(header, name), context, thresholds)
+            name: measure_frame(read_pixels(header, name, data=data), context, thresholds)
             for name in names_of_images(header)
         }
         return with_kind_in_doubt(in_its_unit(worst_of_images(judged), header), header)
@@ -393,19 +395,22 @@ def names_of_images(header: FrameHeader) -> tuple[str, ...]:
 
 
 def read_pixels(
-    header: FrameHeader, image: str = "", overscan: OverscanSettings | None = None
+    header: FrameHeader,
+    image: str = "",
+    overscan: OverscanSettings | None = None,
+    data: str = "",
 ) -> NDArray[Any]:
     """Read one image of a frame, with an earlier program's pedestal undone.
 
     Of a frame that says where its data lies only that: an overscan is no picture. Its level is
-    taken out where ``overscan`` says so.
+    taken out where ``overscan`` says so. ``data``: section of the data where no header says it.
     """
     if overscan is not None and overscan.active:
         pixels: NDArray[Any] = read_treated(header.path, image, overscan)
     else:
         pixels = read_image(header.path, image)
-    if header.sections and (overscan is None or not overscan.active):
-        pixels = only_data(pixels, header.path, image)
+    if (header.sections or data) and (overscan is None or not overscan.active):
+        pixels = only_data(pixels, header.path, image, "" if header.sections else data)
     return pixels + np.float32(header.pedestal_adu) if header.pedestal_adu else pixels
 
 

@@ -261,7 +261,8 @@ class _Run:
         from calibstudio.services.master_choice import without_broken
 
         choosing, together, building = ctx.split(1, 1, 6)
-        chosen = self._choose(choosing, group)
+        recipe = self._recipe_for(group)
+        chosen = self._choose(choosing, group, recipe)
         while True:
             if len(chosen.headers) < self.recipe.min_frames:
                 reason = too_few(len(chosen.headers), self.recipe)
@@ -273,7 +274,7 @@ class _Run:
             try:
                 around = self._look_around(together, chosen)
                 written, beside = build_master(
-                    building, chosen, around, self.recipe, self.folder, self.limits
+                    building, chosen, around, recipe, self.folder, self.limits
                 )
                 break
             except FileProblemError:
@@ -294,13 +295,18 @@ class _Run:
 
     def _map_defects(self, ctx: JobContext) -> None:
         """Make bad-pixel maps of the darks and flats of this run; what fails is said."""
-        from calibstudio.services.master_defects import build_map, sources_of_maps
+        from calibstudio.services.master_defects import build_map, overscan_of, sources_of_maps
 
         wanted = sources_of_maps(self.built, self.headers, self.library, self.recipe)
-        for sources, part in zip(wanted, ctx.split(*[1.0] * len(wanted)), strict=True):
+        groups = {b.record.sha256: b.group for b in self.built}
+        for plain, part in zip(wanted, ctx.split(*[1.0] * len(wanted)), strict=True):
+            recipe, sources = self.recipe, plain
+            if plain.dark.sha256 in groups:
+                recipe = self._recipe_for(groups[plain.dark.sha256])
+                sources = replace(plain, overscan=overscan_of(plain.dark, recipe))
             part.progress(0.0, sources.title)
             try:
-                built = build_map(part, sources, self.library, self.recipe, self.folder)
+                built = build_map(part, sources, self.library, recipe, self.folder)
             except CalibStudioError as error:
                 log.warning("%s: %s", sources.title, error)
                 self.skipped.append(SkippedGroup(sources.title, f"{error} {error.hint}".strip()))
@@ -310,13 +316,25 @@ class _Run:
                 if self.on_built is not None:
                     self.on_built(built)
 
-    def _choose(self, ctx: JobContext, group: Group) -> Chosen:
+    def _recipe_for(self, group: Group) -> Recipe:
+        """Return the recipe with the sections that the rig of a group states, where it does."""
+        from calibstudio.services.rig_overscan import with_stated_sections
+
+        headers = [self.headers[path] for path in group.frames]
+        overscan, _ = with_stated_sections(self.recipe.overscan, headers, self.rigs)
+        return replace(self.recipe, overscan=overscan)
+
+    def _choose(self, ctx: JobContext, group: Group, recipe: Recipe) -> Chosen:
         """Sort the frames of a group into those that are used and those that are not."""
         from calibstudio.services.master_choice import choose_frames
+        from calibstudio.services.rig_overscan import with_stated_sections
 
-        return choose_frames(
-            ctx, group, self.grouping.excluded, self.headers, self.judged, self.library, self.recipe
+        chosen = choose_frames(
+            ctx, group, self.grouping.excluded, self.headers, self.judged, self.library, recipe
         )
+        headers = [self.headers[path] for path in group.frames]
+        _, notes = with_stated_sections(self.recipe.overscan, headers, self.rigs)
+        return replace(chosen, notes=(*chosen.notes, *notes)) if notes else chosen
 
     def _look_around(self, ctx: JobContext, chosen: Chosen) -> Surroundings:
         """Find what is taken out of a group, its bias, and what its frames say together."""

@@ -135,9 +135,12 @@ def data_plan(path: Path, image: str, shape: tuple[int, int], data: str = "") ->
     return None if plan.kept == shape else plan
 
 
-def only_data(pixels: NDArray[Any], path: Path, image: str) -> NDArray[Any]:
-    """Return the part of a picture that its header calls data; all of it where that cannot be."""
-    plan = data_plan(path, image, (int(pixels.shape[0]), int(pixels.shape[1])))
+def only_data(pixels: NDArray[Any], path: Path, image: str, data: str = "") -> NDArray[Any]:
+    """Return the part of a picture that is data; all of it where that cannot be.
+
+    ``data`` is its section; empty: what the header says.
+    """
+    plan = data_plan(path, image, (int(pixels.shape[0]), int(pixels.shape[1])), data)
     if plan is None:
         return pixels
     if len(plan.rows) == len(plan.columns) == 1:
