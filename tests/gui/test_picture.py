@@ -608,3 +608,24 @@ def test_after_closing_nothing_is_answered(qtbot: QtBot) -> None:
 
     assert not worker.is_busy
     assert answers == []
+
+
+@pytest.mark.parametrize("touch", [False, True])
+@pytest.mark.parametrize("width", [900, 1130, 1500])
+def test_nothing_in_the_row_of_tools_is_squeezed(
+    qtbot: QtBot, theme: ThemeState, touch: bool, width: int
+) -> None:
+    theme.set_touch(touch)
+    view = PictureView(theme)
+    qtbot.addWidget(view)
+    tools = PictureToolbar(theme, view)
+    qtbot.addWidget(tools)
+    tools.set_compact(width < 1000)
+
+    tools.resize(width, 60)
+    tools.show()
+
+    assert tools.black.isVisible() != tools.adjust.isVisible()
+    for part in (tools.curve, tools.zoom):
+        assert part.width() >= part.minimumSizeHint().width()
+    assert tools.black.isVisible() or width < 1500

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import isfinite
 
 from PySide6.QtCore import QPoint, QRect, Qt, Signal, Slot
-from PySide6.QtGui import QFontMetrics, QKeyEvent, QPainter, QPaintEvent
+from PySide6.QtGui import QFontMetrics, QKeyEvent, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLineEdit, QWidget
 
 from calibstudio.domain.wording import MINUS, NARROW, number
@@ -219,10 +219,37 @@ class PictureToolbar(QFrame):
     def set_compact(self, compact: bool) -> None:
         """Less room: black and white move behind a button; fingers zoom by pinching."""
         self._compact = compact
-        self.black.setVisible(not compact)
-        self.white.setVisible(not compact)
-        self.adjust.setVisible(compact)
         self._on_theme_changed()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        """Put black and white behind their button where the row has no room for them."""
+        fields = (self.black, self.white)
+        narrow = self._compact or self._width_of_all() > self.width()
+        for field in fields:
+            field.setVisible(not narrow)
+        self.adjust.setVisible(narrow)
+
+    def _width_of_all(self) -> int:
+        """Return what the row takes with black and white in it."""
+        items = (self._row.itemAt(i) for i in range(self._row.count()))
+        parts = [item.widget() for item in items if item is not None]
+        shown = [
+            part
+            for part in parts
+            if part is not None
+            and part is not self.adjust
+            and (not part.isHidden() or part in (self.black, self.white))
+        ]
+        margins = self._row.contentsMargins()
+        gaps = self._row.spacing() * len(shown) + margins.left() + margins.right()
+        return gaps + sum(
+            min(max(part.sizeHint().width(), part.minimumWidth()), part.maximumWidth())
+            for part in shown
+        )
 
     @Slot()
     def _renew(self) -> None:
@@ -304,6 +331,7 @@ class PictureToolbar(QFrame):
             part.setVisible(not tight)
         widest = QFontMetrics(self._theme.font(13, 500)).horizontalAdvance(f"88.8{NARROW}%")
         self._zoom_text.setFixedWidth(widest + 8)
+        self._fit()
 
 
 class _LimitsPopover(Popover):
