@@ -26,7 +26,7 @@ from calibstudio.cli.frame import (
     write_json,
 )
 from calibstudio.domain.errors import CalibStudioError, Cancelled
-from calibstudio.domain.jobs import CancelToken, JobContext, throttled
+from calibstudio.domain.jobs import CancelToken, JobContext, heeding, throttled
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +91,8 @@ def run(argv: Sequence[str]) -> int:
     _stop_on_signals(token)
     bar = ProgressBar(sys.stderr)
     try:
-        outcome = module.run(args, JobContext(token, throttled(bar, per_second=10)))
+        with heeding(token):
+            outcome = module.run(args, JobContext(token, throttled(bar, per_second=10)))
     except Cancelled:
         bar.close()
         say_problem("Stopped. What was complete is kept.")

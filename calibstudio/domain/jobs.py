@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -41,6 +45,68 @@ class CancelToken:
         """
         if self._event.wait(max(0.0, seconds)):
             raise Cancelled
+
+
+_HEEDED: ContextVar[CancelToken | None] = ContextVar("heeded", default=None)
+
+
+@contextmanager
+def heeding(token: CancelToken | None) -> Iterator[None]:
+    """Let `give_way` listen to this token in the code that is called from here, in this thread.
+
+    Work on pixels is many layers below the job that asked for it, and each of its steps may take
+    a second; they listen without being handed the token. None: what is begun here is finished.
+    """
+    before = _HEEDED.set(token)
+    try:
+        yield
+    finally:
+        _HEEDED.reset(before)
+
+
+def give_way() -> None:
+    """Stop here if the job that this is done for was asked to; called between pieces of an image.
+
+    Raises
+    ------
+    Cancelled
+        If the token of the innermost `heeding` is set.
+    """
+    token = _HEEDED.get()
+    if token is not None:
+        token.check()
+
+
+def import_giving_way(*names: str) -> None:
+    """Import large modules and hear a cancel meanwhile; from a slow disk they take seconds.
+
+    Raises
+    ------
+    Cancelled
+        As `give_way`; the import goes on by itself and harms nobody.
+    """
+    failed: list[BaseException] = []
+
+    def load() -> None:
+        try:
+            for name in names:
+                importlib.import_module(name)
+        except BaseException as error:  # noqa: BLE001 - raised where it was asked for
+            failed.append(error)
+
+    give_way()
+    if all(name in sys.modules for name in names):
+        return
+    if _HEEDED.get() is None:
+        load()
+    else:
+        thread = threading.Thread(target=load, name="import", daemon=True)
+        thread.start()
+        while thread.is_alive():
+            thread.join(0.05)
+            give_way()
+    if failed:
+        raise failed[0]
 
 
 @dataclass(frozen=True, slots=True)

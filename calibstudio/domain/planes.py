@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from calibstudio.domain.jobs import give_way
 from calibstudio.domain.pixels import PlaneRows
 
 BAND_BYTES = 4 << 20
@@ -96,12 +97,14 @@ def band_rows(nx: int, *, pixel_bytes: int = 4, even: bool = True) -> int:
 def bands(*arrays: NDArray[Any] | None) -> Iterator[slice]:
     """Go through images of one shape by rows; what was looked at is let go of.
 
-    Results must not depend on the height of the bands.
+    A cancel is heard before each band (`heeding`). Results must not depend on the height of the
+    bands.
     """
     known = [a for a in arrays if a is not None]
     ny, nx = known[0].shape
     step = band_rows(nx)
     for y0 in range(0, ny, step):
+        give_way()
         yield slice(y0, min(ny, y0 + step))
         let_go(*known)
 
@@ -128,6 +131,7 @@ class Pieces:
         """Go through it by rows."""
         step = band_rows(self.shape[1])
         for y0 in range(0, self.shape[0], step):
+            give_way()
             yield slice(y0, min(self.shape[0], y0 + step))
 
     def __getitem__(self, place: tuple[slice, slice]) -> NDArray[np.float32]:
@@ -135,6 +139,7 @@ class Pieces:
         rows, columns = place
         # Tiles that lie side by side are of the same rows.
         if self._last is None or self._last[0] != rows:
+            give_way()
             self._last = rows, self._rows[rows]
         return self._last[1][:, columns]
 

@@ -18,6 +18,8 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from calibstudio.domain.jobs import give_way
+
 _ALL_MEMORY = 2 << 30
 """Bytes for all combinations together that were not told how much they may use."""
 
@@ -111,14 +113,19 @@ class Space:
 
     @contextmanager
     def taken(self, size: int) -> Iterator[None]:
-        """Wait for so many bytes, and hold them."""
+        """Wait for so many bytes, and hold them; not through a cancel (`heeding`)."""
         wanted, me = min(size, self._size), object()
         with self._changed:
             self._waiting.append(me)
-            self._changed.wait_for(lambda: self._waiting[0] is me and self._free >= wanted)
-            self._waiting.popleft()
-            self._free -= wanted
-            self._changed.notify_all()
+            try:
+                while not self._changed.wait_for(
+                    lambda: self._waiting[0] is me and self._free >= wanted, timeout=0.1
+                ):
+                    give_way()
+                self._free -= wanted
+            finally:
+                self._waiting.remove(me)
+                self._changed.notify_all()
         try:
             yield
         finally:

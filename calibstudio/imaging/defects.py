@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibstudio.domain.defects import Defect, DefectList
-from calibstudio.domain.jobs import JobContext
+from calibstudio.domain.jobs import JobContext, give_way
 from calibstudio.domain.pixels import PlaneRows, RowSource
 from calibstudio.domain.planes import MemoryRoom, Room, band_rows, bands, let_go
 from calibstudio.domain.recipe import DefectSettings
@@ -26,7 +26,7 @@ from calibstudio.imaging.quality_shape import bin_levels
 
 AROUND = 4
 """Neighbours of the same colour to each side."""
-_CHUNK = 4_096
+_CHUNK = 1_024
 _BAND_BYTES = 32 << 20
 """Of all frames together, that are looked at at a time."""
 _AT_ONCE = 2
@@ -439,6 +439,7 @@ def _median_around(
         out[part] = np.nanmedian(values, axis=1)
         out[part][empty] = np.nan
         let_go(image)
+        give_way()
     return out
 
 

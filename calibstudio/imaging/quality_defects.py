@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from calibstudio.domain.jobs import give_way
 from calibstudio.domain.planes import let_go
 from calibstudio.imaging.quality_levels import Image, known_percentile
 from calibstudio.imaging.quality_shape import bin_levels
@@ -115,6 +116,7 @@ def _beyond_in_rows(
             y, x = np.divmod(np.flatnonzero(mask), nx)
             found.append(strip[y, x].astype(kind) - level[x])
         let_go(lines)
+        give_way()
     return np.concatenate(found).astype(np.float64) if found else np.empty(0)
 
 
@@ -217,6 +219,7 @@ def _block_means(image: Image, side: int, pedestal: float) -> NDArray[np.float64
             rows = rows - np.float32(pedestal)
         out[k] = rows.reshape(side, bx, side).mean(axis=(0, 2), dtype=np.float64)
         let_go(image)
+        give_way()
     return out
 
 

@@ -138,9 +138,8 @@ def _add_extremes(judge: Judge, data: Image, context: FrameContext, limits: Thre
         values = data[np.isfinite(data)]
         judge.add("not_finite", 100.0 * (1.0 - values.size / data.size), Limit(warn_above=0.0))
     is_judged = context.kind in CALIBRATION_KINDS
-    lowest, highest = float(values.min()), float(values.max())
-    total = values.sum(dtype=np.float64 if data.dtype.kind == "f" else np.int64)
-    judge.add("mean", float(total) / values.size)
+    lowest, highest, total = _extent(values)
+    judge.add("mean", total / values.size)
     judge.add("minimum", lowest)
     judge.add("maximum", highest)
     top, said = _top(data, highest, context)
@@ -163,6 +162,19 @@ def _add_extremes(judge: Judge, data: Image, context: FrameContext, limits: Thre
             cure="Take it again; reconnect the camera when it stays.",
             metric="noise",
         )
+
+
+def _extent(values: Image) -> tuple[float, float, float]:
+    """Return the smallest value, the largest, and the sum, band by band: a cancel is heard."""
+    lines = values if values.ndim == 2 else values[None]
+    kind = np.float64 if values.dtype.kind == "f" else np.int64
+    parts = [
+        (part.min(), part.max(), part.sum(dtype=kind))
+        for rows in bands(lines)
+        for part in [lines[rows]]
+    ]
+    lowest, highest, sums = zip(*parts, strict=True)
+    return float(min(lowest)), float(max(highest)), float(sum(s.item() for s in sums))
 
 
 def _count(values: Image, marked: Callable[[Image], NDArray[np.bool_]]) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from calibstudio.domain.jobs import give_way
 from calibstudio.domain.planes import Pieces, bands, columns_of
 
 Image = NDArray[Any]
@@ -255,6 +256,7 @@ def noises_of_tiles(cut: NDArray[Any], *, step: float = 0.0) -> NDArray[np.float
 
 
 def _noises_of_some(cut: NDArray[Any], step: float) -> NDArray[np.float64]:
+    give_way()
     count, hy, hx = cut.shape
     values = cut.reshape(count, -1).astype(np.float32)
     good = np.isfinite(values)

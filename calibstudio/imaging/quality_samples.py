@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from calibstudio.domain.jobs import give_way
 from calibstudio.imaging.quality_levels import (
     Image,
     adu_quantum,
@@ -93,6 +94,7 @@ def tile_means(cut: Tiles, step: float) -> NDArray[np.float64]:
 
 
 def _means_of_some(cut: Tiles, step: float) -> NDArray[np.float64]:
+    give_way()
     flat = cut.reshape(len(cut), -1)
     middle = rough_medians(flat)
     away = (flat - middle).astype(np.float32)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from calibstudio.domain.planes import Pieces, columns_of, let_go
+from calibstudio.domain.jobs import give_way
+from calibstudio.domain.planes import Pieces, bands, columns_of, let_go
 from calibstudio.imaging.quality_levels import Image, clipped_statistics
 
 _ROWS_AT_ONCE = 64
@@ -195,7 +196,7 @@ def line_structure(
         return Banding(float("nan"), float("nan"), 0)
     if exact and plane.dtype.kind == "u" and plane.dtype.itemsize <= 2 and length < 65_536:
         used = length
-        profile = plane.sum(axis=axis, dtype=np.uint32) / float(length)
+        profile = _sums_of_lines(plane, axis) / float(length)
     else:
         sample = _sample_columns(lines, max(64, pixels // count))
         used = sample.shape[1]
@@ -207,6 +208,13 @@ def line_structure(
     beyond = max(scatter**2 - sigma**2 / used, 0.0)
     ratio = float(np.sqrt(1.0 + beyond * length / sigma**2))
     return Banding(ratio, float(np.sqrt(beyond)), bad_lines)
+
+
+def _sums_of_lines(plane: Image, axis: int) -> NDArray[np.uint32]:
+    """Return the sums of rows (axis 1) or columns of an image of small codes: exact."""
+    parts = [plane[rows].sum(axis=axis, dtype=np.uint32) for rows in bands(plane)]
+    sums: NDArray[np.uint32] = np.concatenate(parts) if axis == 1 else np.sum(parts, 0, np.uint32)
+    return sums
 
 
 def _scatter_of_lines(profile: NDArray[np.float64], half: int = 7) -> tuple[float, int]:
@@ -243,7 +251,17 @@ def _sample_columns(lines: Image, at_most: int) -> NDArray[np.float32]:
     for k in range(0, len(index), 16):
         out[:, k : k + 16] = lines[:, index[k] : index[k] + 16]
         let_go(lines)
+        give_way()
     return out
+
+
+def _medians_of_lines(lines: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the median of each line, shape (n, 1), some lines at a time."""
+    middle = np.empty((len(lines), 1), np.float32)
+    for k in range(0, len(lines), 256):
+        give_way()
+        middle[k : k + 256] = np.median(lines[k : k + 256], axis=1, keepdims=True)
+    return middle
 
 
 def _line_levels(sample: NDArray[np.float32], step: float) -> NDArray[np.float64]:
@@ -256,7 +274,7 @@ def _line_levels(sample: NDArray[np.float32], step: float) -> NDArray[np.float64
     if not some.size:
         return np.full(len(sample), np.nan)
     rest = sample - np.median(some, axis=0)[None, :]
-    middle = np.median(rest, axis=1, keepdims=True)
+    middle = _medians_of_lines(rest)
     rest -= middle
     size = np.abs(rest)
     some = size[:: max(1, len(size) // 256)]

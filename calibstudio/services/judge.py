@@ -7,6 +7,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
@@ -19,7 +20,7 @@ from calibstudio.domain.detectors import PRIMARY, only_detectors
 from calibstudio.domain.errors import CalibStudioError
 from calibstudio.domain.grouping import Group
 from calibstudio.domain.header import FrameHeader
-from calibstudio.domain.jobs import JobContext
+from calibstudio.domain.jobs import JobContext, heeding
 from calibstudio.domain.kinds import FrameKind
 from calibstudio.domain.overscan import OverscanSettings
 from calibstudio.domain.quality import Assessment, Finding, Metric, Verdict
@@ -167,10 +168,16 @@ def judge_files(
     Cancelled
         When asked to stop.
     """
-    files = list(files)
+    run = _Run(thresholds, cache, known, held or {}, space, rigs)
+    with heeding(ctx.token):
+        return _judge_files(ctx, list(files), run)
+
+
+def _judge_files(
+    ctx: JobContext, files: list[FrameHeader | Path], run: _Run
+) -> dict[Path, Assessment]:
     results: dict[Path, Assessment] = {}
     headers = _read_headers(files, results)
-    run = _Run(thresholds, cache, known, held or {}, space, rigs)
     biases = [h for h in headers if h.kind == FrameKind.BIAS]
     others = [h for h in headers if h.kind != FrameKind.BIAS]
     first, second = ctx.split(max(len(biases), 0.01), max(len(others), 0.01))
@@ -269,7 +276,9 @@ class _Run:
                     while todo and len(running) < workers:
                         header = todo.pop(0)
                         level = bias_levels.get(header.path)
-                        running[pool.submit(self.one, header, level)] = header
+                        # Each in a context of its own, so that it hears a cancel between its steps.
+                        own = copy_context()
+                        running[pool.submit(own.run, self.one, header, level)] = header
                     done, _ = wait(running, timeout=0.5, return_when=FIRST_COMPLETED)
                     for future in done:
                         header = running.pop(future)

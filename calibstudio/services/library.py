@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from calibstudio.domain.errors import FileProblemError, LibraryError, UsageError
 from calibstudio.domain.header import FrameHeader, HeaderValue
-from calibstudio.domain.jobs import JobContext
+from calibstudio.domain.jobs import JobContext, import_giving_way
 from calibstudio.domain.master import InputRecord, MasterRecord, ReviewState
 from calibstudio.domain.master_query import Facets, MasterQuery
 
@@ -96,6 +96,7 @@ class Library:
         LibraryError
             It is damaged, made by a newer program, or its database is lost.
         """
+        import_giving_way("sqlalchemy.orm", "alembic.command")
         from calibstudio.store.journal import JOURNAL
         from calibstudio.store.library_db import Database
         from calibstudio.store.library_place import library_place

@@ -14,7 +14,7 @@ from calibstudio.domain.defects import Defect, DefectList
 from calibstudio.domain.detectors import PRIMARY
 from calibstudio.domain.grouping import Group
 from calibstudio.domain.header import FrameHeader, HeaderValue
-from calibstudio.domain.jobs import JobContext
+from calibstudio.domain.jobs import JobContext, heeding
 from calibstudio.domain.kinds import BPM, FrameKind
 from calibstudio.domain.master import InputRecord, MasterRecord, UsedMaster
 from calibstudio.domain.matching import HARD, usable_rule
@@ -186,7 +186,8 @@ def build_map(
     if made is None:
         return None
     written, content = made
-    record = library.add(written.path, sha256=written.sha256).record
+    with heeding(None):  # A map that has its name is filed.
+        record = library.add(written.path, sha256=written.sha256).record
     group = Group(f"bpm-{record.id}", BPM, content.key, tuple(h.path for h in sources.frames))
     return BuiltMaster(
         record, group, sources.title, new=written.new, used=sources.masters, notes=content.history

@@ -16,7 +16,7 @@ from calibstudio.domain.errors import CalibStudioError, FileProblemError
 from calibstudio.domain.group_titles import group_titles
 from calibstudio.domain.grouping import Group, Grouping, LeftOut
 from calibstudio.domain.header import FrameHeader
-from calibstudio.domain.jobs import JobContext
+from calibstudio.domain.jobs import JobContext, heeding, import_giving_way
 from calibstudio.domain.kinds import FrameKind
 from calibstudio.domain.master import MasterRecord
 from calibstudio.domain.recipe import Recipe
@@ -117,6 +117,8 @@ def build_masters(
     Cancelled
         If asked to stop: masters that are filed stay, the one at work leaves nothing behind.
     """
+    with heeding(ctx.token):
+        import_giving_way("astropy.io.fits", "calibstudio.services.master_build")
     from calibstudio.services.master_choice import only_detectors
     from calibstudio.services.master_parts import Limits
     from calibstudio.services.rig_limits import NO_RIGS
@@ -126,7 +128,8 @@ def build_masters(
     run = _Run(
         grouping, frames, library, recipe, out or library.folder, limits, on_built, rigs or NO_RIGS
     )
-    return run.all(ctx)
+    with heeding(ctx.token):
+        return run.all(ctx)
 
 
 def nothing_built(grouping: Grouping, recipe: Recipe) -> MastersReport:
@@ -282,7 +285,8 @@ class _Run:
                 if self.limits.stop_at_broken or len(rest.headers) == len(chosen.headers):
                     raise
                 chosen = rest
-        added = self.library.add(written.path, sha256=written.sha256, beside=beside)
+        with heeding(None):  # A master that has its name is filed.
+            added = self.library.add(written.path, sha256=written.sha256, beside=beside)
         return BuiltMaster(
             added.record,
             group,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import statistics
-import threading
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -15,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibstudio.domain.errors import CalibrationError, FileProblemError, WriteProblemError
-from calibstudio.domain.jobs import JobContext
+from calibstudio.domain.jobs import JobContext, heeding
 from calibstudio.domain.overscan import IfWrong, OverscanSettings
 from calibstudio.domain.pixels import RowSource
 from calibstudio.domain.recipe import Normalization, StackSettings, Weight
@@ -32,7 +30,7 @@ from calibstudio.services.stack_headers import (
 )
 from calibstudio.services.stack_inputs import Skipped, StackedImage, StackInputs, without_repeats
 from calibstudio.services.stack_subtract import LessPlane, Subtrahend, open_subtrahend
-from calibstudio.store.publish import flush_to_disk, publish_file
+from calibstudio.store.publish import publish_file
 from calibstudio.store.stack_fits import PlannedImage, StackFile, kept_cards
 
 
@@ -174,7 +172,11 @@ def stack_files(
             hint="Move it away, or choose another name.",
         )
     paths, skipped = without_repeats(files)
-    with MEMORY.memory(memory_bytes) as memory, open_subtrahend(subtract) as subtrahend:
+    with (
+        heeding(ctx.token),
+        MEMORY.memory(memory_bytes) as memory,
+        open_subtrahend(subtract) as subtrahend,
+    ):
         how = _How(settings, memory, threads, overscan, stop_at_broken, subtrahend)
         try:
             done = _stack_alike(ctx, paths, out, how)
@@ -282,27 +284,9 @@ def _publish(
                 report = _combine(part, inputs, i, rows[i], file, replace(how, settings=settings))
                 file.write_result(i, floor_cards(report), about_frames(report))
                 reports.append((inputs.images[i].name, report))
-        _flush(ctx, temporary)
 
     publish_file(out, fill)
     return reports
-
-
-def _flush(ctx: JobContext, path: Path) -> None:
-    """Wait until a file is on the disk, but not through a cancel.
-
-    What goes wrong is left to `publish_file`, which flushes again and finds nothing to do.
-    """
-
-    def flush() -> None:
-        with contextlib.suppress(OSError):
-            flush_to_disk(path)
-
-    thread = threading.Thread(target=flush, name="stack-flush", daemon=True)
-    thread.start()
-    while thread.is_alive():
-        thread.join(0.05)
-        ctx.token.check()
 
 
 def _combine(

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from calibstudio.domain.jobs import give_way
 from calibstudio.domain.planes import let_go
 from calibstudio.store.card_writer import BLOCK, checksum_text, data_sum
 
@@ -83,6 +84,7 @@ def _stored(unit: ImageUnit) -> Iterator[memoryview]:
     ny, nx = unit.array.shape
     rows = max(1, _BAND_BYTES // max(1, nx * np.dtype(kind).itemsize))
     for y0 in range(0, ny, rows):
+        give_way()
         band = np.ascontiguousarray(unit.array[y0 : y0 + rows], kind)
         yield memoryview(band.reshape(-1).view(np.uint8).data)
         let_go(unit.array)

@@ -22,6 +22,7 @@ from typing import Any, BinaryIO, Self
 from numpy.typing import NDArray
 
 from calibstudio.domain.errors import FileProblemError
+from calibstudio.domain.jobs import give_way
 from calibstudio.store.pixels_extent import MOST_UNPACKED, Extent, most_in_memory
 
 _PACKERS: dict[bytes, Any] = {
@@ -30,6 +31,7 @@ _PACKERS: dict[bytes, Any] = {
     b"\xfd7zXZ\x00": lzma.open,
 }
 _CHUNK = 1 << 20
+_PIECE_BYTES = 16 << 20
 
 
 @dataclass(slots=True)
@@ -109,7 +111,7 @@ class PixelFile:
         return bytes(buffer)
 
     def read_into(self, buffer: memoryview, offset: int) -> None:
-        """Fill the buffer from this offset.
+        """Fill the buffer from this offset; a cancel is heard between its pieces (`heeding`).
 
         Raises
         ------
@@ -124,8 +126,9 @@ class PixelFile:
             return
         done = 0
         while done < len(buffer):
+            give_way()
             try:
-                got = self._read_some(buffer[done:], offset + done)
+                got = self._read_some(buffer[done : done + _PIECE_BYTES], offset + done)
             except OSError as error:
                 raise FileProblemError(
                     f"{self.label} cannot be read: {error.strerror or error}.",

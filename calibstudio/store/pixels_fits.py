@@ -11,6 +11,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from calibstudio.domain.jobs import give_way
 from calibstudio.domain.pixels import ArrayRows, RowSource, Stored
 from calibstudio.store.pixels_file import PixelFile, UnpackBudget
 from calibstudio.store.pixels_layout import (
@@ -163,7 +164,7 @@ def _scaled(raw: NDArray[Any], layout: ImageLayout) -> NDArray[Any]:
         with np.errstate(over="ignore", invalid="ignore"):
             if layout.bscale == 1.0 and layout.bzero == 0.0:
                 return _native(raw).astype(np.float32, copy=False)
-            return (raw.astype(np.float64) * layout.bscale + layout.bzero).astype(np.float32)
+            return _in_float32(raw, layout)
     # A BLANK that the type cannot hold is nowhere.
     blank = None
     if layout.blank is not None and _fits(layout.blank, raw.dtype):
@@ -177,11 +178,22 @@ def _scaled(raw: NDArray[Any], layout: ImageLayout) -> NDArray[Any]:
             bits = _native(raw).view(f"u{raw.dtype.itemsize}")
             bits ^= bits.dtype.type(1 << (8 * raw.dtype.itemsize - 1))
             return bits.view(unsigned)
-    values = raw.astype(np.float64) * layout.bscale + layout.bzero
+    values = _in_float32(raw, layout)
     if blank is not None:
         values[blank] = np.nan
-    with np.errstate(over="ignore"):
-        return values.astype(np.float32)
+    return values
+
+
+def _in_float32(raw: NDArray[Any], layout: ImageLayout) -> NDArray[np.float32]:
+    """Scale in float64, piece by piece: all at once would take four times the memory."""
+    out = np.empty(raw.shape, np.float32)
+    flat, into = raw.reshape(-1), out.reshape(-1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for k in range(0, flat.size, 1 << 20):
+            give_way()
+            part = flat[k : k + (1 << 20)].astype(np.float64)
+            into[k : k + (1 << 20)] = part * layout.bscale + layout.bzero
+    return out
 
 
 def _native(raw: NDArray[Any]) -> NDArray[Any]:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from calibstudio.domain.errors import FileProblemError
+from calibstudio.domain.errors import Cancelled, FileProblemError
 from calibstudio.store.fits_cards import Cards, header_length
 from calibstudio.store.image_names import COLOURS
 from calibstudio.store.pixels_file import PixelFile
@@ -49,7 +49,7 @@ def unpack_tiles(file: PixelFile, layout: ImageLayout) -> NDArray[Any]:
         _check(_Table.read(file, layout), file, layout)
         with fits.open(file.stream(), memmap=False, do_not_scale_image_data=True) as hdus:
             pixels = np.array(hdus[layout.index].data)
-    except FileProblemError:
+    except (FileProblemError, Cancelled):
         raise
     except Exception as error:  # a foreign reader at damaged data: it raises whatever it meets
         raise _broken(file, "its compressed picture cannot be unpacked") from error

@@ -11,11 +11,13 @@ import contextlib
 import errno
 import hashlib
 import os
+import threading
 import uuid
 from collections.abc import Callable
 from pathlib import Path
 
 from calibstudio.domain.errors import WriteProblemError
+from calibstudio.domain.jobs import give_way
 
 _NO_LINKS = {
     errno.EPERM,
@@ -27,6 +29,10 @@ _NO_LINKS = {
     errno.EACCES,
 }
 """What `os.link` says on file systems without hard links (FAT, exFAT, many network shares)."""
+
+
+_PIECE_BYTES = 4 << 20
+_LISTEN_S = 0.05
 
 
 def publish_file(final: Path, write: Callable[[Path], object]) -> bool:
@@ -49,7 +55,7 @@ def publish_file(final: Path, write: Callable[[Path], object]) -> bool:
         final.parent.mkdir(parents=True, exist_ok=True)
         temporary = temporary_beside(final)
         write(temporary)
-        flush_to_disk(temporary)
+        _flush_heeding(temporary)
         return _publish(temporary, final)
     except OSError as error:
         raise write_problem(final, error) from error
@@ -92,6 +98,26 @@ def flush_to_disk(path: Path) -> None:
         os.fsync(handle.fileno())
 
 
+def _flush_heeding(path: Path) -> None:
+    """Wait until a file is on the disk, but not through a cancel: a slow disk takes seconds."""
+    failed: list[OSError] = []
+
+    def flush() -> None:
+        try:
+            flush_to_disk(path)
+        except OSError as error:
+            failed.append(error)
+
+    give_way()
+    thread = threading.Thread(target=flush, name="flush", daemon=True)
+    thread.start()
+    while thread.is_alive():
+        thread.join(_LISTEN_S)
+        give_way()
+    if failed:
+        raise failed[0]
+
+
 def flush_folder(folder: Path) -> None:
     """Wait until the names in a folder are on the disk (where the system can do that)."""
     with contextlib.suppress(OSError):  # Windows cannot open folders; some shares cannot sync
@@ -118,15 +144,19 @@ def write_problem(path: Path, error: OSError) -> WriteProblemError:
 
 
 def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes, in hexadecimal.
+    """Return the SHA-256 of a file's bytes, in hexadecimal; a cancel is heard on the way.
 
     Raises
     ------
     OSError
         If it cannot be read.
     """
+    digest = hashlib.sha256()
     with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
+        while piece := handle.read(_PIECE_BYTES):
+            give_way()
+            digest.update(piece)
+    return digest.hexdigest()
 
 
 def _publish(temporary: Path, final: Path) -> bool:

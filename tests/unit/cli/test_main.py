@@ -167,18 +167,42 @@ def test_commands_without_a_window_never_import_qt():
     assert json.loads(done.stdout)["checks"]
 
 
-def test_an_interrupt_before_anything_began_is_a_sentence(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+INTERRUPTED_WHILE_IMPORTING = """
+import os, sys
+class Interrupts:
+    def find_spec(self, name, *where):
+        if name == "{module}":
+            sys.meta_path.remove(self)
+            os.kill(os.getpid(), {signal})
+sys.meta_path.insert(0, Interrupts())
+sys.argv = ["calibstudio", "masters", "{folder}", "--library", "{folder}/library"]
+from calibstudio.__main__ import main
+sys.exit(main())
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a signal to a process ends it there")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("module", "said"),
+    [
+        ("argparse", "Stopped before anything began."),
+        ("calibstudio.cli.masters", "Stopped before anything began."),
+        ("calibstudio.services.import_frames", "Stopped. What was complete is kept."),
+    ],
+)
+def test_an_interrupt_at_the_start_is_a_sentence(
+    module: str, said: str, number: signal.Signals, tmp_path: Path
 ) -> None:
-    from calibstudio import __main__ as program
+    (tmp_path / "a.fits").write_bytes(b"SIMPLE  = ")
+    code = INTERRUPTED_WHILE_IMPORTING.format(
+        module=module, signal=int(number), folder=tmp_path.as_posix()
+    )
 
-    def interrupted(argv: object) -> int:
-        raise KeyboardInterrupt
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
-    monkeypatch.setattr("calibstudio.cli.main.run", interrupted)
-
-    assert program.main() == 130
-    assert capsys.readouterr().err == "calibstudio: Stopped before anything began.\n"
+    assert (done.returncode, done.stderr, done.stdout) == (130, f"calibstudio: {said}\n", "")
+    assert [p.name for p in tmp_path.iterdir()] == ["a.fits"]
 
 
 @pytest.mark.parametrize("words", [["-m", "calibstudio", "--help"], ["dev.py", "--help"]])
