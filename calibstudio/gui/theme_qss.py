@@ -211,8 +211,10 @@ QAbstractSpinBox::up-arrow { image: url($up); width: 14px; height: 14px; }
 QAbstractSpinBox::down-arrow { image: url($down); width: 14px; height: 14px; }
 QAbstractSpinBox::up-arrow:disabled, QAbstractSpinBox::up-arrow:off { image: url($up_off); }
 QAbstractSpinBox::down-arrow:disabled, QAbstractSpinBox::down-arrow:off { image: url($down_off); }
+QComboBox { padding: 0 2px 0 8px; }
+QComboBox:focus, QComboBox:on { padding: 0 1px 0 7px; }
 QComboBox::drop-down { subcontrol-origin: padding; subcontrol-position: center right;
-  width: 28px; border: none; background: transparent; }
+  width: 24px; border: none; background: transparent; }
 QComboBox::down-arrow { image: url($down); width: 16px; height: 16px; }
 QComboBox::down-arrow:disabled { image: url($down_off); }
 QComboBox QAbstractItemView, QAbstractItemView#qt_completer {

@@ -611,19 +611,21 @@ def test_after_closing_nothing_is_answered(qtbot: QtBot) -> None:
 
 
 @pytest.mark.parametrize("touch", [False, True])
-@pytest.mark.parametrize("width", [900, 1130, 1500])
+@pytest.mark.parametrize("width", [900, 1060, 1500])
 def test_nothing_in_the_row_of_tools_is_squeezed(
     qtbot: QtBot, theme: ThemeState, touch: bool, width: int
 ) -> None:
     theme.set_touch(touch)
     view = PictureView(theme)
     qtbot.addWidget(view)
-    tools = PictureToolbar(theme, view)
-    qtbot.addWidget(tools)
+    window = QWidget()
+    qtbot.addWidget(window)
+    window.resize(1600, 200)
+    tools = PictureToolbar(theme, view, parent=window)
     tools.set_compact(width < 1000)
 
-    tools.resize(width, 60)
-    tools.show()
+    tools.setGeometry(0, 0, width, 60)
+    window.show()
 
     assert tools.black.isVisible() != tools.adjust.isVisible()
     for part in (tools.curve, tools.zoom):
