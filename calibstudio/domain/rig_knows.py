@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from calibstudio.domain.errors import UsageError
-from calibstudio.domain.wording import significant
+from calibstudio.domain.wording import number, significant
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Knowable:
             kind = "a whole number" if self.whole else "a number"
             raise UsageError(
                 f"{self.label} cannot be “{text}”.",
-                hint=f"Give {kind} of {self.unit} above 0, up to {self.most:g}; nothing: unknown.",
+                hint=f"Give {kind} above 0, up to {self.words(self.most)}, or leave it empty.",
             )
         return int(value) if self.whole else value
 
@@ -58,7 +58,7 @@ class Knowable:
         """Write a value with its unit."""
         if not self.unit:
             return str(value)
-        text = str(value) if self.whole else significant(value)
+        text = number(value) if self.whole else significant(value)
         return f"{text}\u202f{self.unit}"
 
 

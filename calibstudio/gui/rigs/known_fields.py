@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from calibstudio.domain.errors import UsageError
 from calibstudio.domain.rig import Learned, Rig
-from calibstudio.domain.rig_knows import KNOWABLE, RigKnows
+from calibstudio.domain.rig_knows import KNOWABLE, Knowable, RigKnows
 from calibstudio.gui.theme import ThemeState
 from calibstudio.gui.widgets.buttons import Button, ButtonSize
 from calibstudio.gui.widgets.fields import Labelled, TextField
@@ -16,6 +16,11 @@ from calibstudio.services.rig_learning import learned_words
 
 ACROSS = 2
 IDENTITY = ("camera", "serial", "sensor_width_px", "sensor_height_px")
+
+
+def _about(one: Knowable) -> str:
+    """Return what is said below a field: a sentence."""
+    return f"{one.about[:1].upper()}{one.about[1:]}." if one.about else ""
 
 
 class KnownFields(QWidget):
@@ -38,7 +43,7 @@ class KnownFields(QWidget):
                 text="" if value is None else str(value).removesuffix(".0"),
                 placeholder="not stated",
             )
-            row = self._labelled[one.key] = Labelled(words, field, note=one.about)
+            row = self._labelled[one.key] = Labelled(words, field, note=_about(one))
             grid.addWidget(row, i // ACROSS, i % ACROSS, Qt.AlignmentFlag.AlignTop)
         for column in range(ACROSS):
             grid.setColumnStretch(column, 1)
@@ -55,7 +60,7 @@ class KnownFields(QWidget):
         for one in KNOWABLE:
             field, row = self.fields[one.key], self._labelled[one.key]
             field.set_bad(False)
-            row.set_note(one.about)
+            row.set_note(_about(one))
             try:
                 made = made.with_text(one.key, field.text())
             except UsageError as error:
