@@ -29,7 +29,7 @@ REVISIONS = ("0001", "0002")
 BUSY_S = 15.0
 """How long to wait for another program's write."""
 _LOCK_KEY = 0x63616C6962
-"""Advisory lock of PostgreSQL around migrations."""
+"""Advisory lock of PostgreSQL around whatever writes: one program at a time, as with SQLite."""
 
 
 class Database:
@@ -87,7 +87,9 @@ class Database:
                 hint="Copy it to a folder that you may write to.",
             )
         with self._said(), Session(self._writing) as session, session.begin():
-            session.connection()  # takes the lock now, not at the first statement
+            # Takes the lock now, not at the first statement that writes: what a writer looks up
+            # before it writes stays true.
+            _lock_for_writing(session.connection())
             yield session
 
     @contextmanager
@@ -108,8 +110,7 @@ class Database:
                 hint="Copy it to a folder that you may write to, and open that.",
             )
         with self._writing.begin() as connection:
-            if connection.dialect.name == "postgresql":
-                connection.execute(sa.text("SELECT pg_advisory_xact_lock(:k)"), {"k": _LOCK_KEY})
+            _lock_for_writing(connection)
             # Another program may have done it while this one waited for the lock.
             if self._revision(connection) != REVISIONS[-1]:
                 migrate(connection)
@@ -131,6 +132,12 @@ class Database:
                 hint="Choose another file or folder.",
             )
         return None
+
+
+def _lock_for_writing(connection: sa.Connection) -> None:
+    """Wait for other writers until this transaction ends; SQLite did so when it began."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.text("SELECT pg_advisory_xact_lock(:k)"), {"k": _LOCK_KEY})
 
 
 def migrate(connection: sa.Connection) -> None:

@@ -6,6 +6,7 @@ import itertools
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from calibstudio.cli.main import run
 from calibstudio.domain.errors import LibraryError
 from calibstudio.store.library_db import Database
 from calibstudio.store.library_place import library_place
-from calibstudio.store.library_tables import Base
+from calibstudio.store.library_tables import Base, FileHashRow
 from tests.helpers.night import Camera, take
 from tests.helpers.postgresql import postgresql_server, server_programs
 
@@ -116,6 +117,27 @@ def test_programs_that_build_the_same_at_once_file_each_master_once(
 
     assert [p.wait(timeout=50) for p in programs] == [0, 0]
     assert sorted(m["kind"] for m in listed(capsys, url, out)) == ["master bias", "master flat"]
+
+
+def test_a_writer_waits_for_the_one_before_it(new_database: NewDatabase, tmp_path: Path) -> None:
+    url, row = new_database(), FileHashRow(path="a", file_bytes=1, file_mtime_ns=2, sha256="0" * 64)
+    first, second = (Database(library_place(url, tmp_path), url, create=True) for _ in range(2))
+    looked, found = threading.Event(), []
+
+    def look_up() -> None:
+        with second.writing() as session:
+            found.append(session.get(FileHashRow, "a"))
+            looked.set()
+
+    other = threading.Thread(target=look_up)
+    with first.writing() as session:
+        other.start()
+        looked.wait(0.5)  # without a lock it looks now, and would file the same a second time
+        session.add(row)
+    other.join(20.0)
+    first.close(), second.close()
+
+    assert found and found[0] is not None
 
 
 def test_requests_wait_in_the_server_with_numbers_of_their_own(
