@@ -11,7 +11,7 @@ from pathlib import Path
 from calibstudio.cli.arguments import memory_size
 from calibstudio.cli.frame import Outcome, Problem
 from calibstudio.domain.errors import CalibStudioError, UsageError
-from calibstudio.domain.jobs import JobContext
+from calibstudio.domain.jobs import JobContext, import_giving_way
 from calibstudio.domain.overscan import IfWrong, OverscanLevel, OverscanOf, OverscanSettings
 from calibstudio.domain.paths import whole_path
 from calibstudio.domain.recipe import (
@@ -192,6 +192,7 @@ def _add_overscan(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, ctx: JobContext) -> Outcome:
     """Combine, and make each file that was left out a problem."""
+    import_giving_way("calibstudio.services.stack")
     from calibstudio.services.stack import stack_files
     from calibstudio.services.stack_headers import floor_word
     from calibstudio.services.stack_summary import summary

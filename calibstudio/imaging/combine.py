@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibstudio.domain.errors import CalibrationError
-from calibstudio.domain.jobs import JobContext
+from calibstudio.domain.jobs import JobContext, import_giving_way
 from calibstudio.domain.pixels import MapSink, PlaneRows, PlaneSink, RowSource
 from calibstudio.domain.recipe import Combine, Normalization, Rejection, StackSettings
 from calibstudio.domain.wording import count, file_size, number
@@ -339,6 +339,7 @@ def _kernels(ctx: JobContext) -> kernels.Kernels:
     def listen(share: float) -> None:
         ctx.progress(min(share, 0.999), "Preparing the stacking engine, once after installation")
 
+    import_giving_way("llvmlite.binding")
     kernels.warm_kernels(listen)
     return kernels.load_kernels()
 
