@@ -161,9 +161,10 @@ def opened(args: argparse.Namespace, ctx: JobContext) -> Observatory:
     """Open the equipment that was named."""
     from calibstudio.devices.rigs import open_rig
     from calibstudio.domain.run_config import Simulation
+    from calibstudio.services.rigs import rigs_here
 
     simulation = None if args.simulate is None else Simulation(speed=args.simulate)
-    return open_rig(args.rig, simulation=simulation, cancel=ctx.token)
+    return open_rig(args.rig, known=rigs_here(), simulation=simulation, cancel=ctx.token)
 
 
 def carry_out(

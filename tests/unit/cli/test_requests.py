@@ -108,6 +108,23 @@ policies:
 """
 
 
+def test_the_queue_is_taken_with_a_saved_rig(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("calibstudio.services.settings.settings_path", lambda: tmp_path / "c" / "s")
+    monkeypatch.setattr("calibstudio.services.settings.data_folder", lambda: tmp_path / "d")
+    run(["rigs", "add", "Newton", "--simulated", "tiny"])
+    as_json(capsys, "requests", "add", "bias", "--frames", 2, *places(tmp_path))
+
+    code, done, said = as_json(
+        capsys, "requests", "run", "--rig", "Newton", "--no-confirm", "--simulate", "3000",
+        *places(tmp_path),
+    )  # fmt: skip
+
+    assert code == 0, said
+    assert done["requests"][0]["state"] == "done" and len(done["captured"]) == 2
+
+
 def test_a_night_takes_what_is_due_once(tmp_path: Path, capsys: Capture) -> None:
     with Library.open(tmp_path / "library") as library:
         (library.folder / "policies.yaml").write_text(POLICIES)
