@@ -12,7 +12,7 @@ from calibstudio.cli.rig_values import HOW, forget, set_values, value_lines, val
 from calibstudio.domain.equipment import Optics, Site
 from calibstudio.domain.errors import UsageError
 from calibstudio.domain.jobs import JobContext
-from calibstudio.domain.rig import ROLES, SIMULATED, DeviceRef, Rig, Role
+from calibstudio.domain.rig import SIMULATED, DeviceRef, Rig, Role, focus_of_words, focus_words
 from calibstudio.domain.wording import count
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ ACTIONS = {
     "add": "make a rig of the equipment at an address, from a file, or simulated",
     "set": "state what the driver does not say of its camera, and its own limits of quality",
     "forget": "take away learned values, by their numbers in show",
+    "focus": "say where the focuser stands for flats of each filter",
     "rename": "give a rig another name; what it learned goes with it",
     "copy": "copy a rig under a free name",
     "remove": "remove a rig; its file is kept aside, and add --file brings it back",
@@ -38,6 +39,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             sub.add_argument("name", metavar="NAME", help="name of the rig")
         if name == "rename":
             sub.add_argument("new_name", metavar="NEW", help="its new name")
+        elif name == "focus":
+            sub.add_argument(
+                "focus",
+                nargs="+",
+                metavar="FILTER=POSITION",
+                help="in steps of the focuser; FILTER= takes its position out",
+            )
         elif name == "export":
             sub.add_argument("file", type=Path, metavar="FILE", help="where to write it")
         elif name == "set":
@@ -54,9 +62,9 @@ def _add_adding(parser: argparse.ArgumentParser) -> None:
         "--address",
         action="append",
         metavar="[PROTOCOL://]HOST:PORT[/CAMERA]",
-        help="the first camera, wheel, panel and telescope there, or the camera of this number or "
-        "name; PROTOCOL is alpaca or indi, without it both are asked; give it again for more "
-        "servers",
+        help="the first camera, wheel, panel, telescope and so on there, or the camera of this "
+        "number or name; PROTOCOL is alpaca or indi, without it both are asked; give it again for "
+        "more servers",
     )
     source.add_argument("--simulated", metavar="PRESET", help="a simulated observatory")
     source.add_argument("--file", type=Path, metavar="FILE", help="the file of a rig")
@@ -92,6 +100,10 @@ def run(args: argparse.Namespace, ctx: JobContext) -> Outcome:
     if args.action == "rename":
         renamed = rigs.rename(args.name, args.new_name)
         return Outcome(rig_json(renamed), f"{args.name} is now called {renamed.name}.")
+    if args.action == "focus":
+        focused = _focused(rigs.get(args.name), args.focus)
+        rigs.save(focused)
+        return Outcome(rig_json(focused), rig_words(focused))
     if args.action == "copy":
         copied = rigs.duplicate(args.name)
         return Outcome(rig_json(copied), f"Copied as {copied.name}.")
@@ -153,7 +165,9 @@ def _add(args: argparse.Namespace, rigs: Rigs, ctx: JobContext) -> Outcome:
     elif args.simulated is not None:
         rig = _simulated(args.name, args.simulated)
     else:
-        rig = _at(args.name, args.address, ctx)
+        from calibstudio.devices.rig_choice import rig_at
+
+        rig = rig_at(args.name, args.address, ctx.token)
     rig = replace(rig, optics=_optics(args, rig.optics), site=_site(args.site) or rig.site)
     rigs.save(rig, new=True)
     return Outcome(rig_json(rig), rig_words(rig), problems)
@@ -169,42 +183,13 @@ def _simulated(name: str, preset: str) -> Rig:
     return Rig(name, (DeviceRef(SIMULATED, "camera", preset),))
 
 
-def _at(name: str, addresses: list[str], ctx: JobContext) -> Rig:
-    """Make a rig of what is at these addresses: of each role the first, panels up to two."""
-    from calibstudio.devices.discovery import discover
-
-    rig = Rig(name)
-    there: list[str] = []
-    for address in addresses:
-        place, camera = _split(address)
-        for device in discover(place, ctx.token).devices:
-            there.append(f"{device.type.lower()} {device.number} “{device.name}”")
-            role = ROLES.get(device.type.lower())
-            if role is None or _is_full(rig, role):
-                continue
-            if role is Role.CAMERA and camera and camera not in (str(device.number), device.name):
-                continue
-            rig = rig.with_device(DeviceRef.of(device))
-    if rig.camera is None:
-        found = f"There is: {', '.join(there)}." if there else "It offers no device at all."
-        which = "the camera that was named" if any(_split(a)[1] for a in addresses) else "a camera"
-        raise UsageError(
-            f"{', '.join(addresses)} answers, but has not {which}. {found}",
-            hint="Name a camera by its number or name: alpaca://HOST:PORT/0.",
-        )
-    return rig
-
-
-def _split(address: str) -> tuple[str, str]:
-    scheme, mark, rest = address.rpartition("://")
-    place, _, camera = rest.partition("/")
-    return scheme + mark + place, camera
-
-
-def _is_full(rig: Rig, role: Role) -> bool:
-    from calibstudio.domain.rig import MOST
-
-    return len(rig.of_role(role)) >= MOST[role]
+def _focused(rig: Rig, words: list[str]) -> Rig:
+    """Change where the focuser stands for filters."""
+    try:
+        changed = {**rig.focus, **focus_of_words(",".join(words))}
+        return replace(rig, focus={k: v for k, v in changed.items() if v is not None})
+    except ValueError as error:
+        raise UsageError(f"{error}.", hint="FILTER= takes a position out.") from error
 
 
 def _optics(args: argparse.Namespace, before: Optics | None) -> Optics | None:
@@ -249,6 +234,8 @@ def rig_json(rig: Rig) -> dict[str, Any]:
         "simulated": rig.is_simulated,
         "devices": [_device_json(device) for device in rig.devices],
     }
+    if rig.focus:
+        document["focus"] = dict(rig.focus)
     if rig.learned:
         document["learned"] = [
             {k: v for k, v in asdict(one).items() if v is not None} | {"at": one.at.isoformat()}
@@ -291,6 +278,8 @@ def rig_words(rig: Rig) -> str:
     if rig.site is not None:
         s = rig.site
         lines.append(f"  {'site':<14}{s.name}, {s.latitude_deg:g}° N {s.longitude_deg:g}° E")
+    if rig.focus:
+        lines.append(f"  {'focus':<14}{focus_words(rig.focus)}")
     from calibstudio.services.rig_learning import learned_words
 
     lines += value_lines(rig)

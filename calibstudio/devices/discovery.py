@@ -15,7 +15,7 @@ from calibstudio.devices.alpaca.discovery import find_devices, list_devices
 from calibstudio.devices.indi.address import parse_address as parse_indi_address
 from calibstudio.devices.indi.link import Link
 from calibstudio.devices.indi.link import Patience as IndiPatience
-from calibstudio.devices.indi.rig import list_devices as list_indi_devices
+from calibstudio.devices.indi.listing import list_devices as list_indi_devices
 from calibstudio.domain.errors import (
     CalibStudioError,
     Cancelled,
@@ -41,6 +41,8 @@ class FoundDevice:
     number: int
     name: str
     unique_id: str = ""
+    is_part: bool = False
+    """Whether it is inside a device that is something else first of all: a wheel in a camera."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +176,9 @@ def _find_indi(address: str, cancel: CancelToken) -> Found:
         link.close()
     return Found(
         tuple(
-            FoundDevice("indi", server.host, server.port, device.interface.words, i, device.name)
+            FoundDevice("indi", server.host, server.port, kind, i, device.name, is_part=part > 0)
             for i, device in enumerate(listed)
+            for part, kind in enumerate(device.interface.kinds)
         )
     )
 

@@ -47,6 +47,10 @@ class OpenedObservatory(Observatory):
             "panel": lambda: _let_go_of_panel(self.panel),
             "filter wheel": lambda: _closed(self.wheel),
             "mount": lambda: _closed(self.mount),
+            "rotator": lambda: _closed(self.rotator),
+            "focuser": lambda: _closed(self.focuser),
+            "dome": lambda: _closed(self.dome),
+            "safety monitor": lambda: _closed(self.safety),
             "camera": lambda: _closed(self.camera),
         }
         threads = [

@@ -12,8 +12,10 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Protocol
 
+from calibstudio.devices.alpaca.line import Patience as AlpacaPatience
 from calibstudio.devices.clock import SystemClock
 from calibstudio.devices.discovery import FINDERS, Finder, FoundDevice, discover
+from calibstudio.devices.indi.link import Patience as IndiPatience
 from calibstudio.devices.joined_panel import one_panel
 from calibstudio.devices.measured_camera import MeasuredCamera
 from calibstudio.devices.opened import Connecting, OpenedObservatory, connect_all
@@ -59,7 +61,8 @@ class Opener(Protocol):
 class AlpacaOpener:
     """Each device has a line of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, patience: AlpacaPatience | None = None) -> None:
+        self._patience = patience
         self._lines: dict[DeviceRef, Any] = {}
 
     def open(self, ref: DeviceRef, site: Site | None, cancel: CancelToken) -> Any:
@@ -69,6 +72,12 @@ class AlpacaOpener:
         from calibstudio.devices.alpaca.device import AlpacaDevice
         from calibstudio.devices.alpaca.mount import AlpacaMount
         from calibstudio.devices.alpaca.panel import AlpacaPanel
+        from calibstudio.devices.alpaca.surroundings import (
+            AlpacaDome,
+            AlpacaFocuser,
+            AlpacaRotator,
+            AlpacaSafetyMonitor,
+        )
         from calibstudio.devices.alpaca.wheel import AlpacaWheel
         from calibstudio.devices.server_address import ServerAddress
 
@@ -77,11 +86,15 @@ class AlpacaOpener:
             Role.WHEEL: AlpacaWheel,
             Role.PANEL: AlpacaPanel,
             Role.MOUNT: AlpacaMount,
+            Role.ROTATOR: AlpacaRotator,
+            Role.FOCUSER: AlpacaFocuser,
+            Role.DOME: AlpacaDome,
+            Role.SAFETY: AlpacaSafetyMonitor,
         }
         server = ServerAddress(ref.host, ref.port)
         kind = DeviceType(ref.type.lower())
         address = DeviceAddress(server, kind, ref.number, ref.name, ref.unique_id)
-        line = self._lines[ref] = AlpacaDevice(address)
+        line = self._lines[ref] = AlpacaDevice(address, self._patience)
         return kinds[ref.role].open(line, cancel)
 
     def abandon(self, ref: DeviceRef) -> None:
@@ -97,7 +110,8 @@ class AlpacaOpener:
 class IndiOpener:
     """The devices of a server share its link."""
 
-    def __init__(self) -> None:
+    def __init__(self, patience: IndiPatience | None = None) -> None:
+        self._patience = patience
         self._lock = threading.Lock()
         self._links: dict[tuple[str, int], Any] = {}
 
@@ -106,6 +120,12 @@ class IndiOpener:
         from calibstudio.devices.indi.camera import IndiCamera
         from calibstudio.devices.indi.mount import IndiMount
         from calibstudio.devices.indi.panel import IndiPanel
+        from calibstudio.devices.indi.surroundings import (
+            IndiDome,
+            IndiFocuser,
+            IndiRotator,
+            IndiSafetyMonitor,
+        )
         from calibstudio.devices.indi.wheel import IndiWheel
 
         link = self._link(ref, cancel)
@@ -115,6 +135,10 @@ class IndiOpener:
             Role.CAMERA: IndiCamera,
             Role.WHEEL: IndiWheel,
             Role.PANEL: IndiPanel,
+            Role.ROTATOR: IndiRotator,
+            Role.FOCUSER: IndiFocuser,
+            Role.DOME: IndiDome,
+            Role.SAFETY: IndiSafetyMonitor,
         }
         return kinds[ref.role].open(link, ref.name, cancel)
 
@@ -128,13 +152,13 @@ class IndiOpener:
 
     def _link(self, ref: DeviceRef, cancel: CancelToken) -> Any:
         from calibstudio.devices.indi.link import Link
-        from calibstudio.devices.indi.rig import list_devices
+        from calibstudio.devices.indi.listing import list_devices
         from calibstudio.devices.server_address import ServerAddress
 
         with self._lock:
             link = self._links.get((ref.host, ref.port))
             if link is None:
-                link = Link(ServerAddress(ref.host, ref.port))
+                link = Link(ServerAddress(ref.host, ref.port), self._patience)
                 try:
                     link.open(cancel)
                     list_devices(link, cancel)
@@ -145,9 +169,21 @@ class IndiOpener:
             return link
 
 
-OPENERS: Mapping[str, Callable[[], Opener]] = MappingProxyType(
-    {"alpaca": AlpacaOpener, "indi": IndiOpener}
+FIELDS: Mapping[Role, str] = MappingProxyType(
+    {
+        Role.CAMERA: "camera",
+        Role.WHEEL: "wheel",
+        Role.PANEL: "panel",
+        Role.MOUNT: "mount",
+        Role.ROTATOR: "rotator",
+        Role.FOCUSER: "focuser",
+        Role.DOME: "dome",
+        Role.SAFETY: "safety",
+    }
 )
+"""Where an observatory has its device of a role."""
+Openers = Mapping[str, Callable[[], Opener]]
+OPENERS: Openers = MappingProxyType({"alpaca": AlpacaOpener, "indi": IndiOpener})
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,8 +292,17 @@ def open_devices(
     *,
     cancel: CancelToken | None = None,
     finders: Mapping[str, Finder] | None = None,
+    openers: Openers = OPENERS,
+    is_located: bool = False,
 ) -> OpenedObservatory:
     """Find and connect every device of a rig.
+
+    Parameters
+    ----------
+    openers
+        Who connects the devices of each protocol.
+    is_located
+        Its devices were listed just now, and are where it says.
 
     Returns
     -------
@@ -275,7 +320,13 @@ def open_devices(
     """
     if rig.camera is None:
         raise UsageError(f"The rig {rig.name} has no camera.", hint="Choose one in its settings.")
-    connected = _connected(rig, rig.devices, cancel or CancelToken(), finders)
+    token = cancel or CancelToken()
+    located = (
+        tuple(Located(ref, ref) for ref in rig.devices)
+        if is_located
+        else locate(rig.devices, token, finders)
+    )
+    connected = _connected(rig, located, token, openers)
     devices = connected.devices
     if not any(ref.role is Role.CAMERA for ref in devices):
         for device in devices.values():
@@ -302,14 +353,10 @@ class _Connected:
 
 
 def _connected(
-    rig: Rig,
-    refs: tuple[DeviceRef, ...],
-    token: CancelToken,
-    finders: Mapping[str, Finder] | None,
+    rig: Rig, located: tuple[Located, ...], token: CancelToken, known: Openers
 ) -> _Connected:
-    """Find these devices of a rig and connect them at the same time."""
-    located = locate(refs, token, finders)
-    jobs, openers = _jobs(located, rig.site)
+    """Connect these devices of a rig at the same time."""
+    jobs, openers = _jobs(located, rig.site, known)
     connect_all(list(jobs.values()), token, CONNECT_LIMIT_S)
     for place in located:
         if place.now is not None:
@@ -330,14 +377,14 @@ def _connected(
 
 
 def _jobs(
-    located: tuple[Located, ...], site: Site | None
+    located: tuple[Located, ...], site: Site | None, known: Openers
 ) -> tuple[dict[DeviceRef, Connecting], list[Opener]]:
     openers: dict[str, Opener] = {}
     jobs: dict[DeviceRef, Connecting] = {}
     for place in located:
         now = place.now
         if now is not None:
-            opener = openers.setdefault(now.protocol, OPENERS[now.protocol]())
+            opener = openers.setdefault(now.protocol, known[now.protocol]())
             jobs[now] = _job(opener, now, site)
     return jobs, list(openers.values())
 
@@ -354,8 +401,10 @@ def _assembled(connected: _Connected) -> OpenedObservatory:
     def of(role: Role) -> list[Any]:
         return [device for ref, device in devices.items() if ref.role is role]
 
-    camera = of(Role.CAMERA)[0]
-    wheel, mount = next(iter(of(Role.WHEEL)), None), next(iter(of(Role.MOUNT)), None)
+    def one(role: Role) -> Any:
+        return next(iter(of(role)), None)
+
+    camera, wheel, mount = one(Role.CAMERA), one(Role.WHEEL), one(Role.MOUNT)
     if hasattr(camera, "name_neighbours"):
         camera.name_neighbours(
             wheel=None if wheel is None else wheel.name, mount=None if mount is None else mount.name
@@ -371,6 +420,10 @@ def _assembled(connected: _Connected) -> OpenedObservatory:
         wheel=wheel,
         panel=one_panel(of(Role.PANEL)),
         mount=mount,
+        rotator=one(Role.ROTATOR),
+        focuser=one(Role.FOCUSER),
+        dome=one(Role.DOME),
+        safety=one(Role.SAFETY),
         outcomes=connected.outcomes,
         release=connected.release,
         rig=rig,
@@ -384,7 +437,7 @@ def open_again(
     cancel: CancelToken | None = None,
     finders: Mapping[str, Finder] | None = None,
 ) -> OpenedObservatory:
-    """Find and connect the wheel, panels or mount of a rig again; the camera is left as it is.
+    """Find and connect what a rig has of a role again; the camera is left as it is.
 
     Returns
     -------
@@ -403,15 +456,11 @@ def open_again(
     if role is Role.CAMERA:
         raise UsageError("A camera is not connected alone.", hint="Connect the rig again.")
     rig, token = observatory.rig, cancel or CancelToken()
-    before = {
-        Role.WHEEL: observatory.wheel,
-        Role.PANEL: observatory.panel,
-        Role.MOUNT: observatory.mount,
-    }[role]
-    close = getattr(before, "close", None)
+    field = FIELDS[role]
+    close = getattr(getattr(observatory, field), "close", None)
     if close is not None:
         close()
-    connected = _connected(rig, rig.of_role(role), token, finders)
+    connected = _connected(rig, locate(rig.of_role(role), token, finders), token, OPENERS)
     devices = [device for device in connected.devices.values() if device is not None]
     others = tuple(o for o in observatory.outcomes if o.ref is None or o.ref.role is not role)
     former, again = observatory.release, connected.release
@@ -421,10 +470,12 @@ def open_again(
         if former is not None:
             former()
 
-    made = replace(
-        observatory, rig=connected.rig, outcomes=(*others, *connected.outcomes), release=release
+    device = one_panel(devices) if role is Role.PANEL else next(iter(devices), None)
+    changed: dict[str, Any] = {field: device}
+    return replace(
+        observatory,
+        rig=connected.rig,
+        outcomes=(*others, *connected.outcomes),
+        release=release,
+        **changed,
     )
-    if role is Role.PANEL:
-        return replace(made, panel=one_panel(devices))
-    device = next(iter(devices), None)
-    return replace(made, wheel=device) if role is Role.WHEEL else replace(made, mount=device)

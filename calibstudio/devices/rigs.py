@@ -49,9 +49,9 @@ def open_rig(
     Parameters
     ----------
     name
-        ``alpaca://HOST:PORT`` and ``indi://HOST:PORT`` are the first camera, filter wheel, cover
-        and telescope of that server. Else the name of a simulated observatory (empty: the first)
-        or of a saved rig.
+        ``alpaca://HOST:PORT`` and ``indi://HOST:PORT`` are the first camera, filter wheel, cover,
+        telescope and so on of that server. Else the name of a simulated observatory (empty: the
+        first) or of a saved rig.
     known
         Saved rigs.
     simulation
@@ -121,18 +121,19 @@ def _with_identity(rig: Rig, opened: Observatory, known: KnownRigs | None) -> Ri
 
 
 def _open_address(name: str, cancel: CancelToken | None) -> Observatory:
-    protocol = name.partition("://")[0]
-    if protocol == "alpaca":
-        from calibstudio.devices.alpaca.rig import open_alpaca, rig_at
+    from calibstudio.devices.discovery import FINDERS
+    from calibstudio.devices.rig_choice import rig_at
+    from calibstudio.devices.rig_opening import open_devices
 
-        return open_alpaca(rig_at(name), cancel=cancel)
-    if protocol == "indi":
-        from calibstudio.devices.indi.rig import open_indi_at
-
-        return open_indi_at(name, cancel=cancel)
-    raise UsageError(
-        f"{name} is no address of equipment.", hint="Write alpaca://HOST:PORT or indi://HOST:PORT."
-    )
+    protocol, _, place = name.partition("://")
+    if protocol not in FINDERS:
+        raise UsageError(
+            f"{name} is no address of equipment.",
+            hint="Write alpaca://HOST:PORT or indi://HOST:PORT.",
+        )
+    title = "Alpaca" if protocol == "alpaca" else "INDI"
+    rig = rig_at(f"{title} at {place.partition('/')[0]}", (name,), cancel)
+    return replace(open_devices(rig, cancel=cancel, is_located=True), rig=None)
 
 
 def _simulated(name: str, simulation: Simulation, run: int) -> Observatory:
@@ -166,10 +167,15 @@ def rig_of_device(wish: DeviceWish, cancel: CancelToken | None = None) -> str:
     Cancelled
     """
     where = f"line {wish.line}: " if wish.line else ""
+    if wish.protocol == "indi":
+        from urllib.parse import quote
+
+        camera = f"/{quote(wish.name)}" if wish.name else ""
+        return f"indi://{wish.host}:{wish.port}{camera}"
     if wish.protocol != "alpaca":
         raise UsageError(
             f"{where}cameras of {wish.protocol} are not supported.",
-            hint="Use an Alpaca camera, or give --rig NAME.",
+            hint="Use an Alpaca or INDI camera, or give --rig NAME.",
         )
     if wish.host:
         return f"alpaca://{wish.host}:{wish.port}/{wish.number}"

@@ -286,6 +286,8 @@ class FrameNotes:
     level_adu: float | None = None
     sensor_before_c: float | None = None
     saturation_adu: float | None = None
+    rotator_deg: float | None = None
+    focus_position: int | None = None
     verdict: Verdict | None = None
     reason: str = ""
 

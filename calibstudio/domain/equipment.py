@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from calibstudio.domain.faults import FaultDesk
 from calibstudio.domain.jobs import CancelToken
 from calibstudio.domain.kinds import FrameKind
+from calibstudio.domain.surroundings import Dome, Focuser, Rotator, SafetyMonitor
 
 if TYPE_CHECKING:
     from calibstudio.domain.rig import Rig
@@ -325,6 +326,10 @@ class Observatory:
     wheel: FilterWheel | None = None
     panel: FlatPanel | None = None
     mount: Mount | None = None
+    rotator: Rotator | None = None
+    focuser: Focuser | None = None
+    dome: Dome | None = None
+    safety: SafetyMonitor | None = None
     is_simulated: bool = False
     faults: FaultDesk | None = None
     """Where things can be put out of order; None at a real observatory."""

@@ -38,8 +38,6 @@ class FaultKind:
     effect: str
     """What happens then, as a sentence."""
     values: tuple[FaultValue, ...] = ()
-    for_others: bool = False
-    """Only other programs meet it, over the network."""
 
     def checked(self, values: Sequence[float]) -> tuple[float, ...]:
         """Return all its values, defaults in place of those that are missing.

@@ -25,6 +25,10 @@ class Role(StrEnum):
     WHEEL = "filter wheel"
     PANEL = "flat panel"
     MOUNT = "telescope"
+    ROTATOR = "rotator"
+    FOCUSER = "focuser"
+    DOME = "dome"
+    SAFETY = "safety monitor"
 
 
 ROLES: Mapping[str, Role] = MappingProxyType(
@@ -35,10 +39,15 @@ ROLES: Mapping[str, Role] = MappingProxyType(
         "lightbox": Role.PANEL,
         "dustcap": Role.PANEL,
         "telescope": Role.MOUNT,
+        "rotator": Role.ROTATOR,
+        "focuser": Role.FOCUSER,
+        "dome": Role.DOME,
+        "safetymonitor": Role.SAFETY,
+        "weather": Role.SAFETY,
     }
 )
 """Role of each type of device that discovery names; other types have none."""
-MOST = MappingProxyType({Role.CAMERA: 1, Role.WHEEL: 1, Role.PANEL: 2, Role.MOUNT: 1})
+MOST = MappingProxyType({role: 2 if role is Role.PANEL else 1 for role in Role})
 """Most devices of a role that a rig has."""
 
 
@@ -220,6 +229,8 @@ class Rig:
     """None: as the mount says."""
     site: Site | None = None
     """None: as the mount says."""
+    focus: Mapping[str, int] = field(default_factory=dict)
+    """Where its focuser is sent for flats of a filter, in steps."""
     learned: tuple[Learned, ...] = ()
     """What was measured with it; of each setting the newest."""
     thresholds: Thresholds = DEFAULT_THRESHOLDS
@@ -234,6 +245,8 @@ class Rig:
         for role in Role:
             if len(self.of_role(role)) > MOST[role]:
                 raise ValueError(f"more than {MOST[role]} of {role}")
+        if not all(-1_000_000 <= steps <= 10_000_000 for steps in self.focus.values()):
+            raise ValueError("a position of the focuser makes no sense")
         simulated = [d.protocol == SIMULATED for d in self.devices]
         if any(simulated) and len(simulated) > 1:
             raise ValueError("the simulated observatory brings all of its devices")
@@ -297,6 +310,28 @@ class Rig:
 
 def _order(one: Learned) -> tuple[str, int, str, int]:
     return (one.what, one.gain or 0, one.readout_mode or "", one.binning)
+
+
+def focus_words(focus: Mapping[str, int]) -> str:
+    """Return where filters are in focus as it is typed: ``L=10250, Ha=10400``."""
+    return ", ".join(f"{name}={steps}" for name, steps in focus.items())
+
+
+def focus_of_words(text: str) -> dict[str, int | None]:
+    """Read what `focus_words` writes; None where a filter has no number.
+
+    Raises
+    ------
+    ValueError
+        It is not written so.
+    """
+    found: dict[str, int | None] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, mark, steps = (word.strip() for word in part.partition("="))
+        if not name or not mark or not (steps == "" or steps.removeprefix("-").isdecimal()):
+            raise ValueError(f"“{part}” is no focus: write FILTER=POSITION, for example L=10250")
+        found[name] = int(steps) if steps else None
+    return found
 
 
 def checked_rig_name(name: str) -> str:

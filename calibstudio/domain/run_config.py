@@ -43,7 +43,7 @@ class DeviceWish:
     """A camera that a configuration names without a rig."""
 
     protocol: str
-    """``alpaca``."""
+    """``alpaca`` or ``indi``."""
     name: str = ""
     """What the driver is called, where that is all that is known."""
     host: str = ""

@@ -26,10 +26,13 @@ from calibstudio.domain.equipment import (
     PanelStatus,
 )
 from calibstudio.domain.errors import CalibStudioError
+from calibstudio.domain.rig import Role
 from calibstudio.domain.sun import sun_altitude_deg
+from calibstudio.domain.surroundings import DomeStatus
 from calibstudio.services.cooling import CoolingRules, Reading, is_stable, is_unreachable
 
 log = logging.getLogger(__name__)
+D = TypeVar("D")
 T = TypeVar("T")
 
 FEWEST_READINGS = 4
@@ -76,12 +79,18 @@ class EquipmentSnapshot:
     filter_moving: bool = False
     panel: PanelStatus | None = None
     mount: MountStatus | None = None
+    rotator_deg: float | None = None
+    focus_position: int | None = None
+    dome: DomeStatus | None = None
+    is_safe: bool | None = None
     sun_altitude_deg: float | None = None
     problems: tuple[str, ...] = ()
     """One sentence for each device that did not answer."""
     has_wheel: bool = False
     has_panel: bool = False
     """Whether there is one at all, answering or not."""
+    silent: frozenset[Role] = frozenset()
+    """What each of the `problems` is about."""
 
     @property
     def camera_lost(self) -> bool:
@@ -177,11 +186,19 @@ class _Poller:
 
     def read(self) -> EquipmentSnapshot:
         o = self.observatory
-        problems: list[str] = []
-        camera = _asked(o.camera.status, problems)
+        problems: dict[Role, str] = {}
+
+        def asked(role: Role, device: D | None, question: Callable[[D], T]) -> T | None:
+            try:
+                return None if device is None else question(device)
+            except CalibStudioError as error:
+                problems[role] = str(error)
+                return None
+
+        camera = asked(Role.CAMERA, o.camera, lambda d: d.status())
         if camera is not None:
             self.cooling.add(camera, can_cool=o.camera.info.can_cool)
-        slot = _asked(o.wheel.position, problems) if o.wheel is not None else None
+        slot = asked(Role.WHEEL, o.wheel, lambda d: d.position())
         names = o.wheel.filters if o.wheel is not None else ()
         utc = o.clock.now()
         return EquipmentSnapshot(
@@ -194,13 +211,18 @@ class _Poller:
             cooling_since=self.cooling.since,
             filter_name=names[slot] if slot is not None and slot < len(names) else None,
             filter_slot=slot,
-            filter_moving=o.wheel is not None and slot is None and not problems,
-            panel=_asked(o.panel.status, problems) if o.panel is not None else None,
-            mount=_asked(o.mount.status, problems) if o.mount is not None else None,
+            filter_moving=o.wheel is not None and slot is None and Role.WHEEL not in problems,
+            panel=asked(Role.PANEL, o.panel, lambda d: d.status()),
+            mount=asked(Role.MOUNT, o.mount, lambda d: d.status()),
+            rotator_deg=asked(Role.ROTATOR, o.rotator, lambda d: d.angle_deg()),
+            focus_position=asked(Role.FOCUSER, o.focuser, lambda d: d.position()),
+            dome=asked(Role.DOME, o.dome, lambda d: d.status()),
+            is_safe=asked(Role.SAFETY, o.safety, lambda d: d.is_safe()),
             sun_altitude_deg=_sun_altitude(o, utc),
-            problems=tuple(problems),
+            problems=tuple(problems.values()),
             has_wheel=o.wheel is not None,
             has_panel=o.panel is not None,
+            silent=frozenset(problems),
         )
 
 
@@ -216,14 +238,6 @@ def _unread(observatory: Observatory) -> EquipmentSnapshot:
         has_wheel=observatory.wheel is not None,
         has_panel=observatory.panel is not None,
     )
-
-
-def _asked(question: Callable[[], T], problems: list[str]) -> T | None:
-    try:
-        return question()
-    except CalibStudioError as error:
-        problems.append(str(error))
-        return None
 
 
 def _sun_altitude(observatory: Observatory, utc: datetime) -> float | None:

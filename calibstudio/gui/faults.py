@@ -90,7 +90,7 @@ class FaultsPopover(Popover):
         """Show the faults of an observatory, as they are now."""
         self._desk = desk
         for kind in desk.kinds:
-            if kind.word not in self.rows and not kind.for_others:
+            if kind.word not in self.rows:
                 row = FaultRow(self._theme, kind)
                 row.chosen.connect(self._on_chosen)
                 self._list.addWidget(row)

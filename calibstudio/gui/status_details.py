@@ -126,6 +126,23 @@ def _sky(observatory: Observatory, s: EquipmentSnapshot) -> Rows:
     if s.mount is not None:
         where = f"{number(s.mount.altitude_deg, 1)}°, {number(s.mount.azimuth_deg, 1)}°"
         rows.append(("Telescope at altitude, azimuth", where))
+    return [*rows, *_around(observatory, s)]
+
+
+def _around(observatory: Observatory, s: EquipmentSnapshot) -> Rows:
+    """Rotator, focuser, dome and safety monitor, where they are connected."""
+    rows: Rows = []
+    if observatory.rotator is not None:
+        said = "unknown" if s.rotator_deg is None else f"{number(s.rotator_deg, 1)}°"
+        rows.append(("Rotator", said))
+    if observatory.focuser is not None:
+        focus = "unknown or moving" if s.focus_position is None else number(s.focus_position)
+        rows.append(("Focuser", focus))
+    if observatory.dome is not None:
+        rows.append(("Dome", "unknown" if s.dome is None else str(s.dome.shutter)))
+    if observatory.safety is not None:
+        safe = {True: "safe", False: "not safe", None: "does not answer"}[s.is_safe]
+        rows.append(("Safety monitor", safe))
     return rows
 
 

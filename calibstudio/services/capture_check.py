@@ -5,6 +5,7 @@ Nothing moves and nothing is exposed. What can only be known later says so.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from calibstudio.domain.errors import CalibStudioError, DeviceError, UsageError,
 from calibstudio.domain.kinds import FrameKind
 from calibstudio.domain.plan import CapturePlan, LightSource, Search, estimate_plan
 from calibstudio.domain.quality import Verdict
+from calibstudio.domain.rig import Role, outcomes_of
+from calibstudio.domain.surroundings import Focuser
 from calibstudio.domain.wording import (
     TIMES,
     count,
@@ -23,6 +26,7 @@ from calibstudio.domain.wording import (
     quantity,
     temperature,
 )
+from calibstudio.services.capture_around import sky_obstacle
 from calibstudio.services.cooling import CoolingRules, seconds_expected
 from calibstudio.services.cooling_time import time_needed
 from calibstudio.services.frames_disk import free_for
@@ -70,8 +74,10 @@ def preflight(
     if any(step.filter for step in plan.steps):
         checks.append(_wheel(observatory, plan))
     if any(step.kind is FrameKind.FLAT for step in plan.steps):
+        checks += _around_flats(observatory, plan)
         if any(step.light is LightSource.SKY for step in plan.steps):
             checks.append(_sky(observatory, plan, status, rules, trained))
+            checks += _open_sky(observatory)
         else:
             checks.append(_light(observatory, plan))
     if any(not step.kind.needs_light for step in plan.steps):
@@ -268,6 +274,66 @@ def _sky(
     cooling_s = time_needed(plan, cost, observatory.camera.info, status, rules).cooling_s
     found = sky_outlook(observatory, plan, trained, cooling_s=cooling_s)
     return Check("Sun", found.verdict, found.fact, found.fix)
+
+
+def _around_flats(observatory: Observatory, plan: CapturePlan) -> list[Check]:
+    """Rotator and focuser: flats fit lights of the same angle, and of about the same focus."""
+    checks: list[Check] = []
+    rotator, focuser, rig = observatory.rotator, observatory.focuser, observatory.rig
+    if rotator is not None:
+        try:
+            fact = f"{rotator.name} at {number(rotator.angle_deg(), 1)}°; flats fit its lights."
+            checks.append(Check("Rotator", Verdict.GOOD, fact))
+        except DeviceError as error:
+            checks.append(Check("Rotator", Verdict.BAD, str(error), error.hint, "connect"))
+    focus = {} if rig is None else rig.focus
+    wanted = {name: focus[name] for s in plan.steps if (name := s.filter or "") in focus}
+    if focuser is not None:
+        try:
+            checks.append(_focuser(focuser, wanted))
+        except DeviceError as error:
+            checks.append(Check("Focuser", Verdict.BAD, str(error), error.hint, "connect"))
+    elif wanted:
+        fact = "No focuser is connected; the focus stays as it is for every filter."
+        checks.append(Check("Focuser", Verdict.WARN, fact, "Connect it.", "connect"))
+    missing = {o.ref.role: o for o in outcomes_of(observatory) if o.error is not None and o.ref}
+    if Role.ROTATOR in missing:
+        fact = f"{missing[Role.ROTATOR].title} is not connected; flats do not say their angle."
+        checks.append(Check("Rotator", Verdict.WARN, fact, "Connect it.", "connect"))
+    return checks
+
+
+def _focuser(focuser: Focuser, wanted: Mapping[str, int]) -> Check:
+    low, high = focuser.range
+    out = [name for name, at in wanted.items() if not low <= at <= high]
+    if out:
+        fact = f"The focus of {out[0]}, {number(wanted[out[0]])}, is outside its range."
+        fix = f"Positions go from {number(low)} to {number(high)}: change it in the rig."
+        return Check("Focuser", Verdict.BAD, fact, fix)
+    at = focuser.position()
+    now = "moving" if at is None else f"at {number(at)}"
+    then = f", goes to the focus of {count(len(wanted), 'filter')}" if wanted else ""
+    return Check("Focuser", Verdict.GOOD, f"{focuser.name} {now}{then}.")
+
+
+def _open_sky(observatory: Observatory) -> list[Check]:
+    """Safety monitor and dome, for flats of the sky."""
+    checks = []
+    why = sky_obstacle(observatory)
+    if why:
+        fix = "The sequence waits covered until it is so; it does not open the dome."
+        checks.append(Check("Open sky", Verdict.WARN, why, fix))
+    else:
+        said = [f"{d.name} says safe" for d in (observatory.safety,) if d is not None]
+        said += [f"{d.name} is open" for d in (observatory.dome,) if d is not None]
+        if said:
+            checks.append(Check("Open sky", Verdict.GOOD, f"{'; '.join(said)}."))
+    for outcome in outcomes_of(observatory):
+        role = None if outcome.ref is None else outcome.ref.role
+        if outcome.error is not None and role in (Role.SAFETY, Role.DOME):
+            fact = f"{outcome.title} is not connected; nobody watches it."
+            checks.append(Check("Open sky", Verdict.WARN, fact, "Connect it.", "connect"))
+    return checks
 
 
 def _dark(observatory: Observatory, plan: CapturePlan) -> list[Check]:

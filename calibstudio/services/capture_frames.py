@@ -252,6 +252,7 @@ class FrameTaker:
         finding = assessment.worst_finding
         reason = "" if finding is None or finding.verdict is Verdict.GOOD else finding.what
         number_ = run.next_number(step.id)
+        readings = self._scene.around.readings()
         notes = FrameNotes(
             observatory=run.around.observatory,
             kind=step.kind,
@@ -267,6 +268,8 @@ class FrameTaker:
             level_adu=finite(assessment.value("level")),
             sensor_before_c=sensor_before_c,
             saturation_adu=saturation_adu,
+            rotator_deg=readings.rotator_deg,
+            focus_position=readings.focus_position,
             verdict=assessment.verdict,
             reason=reason,
         )

@@ -45,6 +45,8 @@ class Before:
     set_c: float | None = None
     pointing_deg: tuple[float, float] | None = None
     """Altitude and azimuth of the telescope, where the sequence moves it."""
+    focus_position: int | None = None
+    """Of the focuser, where the sequence moves it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,12 +316,14 @@ def frame_of_row(row: Mapping[str, Any], root: Path) -> FrameResult | None:
 def before_of_row(row: Mapping[str, Any]) -> Before:
     """Read how the equipment was; what makes no sense is not known."""
     cover, slot, on, set_c = (row.get(k) for k in ("cover", "slot", "cooler_on", "set_c"))
+    focus = row.get("focus_position")
     return Before(
         cover=CoverState(cover) if cover in set(CoverState) else None,
         slot=slot if isinstance(slot, int) else None,
         cooler_on=on if isinstance(on, bool) else None,
         set_c=float(set_c) if isinstance(set_c, int | float) else None,
         pointing_deg=_pair(row.get("pointing_deg")),
+        focus_position=focus if isinstance(focus, int) else None,
     )
 
 

@@ -27,6 +27,7 @@ from calibstudio.domain.plan import (
     LightSource,
 )
 from calibstudio.domain.wording import number
+from calibstudio.services.capture_around import Around
 from calibstudio.services.capture_cooler import SensorTemperature
 from calibstudio.services.capture_journal import Before
 from calibstudio.services.capture_patience import Patience, time_limit
@@ -52,6 +53,8 @@ class Scene:
         self._patience = Patience(run)
         self.telescope = Telescope(run, run.plan)
         """Where it looks, for flats of the sky."""
+        self.around = Around(run, self._patience)
+        """Rotator and focuser."""
         self._before = Before()
         self._lamp_was_used = False
         self._covered_by_hand = False
@@ -90,9 +93,12 @@ class Scene:
         if self._observatory.camera.info.can_cool:
             camera = self._observatory.camera.status()
             on, set_c = camera.cooler_on, camera.set_c
-        self._before = before or Before(cover, slot, on, set_c, self.telescope.pointing_deg())
+        self._before = before or Before(
+            cover, slot, on, set_c, self.telescope.pointing_deg(), self.around.position_before()
+        )
         if before is not None:
             self.telescope.was_moved_before()
+            self.around.was_focused_before()
         self._lamp_was_used = before is not None
         return self._before
 
@@ -110,6 +116,7 @@ class Scene:
                 ("The cover could not be put back", self._cover_as_before),
                 ("The cooler could not be set back", self._cooler_as_before),
                 ("The filter could not be put back", self._filter_as_before),
+                ("The focuser could not be put back", self._focus_as_before),
                 ("The telescope could not be pointed back", self._pointing_as_before),
             ):
                 try:
@@ -151,6 +158,9 @@ class Scene:
     def _cooler_as_before(self, cancel: CancelToken) -> None:
         self.cooler.put_back(self._before)
 
+    def _focus_as_before(self, cancel: CancelToken) -> None:
+        self.around.focus_back(self._before.focus_position, cancel)
+
     def _pointing_as_before(self, cancel: CancelToken) -> None:
         if not self._run.around.ctx.token.cancelled:
             self.telescope.back(self._before.pointing_deg, cancel)
@@ -175,6 +185,8 @@ class Scene:
         if step.filter is not None:
             self.to_filter(step.filter)
         if step.kind.needs_light:
+            if step.filter is not None:
+                self.around.focus(step.filter)
             self.light(step, brightness)
         else:
             self.darken()
@@ -191,6 +203,8 @@ class Scene:
 
     def settle(self, step: CaptureStep) -> None:
         """Before a frame: the sensor is at its temperature, or is waited for."""
+        if step.kind.needs_light:
+            self.around.answer()
         if not self.cooler.is_reached(step):
             said = "The sensor left its temperature; waited until it was back."
             self._run.note(said, passing=True)
@@ -260,6 +274,14 @@ class Scene:
             self.set_lamp(brightness if brightness is not None else 0)
         else:
             self.set_lamp(0)
+
+    def cover_where_alone(self) -> bool:
+        """Close a cover that moves by itself. Returns whether there is one."""
+        panel = self._panel
+        if panel is None or not panel.info.has_cover:
+            return False
+        self._move_cover(open_it=False)
+        return True
 
     @property
     def can_darken_alone(self) -> bool:

@@ -152,6 +152,8 @@ class StepRunner:
         brightness = (
             state.brightness if state.exposure_is_found else self._search.start_brightness(step)
         )
+        if step.light is LightSource.SKY:
+            self._twilight.await_sky(step, is_open=False)
         self._scene.prepare(step, brightness)
         self._run.change_step(
             index,

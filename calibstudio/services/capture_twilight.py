@@ -18,6 +18,7 @@ from calibstudio.domain.sun import next_sun_crossing, sun_altitude_deg
 from calibstudio.domain.twilight import PATIENCE_S, SkyFit, Twilight, twilight_of
 from calibstudio.domain.wording import duration, exposure, number, quantity
 from calibstudio.services.auto_exposure import MEASURABLE_ADU, Goal
+from calibstudio.services.capture_around import sky_obstacle
 from calibstudio.services.capture_frames import FrameTaker
 from calibstudio.services.capture_run import SequenceRun, StepEnded
 from calibstudio.services.capture_scene import Scene
@@ -32,6 +33,8 @@ PIECE_S = 2.0
 """Waiting looks for a stop, a pause or a skip this often, in observatory seconds."""
 AT_LEAST_S, AT_MOST_S = 5.0, 120.0
 """The shortest wait, and the longest that ends without looking at the sky again."""
+NIGHT_DEG = -15.0
+"""With the Sun lower, dusk has ended for every filter."""
 LAG_S = 1.5
 """From the decision to the exposure, before it was measured: dither and settling."""
 
@@ -99,7 +102,48 @@ class TwilightFlats:
             raise _too_early(step, Twilight.DUSK, at, left, is_exact=False)
         text = f"Waits covered: {sun}; goes on below {number(SAFE_SUN_DEG)}°."
         while sun_altitude_deg(around.now(), site) > SAFE_SUN_DEG:
-            self._sleep(text, (at - around.now()) / timedelta(seconds=1) + 1.0)
+            wait_s = (at - around.now()) / timedelta(seconds=1) + 1.0
+            self._sleep(text, wait_s, is_open=False)
+
+    def await_sky(self, step: CaptureStep, *, is_open: bool) -> bool:
+        """Where it is not safe or the dome is closed: cover the telescope, and wait.
+
+        Returns
+        -------
+        bool
+            Whether the telescope was covered meanwhile and has to be opened again.
+
+        Raises
+        ------
+        StepEnded
+            The twilight ended meanwhile.
+        SequenceStopped, Cancelled, DeviceError
+        """
+        around = self._run.around
+        if not (why := sky_obstacle(around.observatory)):
+            return False
+        is_covered = not is_open or self._scene.cover_where_alone()
+        self._run.note(f"{why} Flats of the sky waited.", passing=True)
+        waits = "Waits covered" if is_covered else "Waits; nothing here covers the telescope"
+        while why := sky_obstacle(around.observatory):
+            self._run.checkpoint()
+            if self._is_over(step):
+                raise StepEnded(
+                    f"{why} The twilight ended meanwhile.", hint="Take them at the next one."
+                )
+            self._run.activity(ActivityKind.SEARCHING, f"{why} {waits}.")
+            around.sleep(PIECE_S)
+        return is_covered and is_open
+
+    def _is_over(self, step: CaptureStep) -> bool:
+        """Whether no filter has light any more, by the Sun alone."""
+        site, now = self._run.around.observatory.site, self._run.around.now()
+        if site is None:
+            return False
+        sun = sun_altitude_deg(now, site)
+        if (step.twilight or twilight_of(now, site)) is Twilight.DAWN:
+            return sun > SAFE_SUN_DEG
+        return sun < NIGHT_DEG
 
     def take(self, index: int, step: CaptureStep, goal: Goal) -> None:
         """Take flats until enough are good.
@@ -128,6 +172,9 @@ class TwilightFlats:
                     hint="Clouds change the light from frame to frame: wait for a clear evening.",
                 )
             self._scene.settle(step)
+            if self.await_sky(step, is_open=True):
+                self._scene.set_again(step)
+                sky.fit.samples.clear()
             if not sky.fit.is_known:
                 self._probe(index, sky)
             elif self._is_light(index, sky):
@@ -299,15 +346,18 @@ class TwilightFlats:
             hint=hint,
         )
 
-    def _sleep(self, text: str, seconds: float) -> None:
-        """Wait in pieces: stop and pause are heard, and a skip ends the wait."""
+    def _sleep(self, text: str, seconds: float, *, is_open: bool = True) -> None:
+        """Wait in pieces: stop and pause are heard, and a skip ends the wait.
+
+        Under the open sky it also ends as soon as that is not safe any more.
+        """
         around = self._run.around
         ends = around.now() + timedelta(seconds=seconds)
         around.control.take_skip()
         self._run.activity(ActivityKind.SEARCHING, text, seconds, can_skip=True)
         while (left := (ends - around.now()) / timedelta(seconds=1)) > 0:
             self._run.checkpoint()
-            if around.control.take_skip():
+            if around.control.take_skip() or (is_open and sky_obstacle(around.observatory)):
                 return
             around.sleep(min(left, PIECE_S))
 

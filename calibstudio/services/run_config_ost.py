@@ -261,8 +261,9 @@ class _Ost:
         if section is None:
             return CameraWish(), None, CoolingWish()
         kind = (section.text("camera_type") or "opencv").lower()
-        if kind not in ("ascom", "alpaca", "opencv"):
-            section.wrong("camera_type", f"“{kind}” is none of ascom, alpaca, opencv")
+        if kind not in ("ascom", "alpaca", "indi", "opencv"):
+            what = f"“{kind}” is none of ascom, alpaca, indi, opencv"
+            section.wrong("camera_type", what)
         own = section.section(kind) if kind in section else None
         wish = self._settings(own or section)
         cooling, set_temp_c = self._cooling(section.section("cooling") or top.section("cooling"))
@@ -291,6 +292,15 @@ class _Ost:
             host = own.text("host") or "localhost"
             line = own.line_of("host")
             return DeviceWish("alpaca", "", host, port or 11_111, number or 0, line)
+        if kind == "indi":
+            # No key of OST's own: cameras of INDI servers in the same words.
+            own = own or section
+            port = own.whole("port", low=1, high=65_535)
+            name = own.text("device_name") or own.text("camera_name") or ""
+            line = section.line_of("camera_type")
+            return DeviceWish(
+                "indi", name, own.text("host") or "localhost", port or 7624, line=line
+            )
         if kind == "ascom":
             key = "ascom_driver"
             source = own if own is not None and key in own else section

@@ -44,6 +44,7 @@ def header_items(frame: Frame, notes: FrameNotes) -> list[HeaderItem]:
         *_temperature_items(frame, notes),
         *_geometry_items(frame, info),
         *_place_items(notes.observatory),
+        *_around_items(notes),
         *_light_items(notes, info),
         *_own_items(frame, notes),
     ]
@@ -260,6 +261,16 @@ def _place_items(observatory: Observatory) -> list[HeaderItem]:
         ("SITELAT", site.latitude_deg if site else None, "[deg] north positive"),
         ("SITELONG", site.longitude_deg if site else None, "[deg] east positive"),
         ("SITEELEV", site.elevation_m if site else None, "[m]"),
+    ]
+
+
+def _around_items(notes: FrameNotes) -> list[HeaderItem]:
+    rotator, focuser = notes.observatory.rotator, notes.observatory.focuser
+    return [
+        ("ROTATANG", _rounded(notes.rotator_deg, 3), "[deg] rotator angle, read back"),
+        ("ROTNAME", rotator.name if rotator else None, "rotator"),
+        ("FOCUSPOS", notes.focus_position, "[steps] focuser, read back"),
+        ("FOCNAME", focuser.name if focuser else None, "focuser"),
     ]
 
 

@@ -20,7 +20,7 @@ from calibstudio.store.toml_text import toml_text
 
 VERSION = 1
 HEAD = "A rig of CalibStudio. unique_id, or name and type, say which device it is."
-KEYS = ("version", "name", "optics", "site", "device", "learned", "thresholds", "knows")
+KEYS = ("version", "name", "optics", "site", "device", "focus", "learned", "thresholds", "knows")
 T = TypeVar("T", DeviceRef, Optics, Site)
 
 
@@ -40,6 +40,8 @@ def rig_text(rig: Rig) -> str:
             document[name] = asdict(part)
     if rig.devices:
         document["device"] = [asdict(device) for device in rig.devices]
+    if rig.focus:
+        document["focus"] = dict(rig.focus)
     if rig.learned:
         document["learned"] = [asdict(one) for one in rig.learned]
     if limits := rig.thresholds.to_dict():
@@ -81,6 +83,10 @@ def read_rig(text: str) -> ReadRig:
     except (TypeError, ValueError) as error:
         complaints.append(f"the site was left out: {error}")
     try:
+        rig = replace(rig, focus=_focus(values.get("focus", {})))
+    except (TypeError, ValueError) as error:
+        complaints.append(f"the focus of filters was left out: {error}")
+    try:
         rig = replace(rig, thresholds=Thresholds.from_dict(values.get("thresholds", {})))
     except (TypeError, AttributeError, UsageError) as error:
         complaints.append(f"the thresholds were left out: {error}".rstrip("."))
@@ -103,6 +109,14 @@ def _made(kind: type[T], row: Any) -> T:
         raise TypeError("a table is needed")
     names = {f.name: str(f.type) for f in fields(kind)}
     return kind(**{key: _converted(key, row[key], names[key]) for key in row if key in names})
+
+
+def _focus(value: Any) -> dict[str, int]:
+    if not isinstance(value, Mapping):
+        raise TypeError("a table of filter = position is needed")
+    if not all(isinstance(at, int) and not isinstance(at, bool) for at in value.values()):
+        raise ValueError("positions are whole steps")
+    return {str(name): int(at) for name, at in value.items()}
 
 
 def _tables(value: Any) -> list[Any]:

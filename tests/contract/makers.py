@@ -12,9 +12,6 @@ from dataclasses import dataclass, fields, replace
 
 import pytest
 
-from calibstudio.devices.alpaca.address import DeviceAddress, DeviceType
-from calibstudio.devices.alpaca.rig import AlpacaRig, open_alpaca, rig_at
-from calibstudio.devices.indi.rig import IndiRig, open_indi
 from calibstudio.devices.opened import OpenedObservatory
 from calibstudio.devices.server_address import ServerAddress
 from calibstudio.devices.simulator.observatory import simulated_observatory
@@ -23,8 +20,24 @@ from tests.helpers import fake_indi
 from tests.helpers.alpaca_simulators import PLAIN, shared_simulators
 from tests.helpers.fake_alpaca import FakeAlpaca
 from tests.helpers.fake_indi import FakeIndi
-from tests.helpers.indi_server import CAMERA, MOUNT, PANEL, SOON, WHEEL, shared_indi, why_not
+from tests.helpers.indi_server import (
+    CAMERA,
+    DOME,
+    FOCUSER,
+    MOUNT,
+    PANEL,
+    ROTATOR,
+    SOON,
+    WEATHER,
+    WHEEL,
+    shared_indi,
+    why_not,
+)
+from tests.helpers.opening import open_at, open_rig_now, rig_of
 from tests.helpers.served import served
+
+ALL = frozenset({"wheel", "panel", "cover", "mount"})
+SURROUNDINGS = frozenset({"rotator", "focuser", "dome", "safety"})
 
 
 @dataclass(frozen=True)
@@ -32,7 +45,7 @@ class Maker:
     """Opens an observatory, and says what it has without opening it."""
 
     open: Callable[[], Observatory]
-    devices: frozenset[str] = frozenset({"wheel", "panel", "cover", "mount"})
+    devices: frozenset[str] = ALL
     instant: frozenset[str] = frozenset()
     """Devices whose moves take no time, so that none can be caught on the way."""
 
@@ -53,14 +66,14 @@ class _Served(OpenedObservatory):
 
 def _fake_alpaca() -> Observatory:
     server = FakeAlpaca()
-    return _served(open_alpaca(rig_at(str(server.server))), server.close)
+    return _served(open_at(f"alpaca://{server.server}"), server.close)
 
 
 def _own_server(speed: float) -> Observatory:
     """Our driver, our server, and the simulator behind it."""
     stack = ExitStack()
     server, _ = stack.enter_context(served("tiny", seed=2, speed=speed, start=None))
-    return _served(open_alpaca(rig_at(f"alpaca://127.0.0.1:{server.port}")), stack.close)
+    return _served(open_at(f"alpaca://127.0.0.1:{server.port}"), stack.close)
 
 
 def _served(opened: OpenedObservatory, end: Callable[[], None]) -> Observatory:
@@ -68,38 +81,38 @@ def _served(opened: OpenedObservatory, end: Callable[[], None]) -> Observatory:
 
 
 def _alpaca_simulators() -> Observatory:
-    server = shared_simulators().server
+    devices = [("camera", PLAIN), ("filterwheel", 0), ("covercalibrator", 0), ("telescope", 0)]
+    return open_rig_now(rig_of("alpaca", shared_simulators().server, devices))
 
-    def device(kind: DeviceType, number: int = 0) -> DeviceAddress:
-        return DeviceAddress(server, kind, number)
 
-    return open_alpaca(
-        AlpacaRig(
-            camera=device(DeviceType.CAMERA, PLAIN),
-            wheel=device(DeviceType.FILTER_WHEEL),
-            panels=(device(DeviceType.COVER_CALIBRATOR),),
-            mount=device(DeviceType.TELESCOPE),
-        )
-    )
+def _alpaca_around() -> Observatory:
+    kinds = ("camera", "rotator", "focuser", "dome", "safetymonitor")
+    rig = rig_of("alpaca", shared_simulators().server, [(kind, 0) for kind in kinds])
+    return open_rig_now(rig)
 
 
 def _fake_indi() -> Observatory:
     server = FakeIndi()
-    rig = IndiRig(
-        server.server,
-        fake_indi.CAMERA,
-        wheel=fake_indi.WHEEL,
-        panels=(fake_indi.LAMP, fake_indi.CAP),
-    )
-    return _served(open_indi(rig, patience=replace(SOON, settle_s=0.03)), server.close)
+    devices = [("camera", fake_indi.CAMERA), ("filterwheel", fake_indi.WHEEL)]
+    devices += [("lightbox", fake_indi.LAMP), ("dustcap", fake_indi.CAP)]
+    rig = rig_of("indi", server.server, devices)
+    return _served(open_rig_now(rig, indi=replace(SOON, settle_s=0.03)), server.close)
 
 
-def _indi_simulators() -> Observatory:
+def _indi_simulators(*devices: tuple[str, str]) -> Observatory:
     if reason := why_not():
         pytest.skip(reason)
     server = ServerAddress("127.0.0.1", shared_indi().port)
-    rig = IndiRig(server, CAMERA, wheel=WHEEL, panels=(PANEL,), mount=MOUNT)
-    return open_indi(rig, patience=SOON)
+    return open_rig_now(rig_of("indi", server, [("camera", CAMERA), *devices]), indi=SOON)
+
+
+def _indi_with_mount() -> Observatory:
+    return _indi_simulators(("filterwheel", WHEEL), ("lightbox", PANEL), ("telescope", MOUNT))
+
+
+def _indi_around() -> Observatory:
+    around = (("rotator", ROTATOR), ("focuser", FOCUSER), ("dome", DOME), ("weather", WEATHER))
+    return _indi_simulators(*around)
 
 
 MAKERS: dict[str, Maker] = {
@@ -112,11 +125,16 @@ MAKERS: dict[str, Maker] = {
     "alpaca-own-server": Maker(lambda: _own_server(1.0), frozenset()),
     "alpaca-simulators": Maker(_alpaca_simulators, instant=frozenset({"wheel", "cover"})),
     "indi": Maker(_fake_indi, frozenset({"wheel", "panel", "cover"})),
-    "indi-simulators": Maker(_indi_simulators, frozenset({"wheel", "panel", "mount"})),
+    "indi-simulators": Maker(_indi_with_mount, frozenset({"wheel", "panel", "mount"})),
 }
+AROUND: dict[str, Maker] = {
+    "alpaca-around": Maker(_alpaca_around, SURROUNDINGS, instant=frozenset({"focuser"})),
+    "indi-around": Maker(_indi_around, SURROUNDINGS),
+}
+"""Cameras with what is read around them; their cameras are tested above."""
 
 
-MOVERS = MAKERS | {"alpaca-own-server": Maker(lambda: _own_server(8.0))}
+MOVERS = MAKERS | AROUND | {"alpaca-own-server": Maker(lambda: _own_server(8.0))}
 """For what moves: behind a server the clock may run fast, as long as nobody takes the time."""
 
 

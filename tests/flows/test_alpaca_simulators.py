@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from calibstudio.devices.alpaca.address import DeviceAddress, DeviceType
+from calibstudio.devices.alpaca.address import DeviceType
 from calibstudio.devices.alpaca.discovery import list_devices
 from calibstudio.devices.alpaca.line import Patience
-from calibstudio.devices.alpaca.rig import AlpacaRig, open_alpaca, rig_at
 from calibstudio.devices.opened import OpenedObservatory
+from calibstudio.devices.rig_choice import rig_at
 from calibstudio.domain.capture import StepPhase
 from calibstudio.domain.drafts import BiasDraft, DarkDraft, FlatDraft
 from calibstudio.domain.equipment import CameraState, ExposureRequest, Site
@@ -32,9 +32,11 @@ from calibstudio.domain.plan import (
     LightSource,
     SearchLimits,
 )
+from calibstudio.domain.rig import Role
 from calibstudio.domain.sun import sun_altitude_deg
 from calibstudio.domain.twilight import Twilight
 from tests.helpers.alpaca_simulators import NAMED, UNCOOLED, Simulators, shared_simulators
+from tests.helpers.opening import open_rig_now, rig_of
 from tests.helpers.sequences import Operator
 
 BIAS_ADU = 300.0
@@ -54,16 +56,9 @@ def simulators() -> Simulators:
 def _open(
     simulators: Simulators, camera: int, patience: Patience | None = None
 ) -> OpenedObservatory:
-    server = simulators.server
-    return open_alpaca(
-        AlpacaRig(
-            camera=DeviceAddress(server, DeviceType.CAMERA, camera),
-            wheel=DeviceAddress(server, DeviceType.FILTER_WHEEL, 0),
-            panels=(DeviceAddress(server, DeviceType.COVER_CALIBRATOR, 0),),
-            mount=DeviceAddress(server, DeviceType.TELESCOPE, 0),
-        ),
-        patience=patience,
-    )
+    devices = [("camera", camera), ("filterwheel", 0), ("covercalibrator", 0), ("telescope", 0)]
+    devices += [(kind, 0) for kind in ("rotator", "focuser", "dome", "safetymonitor")]
+    return open_rig_now(rig_of("alpaca", simulators.server, devices), alpaca=patience)
 
 
 @pytest.fixture
@@ -75,13 +70,15 @@ def observatory(simulators: Simulators) -> Iterator[OpenedObservatory]:
 
 def test_it_has_no_list_of_devices_and_is_found_by_asking(simulators: Simulators) -> None:
     found = list_devices(simulators.server)
-    rig = rig_at(f"alpaca://{simulators.server}/{NAMED}")
+    rig = rig_at("Simulators", (f"alpaca://{simulators.server}/{NAMED}",))
 
     assert [d.name for d in found if d.type is DeviceType.CAMERA] == [
         "Simulator Camera", "Named Gains", "Uncooled",
     ]  # fmt: skip
     assert {d.type for d in found} >= {DeviceType.FILTER_WHEEL, DeviceType.TELESCOPE}
+    assert rig.camera is not None
     assert (rig.camera.number, rig.camera.name) == (NAMED, "Named Gains")
+    assert {device.role for device in rig.devices} == set(Role)
 
 
 def test_a_sequence_of_biases_and_darks_is_taken_through_it(
@@ -201,6 +198,7 @@ def test_flats_of_a_dusk_that_sets_in_real_time_have_their_level(
     simulators.put(f"{path}/sitelatitude", SiteLatitude=site.latitude_deg)
     simulators.put(f"{path}/sitelongitude", SiteLongitude=site.longitude_deg)
     simulators.sunlight(True)
+    simulators.put("/api/v1/dome/0/openshutter")  # the sequence waits until it is open
     wheel = observatory.wheel
     assert wheel is not None
     draft = FlatDraft(
@@ -220,6 +218,7 @@ def test_flats_of_a_dusk_that_sets_in_real_time_have_their_level(
         report = operator.run(there, draft.plan(observatory.camera.info), tmp_path)
     finally:
         simulators.sunlight(False)
+        simulators.put("/api/v1/dome/0/closeshutter")
 
     assert report.problems == () and operator.questions == []
     assert [s.phase for s in report.steps] == [StepPhase.DONE]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from PySide6.QtWidgets import QLabel
 from pytestqt.qtbot import QtBot
 
 from calibstudio.domain.kinds import FrameKind
@@ -13,6 +14,7 @@ from calibstudio.domain.run_config import CameraWish
 from calibstudio.gui.capture.queue_panel import NOTHING, QueuePanel
 from calibstudio.gui.capture.request_sheet import RequestSheet
 from calibstudio.gui.context import GuiContext
+from calibstudio.gui.sheet import Sheet
 from calibstudio.gui.widgets.buttons import Button
 from calibstudio.services.library import Library
 from calibstudio.services.requests import ask_for, move, requests_of
@@ -143,6 +145,11 @@ def test_a_queue_that_is_stopped_keeps_its_request_waiting(desk: Desk) -> None:
     desk.click(desk.capture.running.strip.pause)
     desk.until(lambda: run.control.paused)
     desk.click(desk.capture.running.strip.pause)
+    desk.capture.running.ask_to_stop()
+    sheet = desk.capture.running.findChildren(Sheet)[-1]
+    said = " ".join(line.text() for line in sheet.findChildren(QLabel))
+    assert "when the queue is run again" in said and "Resume" not in said
+    sheet.accept()
     run.stop_after_frame()
     desk.until_over()
     desk.until(lambda: panel_of(desk).rows[0].about.text().startswith("It was stopped"))

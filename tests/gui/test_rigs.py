@@ -285,7 +285,12 @@ def test_rigs_are_copied_deleted_brought_back_and_edited(
     assert "already" in editor._name._note.text()
     editor.name.setText("Refractor")
     editor.slots["wheel"].set_value(None)
+    editor.focus.setText("L=10250, Ha")
+    assert not editor.save(connect=False)
+    assert "“Ha” is no focus" in editor.said.text()
+    editor.focus.setText("L=10250, Ha=10400")
     assert editor.save(connect=False)
+    assert rigs.get("Refractor").focus == {"L": 10_250, "Ha": 10_400}
     assert [d.name for d in rigs.get("Refractor").devices] == ["Fake Camera"]
     assert [r.name for r in rigs.list().rigs] == ["Mine", "Refractor"]
 

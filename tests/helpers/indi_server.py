@@ -36,6 +36,10 @@ DRIVERS = (
     "indi_simulator_wheel",
     "indi_simulator_lightpanel",
     "indi_simulator_telescope",
+    "indi_simulator_rotator",
+    "indi_simulator_focus",
+    "indi_simulator_dome",
+    "indi_simulator_weather",
 )
 PORT = 7624
 SOON = Patience(
@@ -250,6 +254,12 @@ CAMERA, WHEEL, PANEL, MOUNT = (
     "Filter Simulator",
     "Light Panel Simulator",
     "Telescope Simulator",
+)
+ROTATOR, FOCUSER, DOME, WEATHER = (
+    "Rotator Simulator",
+    "Focuser Simulator",
+    "Dome Simulator",
+    "Weather Simulator",
 )
 
 

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from calibstudio.devices.alpaca_server.device import Device
 from calibstudio.devices.alpaca_server.members import get
 from calibstudio.domain.equipment import Clock
+from calibstudio.domain.surroundings import SafetyMonitor
 
 
 class SafetyDevice(Device):
-    """Asks a function. Not connected, it says that it is not safe, as the interface demands."""
+    """Not connected, it says that it is not safe, as the interface demands."""
 
     kind = "SafetyMonitor"
     interface_version = 3
 
-    def __init__(
-        self, is_safe: Callable[[], bool], clock: Clock, identity: str, *, name: str
-    ) -> None:
-        super().__init__(name, identity, clock)
-        self._is_safe = is_safe
+    def __init__(self, monitor: SafetyMonitor, clock: Clock, identity: str) -> None:
+        super().__init__(monitor.name, identity, clock)
+        self._monitor = monitor
 
     def state(self) -> dict[str, Any]:
         """The operational property."""
@@ -29,4 +27,4 @@ class SafetyDevice(Device):
     @get("issafe", offline=True)
     def is_safe(self) -> bool:
         """Whether it is safe."""
-        return self.connected() and self._is_safe()
+        return self.connected() and self._monitor.is_safe()

@@ -32,7 +32,6 @@ class Extras:
     """What an observatory can offer beyond the equipment protocols."""
 
     weather: Weather | None = None
-    is_safe: Callable[[], bool] | None = None
     camera_actions: Mapping[str, Action] = field(default_factory=dict)
     documents: Mapping[str, Callable[[], Any]] = field(default_factory=dict)
     """JSON documents to GET, by path."""
@@ -133,8 +132,8 @@ def _devices(o: Observatory, extras: Extras) -> list[Device]:
         found.append(TelescopeDevice(o.mount, o.site, o.optics, o.clock, identity))
     if extras.weather is not None:
         found.append(WeatherDevice(extras.weather, o.clock, identity, name=f"{o.name}: weather"))
-    if extras.is_safe is not None:
-        found.append(SafetyDevice(extras.is_safe, o.clock, identity, name=f"{o.name}: safety"))
+    if o.safety is not None:
+        found.append(SafetyDevice(o.safety, o.clock, identity))
     return found
 
 

@@ -1,6 +1,6 @@
-"""INDI: cameras, filter wheels, light boxes, dust caps and telescopes behind an indiserver.
+"""INDI: cameras, wheels, light boxes, dust caps, telescopes and more behind an indiserver.
 
-`rig.open_indi` opens an observatory from one server. `link` keeps a copy of the server’s
-properties up to date in a thread of its own; the devices are read from that copy and act by sending
-changes and waiting for what comes back.
+`listing` says what a server has, `calibstudio.devices.rig_opening` opens it. `link` keeps a copy of
+the server’s properties up to date in a thread of its own; the devices are read from that copy and
+act by sending changes and waiting for what comes back.
 """

@@ -170,16 +170,7 @@ _ROWS = (
     _switch("dead-wheel", "Dead filter wheel", "The filter wheel does not turn.", "dead_wheel"),
     _switch("stuck-cover", "Stuck cover", "The cover does not move.", "stuck_cover"),
     _switch(FULL_DISK, "Full disk", "There is no room for frames.", "full_disk"),
-    _Row(
-        FaultKind(
-            "unsafe",
-            "Not safe",
-            "The safety monitor says that it is not safe to observe.",
-            for_others=True,
-        ),
-        "unsafe",
-        lambda _: {"unsafe": True},
-    ),
+    _switch("unsafe", "Not safe", "The safety monitor says that it is not safe.", "unsafe"),
 )
 
 FAULT_KINDS = tuple(row.kind for row in _ROWS)

@@ -13,6 +13,7 @@ from calibstudio.devices.simulator.faults import FaultBox, Faults, SimulatedFaul
 from calibstudio.devices.simulator.mount import SimulatedMount
 from calibstudio.devices.simulator.optics import FILTERS
 from calibstudio.devices.simulator.panel import SimulatedPanel
+from calibstudio.devices.simulator.safety import SimulatedSafety
 from calibstudio.devices.simulator.sensor import SensorTruth, modes_for, on_scale
 from calibstudio.devices.simulator.wheel import SimulatedWheel
 from calibstudio.devices.simulator.world import World
@@ -150,6 +151,7 @@ def simulated_observatory(
         wheel=wheel,
         panel=panel,
         mount=mount,
+        safety=SimulatedSafety(box, name="Simulated safety monitor"),
         is_simulated=True,
         faults=SimulatedFaults(box),
         world=world,

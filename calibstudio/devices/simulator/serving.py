@@ -44,7 +44,6 @@ def extras_of(observatory: SimulatedObservatory) -> Extras:
         return Extras()
     return Extras(
         weather=SimulatedWeather(world),
-        is_safe=lambda: not world.faults.unsafe,
         camera_actions={
             # A client that knows it does not take early pictures for those of an earlier exposure.
             "ClockSpeed": lambda _: str(world.clock.speed),

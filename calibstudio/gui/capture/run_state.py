@@ -71,6 +71,8 @@ class CaptureRun(QObject):
         self._running: RunJob | None = None
         self.is_ending = False
         """Stopped at once: devices are being made safe."""
+        self.is_queue = False
+        """Whether what runs, or ran last, is a request of the queue."""
         self.control = SequenceControl()
         self.status: CaptureStatus | None = None
         self._timer = QTimer(self)
@@ -97,7 +99,7 @@ class CaptureRun(QObject):
         running = self._running = job or self._job_of(resumed)
         self.control = control = SequenceControl(answers=running.config.answers)
         self.status = None
-        self.is_ending = False
+        self.is_ending = self.is_queue = False
         trained_folder = context.data_folder
         newest = self._newest = Latest()
 
@@ -120,6 +122,7 @@ class CaptureRun(QObject):
             return
         context, settings = self._context, settings_of_run(self._context)
         self._running, self.status, self.is_ending = None, None, False
+        self.is_queue = True
         newest = self._newest = Latest()
         begun = self._begun = Latest()
 

@@ -63,10 +63,18 @@ def good_words(frame: FrameResult, target_adu: float | None) -> str:
     return f"{said}. Nothing wrong."
 
 
-def kept_words(status: CaptureStatus) -> str:
-    """Say what stays when it is stopped: ``18 good frames stay; Resume goes on at 19.``"""
+def kept_words(status: CaptureStatus, *, is_queue: bool = False) -> str:
+    """Say what stays when it is stopped: ``18 good frames stay; Resume goes on at 19.``
+
+    ``is_queue``: it is a request of the queue, which is gone on with by running the queue.
+    """
     stay = "stays" if status.good == 1 else "stay"
     kept = count(status.good, "good frame")
+    if is_queue:
+        return (
+            f"{kept} of this request {stay}. It waits in the queue, with those after it, and goes "
+            f"on at {number(status.good + 1)} when the queue is run again."
+        )
     return f"{kept} {stay}; Resume goes on at {number(status.good + 1)}."
 
 
@@ -400,7 +408,7 @@ class RunningView(QWidget):
         sheet.body.addWidget(said)
 
         def say(status: CaptureStatus) -> None:
-            said.setText(kept_words(status))
+            said.setText(kept_words(status, is_queue=self._run.is_queue))
 
         say(status)
         self._run.changed.connect(say)

@@ -340,13 +340,7 @@ class RigConnection(QObject):
 
 def _is_silent(role: Role, s: EquipmentSnapshot) -> bool:
     """Whether a connected device did not answer the last question."""
-    if not s.problems:
-        return False
-    if role is Role.CAMERA:
-        return s.camera_lost
-    if role is Role.WHEEL:
-        return s.filter_slot is None and not s.filter_moving
-    return s.panel is None if role is Role.PANEL else s.mount is None
+    return role in s.silent or (role is Role.CAMERA and bool(s.problems) and s.camera_lost)
 
 
 def _plain_rows(observatory: Observatory) -> tuple[DeviceRow, ...]:
@@ -355,7 +349,11 @@ def _plain_rows(observatory: Observatory) -> tuple[DeviceRow, ...]:
     names = [(Role.CAMERA, o.camera.info.name)]
     names += [(Role.WHEEL, o.wheel.name)] if o.wheel is not None else []
     names += [(Role.PANEL, o.panel.info.name)] if o.panel is not None else []
-    names += [(Role.MOUNT, o.mount.name)] if o.mount is not None else []
+    others = (
+        (Role.MOUNT, o.mount), (Role.ROTATOR, o.rotator), (Role.FOCUSER, o.focuser),
+        (Role.DOME, o.dome), (Role.SAFETY, o.safety),
+    )  # fmt: skip
+    names += [(role, device.name) for role, device in others if device is not None]
     kind, word = ("info", "Simulated") if o.is_simulated else ("good", "Connected")
     return tuple(DeviceRow(name, str(role), kind, word) for role, name in names)
 

@@ -10,7 +10,16 @@ from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from calibstudio.domain.equipment import Optics
 from calibstudio.domain.errors import CalibStudioError
-from calibstudio.domain.rig import ROLES, SIMULATED, DeviceRef, Listed, Rig, Role
+from calibstudio.domain.rig import (
+    ROLES,
+    SIMULATED,
+    DeviceRef,
+    Listed,
+    Rig,
+    Role,
+    focus_of_words,
+    focus_words,
+)
 from calibstudio.domain.rig_knows import RigKnows
 from calibstudio.domain.wording import count
 from calibstudio.gui.jobs.runner import Job
@@ -31,7 +40,12 @@ SLOTS = (
     ("panel", Role.PANEL, "Flat panel, or cover"),
     ("second", Role.PANEL, "Second panel, when cover and lamp are two devices"),
     ("mount", Role.MOUNT, "Telescope mount"),
+    ("rotator", Role.ROTATOR, "Rotator"),
+    ("focuser", Role.FOCUSER, "Focuser"),
+    ("dome", Role.DOME, "Dome or roof"),
+    ("safety", Role.SAFETY, "Safety monitor"),
 )
+FOCUS_EXAMPLE = "L=10250, Ha=10400"
 NOTHING = (
     "Nothing answered. Servers in other networks, and INDI servers of other computers, are found "
     "by their address."
@@ -134,6 +148,13 @@ class RigEditor(Sheet):
             self._fill(slot, role, next(iter(has), None))
             grid.addWidget(Labelled(words, combo), i // 2, i % 2)
         column.addLayout(grid)
+        focus = {} if self._rig is None else self._rig.focus
+        self.focus = TextField(
+            self.theme, name="Focus of filters", text=focus_words(focus), placeholder=FOCUS_EXAMPLE
+        )
+        noted = Labelled("Focus of filters", self.focus)
+        noted.set_note("Where the focuser is sent for flats of a filter; empty: it is not moved.")
+        column.addWidget(noted)
 
     def _add_optics(self, column: QVBoxLayout) -> None:
         o = (self._rig.optics if self._rig is not None else None) or Optics(telescope="")
@@ -284,6 +305,7 @@ class RigEditor(Sheet):
             site=self.site.site(),
             knows=knows,
             learned=tuple(one for one in base.learned if one not in forgotten),
+            focus={k: v for k, v in focus_of_words(self.focus.text()).items() if v is not None},
         )
 
     def _is_other_camera(self) -> bool:

@@ -106,7 +106,7 @@ def test_a_camera_that_is_not_at_the_address_is_told_with_what_is_there(
     assert cli.run(["rigs", "add", "R", "--address", place]) == 2
 
     said = capsys.readouterr().err
-    assert f"{place} answers, but has not the camera that was named. There is: " in said
+    assert f"{place} answers, but has not the camera 7. There is: " in said
     assert "camera 0 “Fake Camera”" in said
 
 
@@ -241,3 +241,27 @@ def test_what_was_learned_is_forgotten_by_its_number(
     assert asked(capsys, "forget", "Trial", "3")[0] == 2
     code, left, _ = asked(capsys, "forget", "Trial", "1")
     assert code == 0 and [one["what"] for one in left["learned"]] == ["read_noise"]
+
+
+def test_the_focus_of_filters_is_kept_and_taken_out(
+    server: FakeAlpaca, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked(capsys, "add", "Newton", "--address", f"alpaca://{server.server}")
+
+    code, rig, _ = asked(capsys, "focus", "Newton", "L=10250", "H alpha=10400")
+    _, less, _ = asked(capsys, "focus", "Newton", "L=", "OIII=-20")
+    _, shown, _ = asked(capsys, "show", "Newton")
+
+    assert code == 0 and rig["focus"] == {"L": 10_250, "H alpha": 10_400}
+    assert less == shown and shown["focus"] == {"H alpha": 10_400, "OIII": -20}
+
+
+@pytest.mark.parametrize("word", ["L", "=5", "L=5.5", "L=99999999"])
+def test_a_focus_that_is_none_is_refused(
+    word: str, server: FakeAlpaca, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked(capsys, "add", "Newton", "--address", f"alpaca://{server.server}")
+
+    code, _, said = asked(capsys, "focus", "Newton", word)
+
+    assert code == 2 and "focus" in said and "Traceback" not in said

@@ -298,6 +298,9 @@ def test_no_confirm_trusts_and_leaves_out_what_fails() -> None:
 
 def test_a_camera_by_address_is_that_alpaca_camera() -> None:
     assert rig_of_device(DeviceWish("alpaca", "", "obs", 11111, 2)) == "alpaca://obs:11111/2"
+    assert rig_of_device(DeviceWish("indi", "", "pi", 7624)) == "indi://pi:7624"
+    named = DeviceWish("indi", "ZWO CCD/1", "pi", 7625)
+    assert rig_of_device(named) == "indi://pi:7625/ZWO%20CCD/1"
 
 
 def test_a_camera_by_name_is_looked_for_and_said_when_it_is_not_there(

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from calibstudio.devices.alpaca.discovery import Target, find_servers, list_devices
-from calibstudio.devices.alpaca.rig import open_alpaca, rig_at
 from calibstudio.devices.alpaca_server.discovery import DiscoveryResponder
 from calibstudio.devices.alpaca_server.server import AlpacaServer
 from calibstudio.devices.opened import OpenedObservatory
@@ -19,6 +18,7 @@ from calibstudio.devices.simulator.serving import extras_of
 from calibstudio.domain.equipment import CoverState, ExposureRequest, Region
 from calibstudio.domain.jobs import CancelToken
 from calibstudio.domain.kinds import FrameKind
+from tests.helpers.opening import open_at
 
 START = datetime(2026, 4, 17, 22, 0, tzinfo=UTC)
 
@@ -38,7 +38,7 @@ def served() -> Iterator[tuple[AlpacaServer, SimulatedObservatory]]:
 @pytest.fixture
 def remote(served: tuple[AlpacaServer, SimulatedObservatory]) -> Iterator[OpenedObservatory]:
     server, _ = served
-    observatory = open_alpaca(rig_at(f"alpaca://127.0.0.1:{server.port}"))
+    observatory = open_at(f"alpaca://127.0.0.1:{server.port}")
     yield observatory
     observatory.close()
 

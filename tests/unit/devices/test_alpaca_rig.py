@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from calibstudio.devices.alpaca import rig as rig_module
+from calibstudio.devices import rig_opening
 from calibstudio.devices.alpaca.address import DeviceType
 from calibstudio.devices.alpaca.discovery import (
     QUESTION,
@@ -21,7 +21,6 @@ from calibstudio.devices.alpaca.discovery import (
     list_devices,
     targets,
 )
-from calibstudio.devices.alpaca.rig import open_alpaca, rig_at
 from calibstudio.devices.discovery import Found, FoundDevice, discover
 from calibstudio.devices.server_address import ServerAddress
 from calibstudio.domain.equipment import CoverState
@@ -30,6 +29,7 @@ from calibstudio.domain.jobs import CancelToken
 from tests.helpers import fake_alpaca as faults
 from tests.helpers.fake_alpaca import FakeAlpaca
 from tests.helpers.fake_alpaca_devices import FakeCamera, FakePanel
+from tests.helpers.opening import open_at
 from tests.unit.devices.alpaca_rigs import QUICK
 
 
@@ -143,7 +143,7 @@ def test_a_web_server_is_not_taken_for_an_alpaca_server(server: FakeAlpaca) -> N
 def test_device_numbers_need_not_begin_at_zero(server: FakeAlpaca) -> None:
     server.devices = {("camera", 35834): server.camera}
 
-    observatory = open_alpaca(rig_at(f"alpaca://{server.server}"), patience=QUICK)
+    observatory = open_at(f"alpaca://{server.server}", alpaca=QUICK)
 
     assert observatory.camera.info.name == "Fake Camera"
     assert observatory.wheel is None and observatory.panel is None and observatory.mount is None
@@ -151,7 +151,7 @@ def test_device_numbers_need_not_begin_at_zero(server: FakeAlpaca) -> None:
 
 
 def test_the_whole_observatory_is_opened_and_closed(server: FakeAlpaca) -> None:
-    observatory = open_alpaca(rig_at(str(server.server)), patience=QUICK)
+    observatory = open_at(f"alpaca://{server.server}", alpaca=QUICK)
     assert observatory.panel is not None
     observatory.panel.set_brightness(200, CancelToken())
 
@@ -167,7 +167,7 @@ def test_the_whole_observatory_is_opened_and_closed(server: FakeAlpaca) -> None:
 def test_one_missing_device_is_reported_and_the_rest_is_used(server: FakeAlpaca) -> None:
     server.faults["filterwheel", "PUT connected"] = faults.refuses(0x500, "no wheel on COM3")
 
-    observatory = open_alpaca(rig_at(str(server.server)), patience=QUICK)
+    observatory = open_at(f"alpaca://{server.server}", alpaca=QUICK)
 
     assert observatory.wheel is None
     assert observatory.panel is not None
@@ -180,11 +180,11 @@ def test_one_missing_device_is_reported_and_the_rest_is_used(server: FakeAlpaca)
 def test_a_device_that_hangs_while_connecting_is_reported_in_time(
     server: FakeAlpaca, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rig_module, "CONNECT_LIMIT_S", 0.8)
+    monkeypatch.setattr(rig_opening, "CONNECT_LIMIT_S", 0.8)
     server.faults["telescope", "*"] = faults.hang
     begun = time.monotonic()
 
-    observatory = open_alpaca(rig_at(str(server.server)))
+    observatory = open_at(f"alpaca://{server.server}")
 
     assert time.monotonic() - begun < 4.0
     server.faults.clear()
@@ -195,11 +195,10 @@ def test_a_device_that_hangs_while_connecting_is_reported_in_time(
 
 
 def test_without_the_camera_nothing_stays_connected(server: FakeAlpaca) -> None:
-    rig = rig_at(str(server.server))
     server.faults["camera", "cameraxsize"] = faults.says(0)
 
     with pytest.raises(DeviceError, match="Fake Camera"):
-        open_alpaca(rig, patience=QUICK)
+        open_at(f"alpaca://{server.server}", alpaca=QUICK)
 
     assert not any(d.values["connected"] for d in server.devices.values())
 
@@ -208,7 +207,7 @@ def test_a_cover_and_a_lamp_apart_are_one_panel(server: FakeAlpaca) -> None:
     server.devices["covercalibrator", 0] = cover = FakePanel(has_lamp=False)
     server.devices["covercalibrator", 1] = lamp = FakePanel(has_cover=False)
 
-    observatory = open_alpaca(rig_at(str(server.server)), patience=QUICK)
+    observatory = open_at(f"alpaca://{server.server}", alpaca=QUICK)
 
     panel = observatory.panel
     assert panel is not None
@@ -223,19 +222,19 @@ def test_a_cover_and_a_lamp_apart_are_one_panel(server: FakeAlpaca) -> None:
 def test_no_camera_there_is_said(server: FakeAlpaca) -> None:
     del server.devices["camera", 0]
 
-    with pytest.raises(DeviceError, match="no camera at"):
-        rig_at(str(server.server))
+    with pytest.raises(UsageError, match=r"has not a camera\. There is: filterwheel 0"):
+        open_at(f"alpaca://{server.server}")
 
 
 def test_nobody_there_is_said(server: FakeAlpaca) -> None:
     server.die()
 
     with pytest.raises(DeviceUnreachableError, match="nothing listens"):
-        rig_at(str(server.server))
+        open_at(f"alpaca://{server.server}")
 
 
 def test_closing_with_a_dead_server_is_quick(server: FakeAlpaca) -> None:
-    observatory = open_alpaca(rig_at(str(server.server)), patience=QUICK)
+    observatory = open_at(f"alpaca://{server.server}", alpaca=QUICK)
     server.die()
     begun = time.monotonic()
 

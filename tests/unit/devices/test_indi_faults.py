@@ -16,7 +16,6 @@ from calibstudio.devices.indi.address import parse_address
 from calibstudio.devices.indi.camera import IndiCamera
 from calibstudio.devices.indi.link import Link
 from calibstudio.devices.indi.mirror import read_number
-from calibstudio.devices.indi.rig import open_indi_at
 from calibstudio.devices.server_address import ServerAddress
 from calibstudio.domain.equipment import CameraState, CoverState, ExposureRequest
 from calibstudio.domain.errors import (
@@ -43,6 +42,7 @@ from tests.helpers.fake_indi import (
     usual_picture,
 )
 from tests.helpers.indi_server import SOON
+from tests.helpers.opening import open_at
 
 QUICK = replace(
     SOON, settle_s=0.03, set_s=0.8, idle_s=0.5, readout_s=1.0, others_s=0.2, device_s=1.5
@@ -381,7 +381,7 @@ def test_devices_that_do_not_connect_are_missing_with_what_they_say(server: Fake
         fake.put(WHEEL, name, "Alert", {"CONNECT": "Off", "DISCONNECT": "On"})
 
     server.faults[WHEEL, "CONNECTION"] = refuses
-    observatory = open_indi_at(server.url, patience=QUICK)
+    observatory = open_at(server.url, indi=QUICK)
 
     assert observatory.wheel is None
     (missing,) = observatory.missing
@@ -393,7 +393,7 @@ def test_devices_that_do_not_connect_are_missing_with_what_they_say(server: Fake
 
 
 def test_filters_have_names_and_no_name_twice(server: FakeIndi) -> None:
-    observatory = open_indi_at(server.url, patience=QUICK)
+    observatory = open_at(server.url, indi=QUICK)
 
     assert observatory.wheel is not None
     assert observatory.wheel.filters == ("L", "R", "Filter 3", "L (4)", "Filter 5")
@@ -401,7 +401,7 @@ def test_filters_have_names_and_no_name_twice(server: FakeIndi) -> None:
 
 
 def test_a_cap_that_is_stuck_says_where_it_is(server: FakeIndi) -> None:
-    observatory = open_indi_at(server.url, patience=QUICK)
+    observatory = open_at(server.url, indi=QUICK)
     panel = observatory.panel
     assert panel is not None
     server.faults[CAP, "CAP_PARK"] = lambda s, n, v: s.put(CAP, n, "Alert", {"PARK": "Off"})
@@ -438,7 +438,7 @@ def test_nobody_there_is_a_sentence_at_once() -> None:
     begun = time.monotonic()
 
     with pytest.raises(DeviceUnreachableError, match="nothing listens"):
-        open_indi_at(f"indi://127.0.0.1:{port}")
+        open_at(f"indi://127.0.0.1:{port}")
 
     assert time.monotonic() - begun < 2.0
 

@@ -75,7 +75,11 @@ def test_names_that_would_be_something_else_are_refused(name: str) -> None:
 def test_what_cannot_be_one_rig_is_refused() -> None:
     with pytest.raises(ValueError, match="more than 1"):
         Rig("r", (CAMERA, replace(CAMERA, number=1)))
+    with pytest.raises(ValueError, match="more than 1"):
+        Rig("r", (CAMERA, DeviceRef("alpaca", "dome", "x"), DeviceRef("alpaca", "dome", "y")))
     with pytest.raises(ValueError, match="simulated"):
         Rig("r", (DeviceRef("simulated", "camera", "tiny"), WHEEL))
-    with pytest.raises(ValueError, match="type 'dome'"):
-        DeviceRef("alpaca", "dome", "x")
+    with pytest.raises(ValueError, match="focuser"):
+        Rig("r", (CAMERA,), focus={"L": 99_999_999})
+    with pytest.raises(ValueError, match="type 'video'"):
+        DeviceRef("alpaca", "video", "x")

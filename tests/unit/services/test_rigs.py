@@ -24,6 +24,7 @@ RIG = Rig(
     (CAMERA, DeviceRef("indi", "filterwheel", "EFW", "fe80::1", 7624)),
     Optics("Newton", 1000.0, 200.0),
     Site("Hof", 50.3, 11.9, 500.0, "Europe/Berlin"),
+    focus={"L": 10_250, "H alpha": -30},
 )
 
 
@@ -65,7 +66,7 @@ def test_a_bad_value_costs_only_its_part(rigs: Rigs) -> None:
     (rigs.folder / "a.toml").write_text(
         'name = "A"\n[optics]\ntelescope = "N"\nfocal_length_mm = "long"\n'
         '[site]\nname = "x"\nlatitude_deg = 95\nlongitude_deg = 0\n'
-        '[[device]]\nprotocol = "alpaca"\ntype = "dome"\nname = "D"\n'
+        '[[device]]\nprotocol = "alpaca"\ntype = "gps"\nname = "D"\n'
         '[[device]]\nprotocol = "alpaca"\ntype = "camera"\nname = "C"\n'
     )
     (rigs.folder / "b.toml").write_text("name = [")
@@ -76,7 +77,7 @@ def test_a_bad_value_costs_only_its_part(rigs: Rigs) -> None:
     assert (found.rigs[0].optics, found.rigs[0].site) == (None, None)
     said = "\n".join(found.problems)
     assert len(found.problems) == 4
-    for words in ("focal_length_mm", "latitude", "'dome'", "b.toml is not the file of a rig"):
+    for words in ("focal_length_mm", "latitude", "'gps'", "b.toml is not the file of a rig"):
         assert words in said
 
 

@@ -181,6 +181,11 @@ def test_a_flat_exposure_that_is_given_is_in_the_list_and_needs_no_dark_flats() 
             DeviceWish("alpaca", "", "o", 11111, 3, 4),
         ),
         ("dark_capture: {}\nvideo: {}\n", DeviceWish("opencv", line=2)),
+        (
+            "dark_capture: {}\ncamera:\n  camera_type: indi\n"
+            "  indi: {host: pi, device_name: ZWO CCD}\n",
+            DeviceWish("indi", "ZWO CCD", "pi", 7624, line=3),
+        ),
     ],
 )
 def test_the_camera_of_the_file_is_found_by_its_name_or_address(
@@ -229,7 +234,10 @@ def test_keys_without_effect_and_contradictions_are_said_by_name_and_line() -> N
         ("flat_capture: {num_flats: lots}\n", "line 1, flat_capture.num_flats: “lots”"),
         ("master_frames: {rejection_method: best}\n", "neither sigma_clip nor minmax"),
         ("master_frames: {normalization_method: sum}\n", "none of mean, median, max"),
-        ("dark_capture: {}\ncamera: {camera_type: webcam}\n", "none of ascom, alpaca, opencv"),
+        (
+            "dark_capture: {}\ncamera: {camera_type: webcam}\n",
+            "none of ascom, alpaca, indi, opencv",
+        ),
         (
             "dark_capture: {}\ncamera: {camera_type: alpaca, alpaca: {binning: [1, 2]}}\n",
             "is not square",
