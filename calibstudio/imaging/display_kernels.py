@@ -286,12 +286,12 @@ def count_float(
     width: float,
     counts: NDArray[np.int64],
 ) -> None:  # pragma: no cover - compiled
-    """Add a float32 rectangle to bins; values outside go to the first and last bin."""
+    """Add the finite values of a float32 rectangle; those outside go to the first and last bin."""
     n = counts.shape[0]
     for y in range(y0, y1, sy):
         for x in range(x0, x1, sx):
             v = float(a[y, x])
-            if v == v:
+            if v - v == 0.0:  # finite
                 counts[int(min(max((v - low) / width, 0.0), n - 1.0))] += 1
 
 

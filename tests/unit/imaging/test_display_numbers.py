@@ -37,6 +37,13 @@ def loops(request, monkeypatch):
 REGION = Region(13, 21, 200, 150)
 
 
+def test_what_is_not_finite_is_in_no_bin():
+    values = np.random.default_rng(5).normal(9.0, 1.0, (80, 90)).astype(np.float32)
+    values[3, 4:9] = [np.nan, np.inf, -np.inf, np.nan, np.inf]
+
+    assert region_histogram(values).counts.sum() == values.size - 5
+
+
 def raw_frame() -> np.ndarray:
     frame = np.random.default_rng(5).normal(1200, 60, (300, 400))
     frame[30, 40] = 65535
