@@ -16,6 +16,7 @@ from calibstudio.domain.jobs import JobContext
 from calibstudio.domain.kinds import FrameKind
 from calibstudio.domain.quality import Assessment, Verdict
 from calibstudio.domain.recipe import Recipe
+from calibstudio.domain.row_order import turned_over
 from calibstudio.domain.wording import quantity
 from calibstudio.services.library import Library
 from calibstudio.services.master_images import Makes
@@ -41,7 +42,8 @@ def choose_frames(
 
     Left out are frames that a person excluded, that the recipe does not take, that cannot be
     read, that are BAD (where the recipe says so), covered frames with a level far from the
-    others', copies of another, and those with other detectors or another size.
+    others', copies of another, those whose rows are stored the other way round, and those with
+    other detectors or another size.
     """
     hashes = library.sha256s(ctx, group.frames)
     reasons: dict[Path, str] = {}
@@ -56,10 +58,11 @@ def choose_frames(
     foreign = (
         _foreign_by_exposure(group, headers, judged, recipe, taken) if recipe.leave_out_bad else {}
     )
+    turned = turned_over({p: headers[p].row_order for p in group.frames if p not in excluded})
     for path in group.frames:
         reason = _why_not(path, excluded, hashes, first_with, judged.get(path), recipe)
         reason = reason or unselected.get(path, "") or makes.why_not(path)
-        reason = reason or foreign.get(path, "")
+        reason = reason or foreign.get(path, "") or turned.get(path, "")
         names = makes.names(path)
         if not reason:
             reason = _same_pixels(path, judged.get(path), names, by_numbers)

@@ -171,7 +171,7 @@ def stack_files(
             f"{out} exists already. It was left as it is.",
             hint="Move it away, or choose another name.",
         )
-    paths, skipped = without_repeats(files)
+    paths, skipped = without_repeats(files, ctx.token)
     with (
         heeding(ctx.token),
         MEMORY.memory(memory_bytes) as memory,
@@ -243,7 +243,7 @@ def _stack_alike(ctx: JobContext, paths: Sequence[Path], out: Path, how: _How) -
             )
     used, notes = tuple(inputs.paths), tuple(inputs.notes)
     words = inputs.overscan.words
-    skipped += dict.fromkeys(one.problem for one in said if one.problem is not None)
+    skipped += dict.fromkeys(problem for one in said for problem in one.problems)
     return StackReport(
         out, tuple(reports), used, tuple(skipped), 0.0, words, notes, headers=tuple(said)
     )

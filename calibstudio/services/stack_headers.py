@@ -9,6 +9,7 @@ from pathlib import Path
 from calibstudio.domain.kinds import FrameKind
 from calibstudio.domain.pixels import RowSource
 from calibstudio.domain.recipe import Floor, Normalization, StackSettings, Weight
+from calibstudio.domain.row_order import turned_over
 from calibstudio.domain.wording import quantity
 from calibstudio.imaging.combine import CombineReport
 from calibstudio.imaging.reject import resolve
@@ -32,8 +33,8 @@ class FramesSay:
     """All are bias, dark or dark-flat frames."""
     kept: tuple[HeaderCard, ...]
     """What is taken over from the first."""
-    problem: Skipped | None = None
-    """Frames of several units."""
+    problems: tuple[Skipped, ...] = ()
+    """Frames of several units, or stored in several ways."""
 
 
 def frames_say(inputs: StackInputs, image: StackedImage) -> FramesSay:
@@ -51,17 +52,30 @@ def frames_say(inputs: StackInputs, image: StackedImage) -> FramesSay:
     ]
     units = [_unit(cards) for cards in found]
     odd = next((i for i, unit in enumerate(units) if unit != units[0]), None)
-    problem = None
+    problems = _turned_over(paths, found)
     if odd is not None:
-        problem = Skipped(
+        said = Skipped(
             paths[odd],
             f"{paths[odd]} is in {units[odd]}, {paths[0].name} in {units[0]}; they were combined "
             "as they are, and the result says no unit.",
             "Combine frames of one unit.",
         )
+        problems.append(said)
     kept = tuple(one for one in found[0] if one[0] != "BUNIT")
     covered = all(_kind(cards) in _COVERED for cards in found)
-    return FramesSay("" if odd is not None else units[0], covered, kept, problem)
+    return FramesSay("" if odd is not None else units[0], covered, kept, tuple(problems))
+
+
+def _turned_over(paths: Sequence[Path], found: Sequence[Sequence[HeaderCard]]) -> list[Skipped]:
+    """Say which frames are upside down among the rest: the bare engine combines what it gets."""
+    orders = {
+        path: next((str(value) for keyword, value, _ in cards if keyword == "ROWORDER"), None)
+        for path, cards in zip(paths, found, strict=True)
+    }
+    return [
+        Skipped(path, f"{path} was combined as it is, but {why}", "Leave it out, or turn it first.")
+        for path, why in turned_over(orders).items()
+    ]
 
 
 def with_floor(settings: StackSettings, n_frames: int, said: FramesSay) -> StackSettings:

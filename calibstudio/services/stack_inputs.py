@@ -16,6 +16,7 @@ from calibstudio.domain.overscan import IfWrong, OverscanSettings
 from calibstudio.domain.pixels import RowSource
 from calibstudio.domain.wording import count, size
 from calibstudio.services.overscan import OverscanError, plan_for, treated
+from calibstudio.services.stack_copies import copies_among
 from calibstudio.store.pixels import FramePixels, UnpackBudget, open_frame
 
 Shape = tuple[int, int]
@@ -302,8 +303,14 @@ def _difference(look: Look, usual: Look, wrong: Sequence[str], others: int) -> s
     return f"is {sizes} pixels{where}, the other {count(others, 'frame')} {rest}."
 
 
-def without_repeats(files: Sequence[Path]) -> tuple[list[Path], list[Skipped]]:
-    """A frame given twice would count double, and its noise would seem smaller."""
+def without_repeats(files: Sequence[Path], token: CancelToken) -> tuple[list[Path], list[Skipped]]:
+    """A frame given twice would count double, and its noise would seem smaller.
+
+    Raises
+    ------
+    Cancelled
+        If the token is set.
+    """
     seen: dict[Path, Path] = {}
     skipped = []
     for path in files:
@@ -314,7 +321,11 @@ def without_repeats(files: Sequence[Path]) -> tuple[list[Path], list[Skipped]]:
             skipped.append(Skipped(path, message, "Name every frame only once."))
         else:
             seen[same] = path
-    return list(seen.values()), skipped
+    copies = copies_among(list(seen.values()), token)
+    for path, first in copies.items():
+        message = f"{path} is a copy of {first}: it was left out."
+        skipped.append(Skipped(path, message, "Keep one of them, or name only one."))
+    return [path for path in seen.values() if path not in copies], skipped
 
 
 def _none_left(paths: Sequence[Path], skipped: Sequence[Skipped]) -> FileProblemError:

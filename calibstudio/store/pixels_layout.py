@@ -190,7 +190,7 @@ def _plain(
         axes=axes,
         header_offset=offset,
         data_offset=data_offset,
-        bscale=_number(cards, "BSCALE", 1.0, file),
+        bscale=_bscale(cards, file),
         bzero=_number(cards, "BZERO", 0.0, file),
         blank=_integer(cards, "BLANK", file) if "BLANK" in cards and bitpix > 0 else None,
     )
@@ -211,7 +211,7 @@ def _compressed(
         axes=_axes(cards, "ZNAXIS", file),
         header_offset=offset,
         data_offset=data_offset,
-        bscale=_number(cards, "BSCALE", 1.0, file),
+        bscale=_bscale(cards, file),
         bzero=_number(cards, "BZERO", 0.0, file),
         blank=None if blank is None else _integer(cards, blank, file),
         compressed=True,
@@ -308,6 +308,16 @@ def _number(cards: dict[str, str], key: str, default: float, file: str) -> float
             f"{file} is broken: {key} says {cards[key]!r} in its header.", hint="Copy it again."
         ) from error
     return value if math.isfinite(value) else default
+
+
+def _bscale(cards: dict[str, str], file: str) -> float:
+    bscale = _number(cards, "BSCALE", 1.0, file)
+    if bscale == 0.0:
+        raise FileProblemError(
+            f"{file} is broken: BSCALE is 0 in its header, every pixel would have one value.",
+            hint="Write it again with the program that made it, or correct BSCALE.",
+        )
+    return bscale
 
 
 def _bitpix(cards: dict[str, str], file: str, key: str = "BITPIX") -> int:

@@ -480,6 +480,21 @@ def test_a_frame_that_breaks_while_it_is_combined_is_left_out_or_stops_its_group
         assert "is not there" in left.reason
 
 
+def test_a_frame_stored_upside_down_is_left_out_with_the_reason(
+    night: Path, library: Library
+) -> None:
+    camera = Camera()
+    take(night, camera, "bias", 5, ROWORDER="TOP-DOWN")
+    (turned,) = take(night, camera, "bias", 1, first=5, ROWORDER="BOTTOM-UP")
+    take(night, camera, "bias", 1, first=6)
+
+    built = only(build(library, night), "bias")
+
+    (left,) = built.excluded
+    assert left.path == turned and "upside down" in left.reason
+    assert built.record.n_combined == 6
+
+
 def test_copies_and_frames_excluded_by_hand_are_left_out(night: Path, library: Library) -> None:
     paths = take(night, Camera(), "bias", 6)
     (night / "zz copy.fits").write_bytes(paths[1].read_bytes())

@@ -226,6 +226,46 @@ def test_without_a_single_good_file_it_says_which_and_why(tmp_path: Path) -> Non
     assert not (tmp_path / "out.fits").exists()
 
 
+def test_a_copy_under_another_name_is_left_out_and_named(tmp_path: Path) -> None:
+    paths = write_frames(tmp_path, realistic_stack(5, seed=8, shape=(20, 30)))
+    copy = tmp_path / "again.fits"
+    copy.write_bytes(paths[1].read_bytes())
+    alone = stack_files(JobContext(), paths, tmp_path / "alone.fits", settings=PLAIN)
+
+    done = stack_files(JobContext(), [*paths, copy], tmp_path / "out.fits", settings=PLAIN)
+
+    assert [(s.path, s.message) for s in done.skipped] == [
+        (copy, f"{copy} is a copy of {paths[1]}: it was left out.")
+    ]
+    assert alone.skipped == ()
+    assert np.array_equal(
+        fits.getdata(tmp_path / "out.fits"), fits.getdata(tmp_path / "alone.fits")
+    )
+
+
+def test_frames_stored_upside_down_among_the_rest_are_said(tmp_path: Path) -> None:
+    stack = realistic_stack(4, seed=8, shape=(20, 30))
+    paths = write_frames(tmp_path / "a", stack[:3], ROWORDER="TOP-DOWN")
+    (turned,) = write_frames(tmp_path / "b", stack[3:], ROWORDER="BOTTOM-UP")
+
+    done = stack_files(JobContext(), [*paths, turned], tmp_path / "out.fits", settings=PLAIN)
+
+    (said,) = done.skipped
+    assert said.path == turned and "upside down" in said.message
+
+
+def test_a_picture_that_its_header_makes_one_value_is_left_out_and_named(tmp_path: Path) -> None:
+    paths = write_frames(tmp_path, realistic_stack(4, seed=8, shape=(20, 30)))
+    card = f"{'BSCALE  =':<10}{0:>20}".ljust(80).encode()
+    raw = paths[2].read_bytes()
+    place = raw.index(b"BSCALE")
+    paths[2].write_bytes(raw[:place] + card + raw[place + 80 :])
+
+    done = stack_files(JobContext(), paths, tmp_path / "out.fits", settings=PLAIN)
+
+    assert [s.path for s in done.skipped] == [paths[2]] and "BSCALE is 0" in done.skipped[0].message
+
+
 def test_frames_of_another_size_or_other_images_are_left_out_and_named(tmp_path: Path) -> None:
     stack = realistic_stack(3, seed=8)
     paths = write_frames(tmp_path / "a", stack)
