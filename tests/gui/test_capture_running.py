@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QFontMetrics
 from PySide6.QtWidgets import QLabel, QWidget
 from pytestqt.qtbot import QtBot
 
@@ -39,7 +40,7 @@ from calibstudio.gui.frames.workspace import FramesWorkspace
 from calibstudio.gui.sheet import Sheet
 from calibstudio.gui.toasts import ToastText
 from calibstudio.gui.widgets.buttons import Button
-from calibstudio.gui.widgets.table import RECORD_ROLE
+from calibstudio.gui.widgets.table import RECORD_ROLE, RowDelegate
 from calibstudio.gui.widgets.table_model import TAG_ROLE
 from calibstudio.gui.widgets.workspace import FramesOf
 from calibstudio.imaging.display_stretch import Curve
@@ -407,6 +408,16 @@ def test_an_expected_exposure_is_marked_as_such(desk: Desk) -> None:
 
     rows = {s: StepRow(s, ("waiting", "Waiting")) for s in said}
     assert {s: column.text(column.value(row)) for s, row in rows.items()} == said
+
+
+def test_an_exposure_has_room_in_the_small_window(desk: Desk) -> None:
+    begin(desk, flats(desk, "L"), good=1)
+    table, font = desk.capture.running.sequence.table, desk.context.theme.font(13)
+    room = table.columnWidth(2) - 2 * RowDelegate.PADDING
+
+    for said in ("≈\u202f0.728\u202fs", "≈\u202f12.34\u202fs", "searched"):
+        assert QFontMetrics(font).horizontalAdvance(said) <= room
+    desk.until_over()
 
 
 def test_a_good_flat_says_how_far_from_the_target_it_is(desk: Desk) -> None:

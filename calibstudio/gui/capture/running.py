@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from calibstudio.services.masters import MastersReport
 
 
-WIDE, COMPACT = (452, 968, 424), (400, 572, 330)
+WIDE, COMPACT = (452, 968, 424), (416, 556, 330)
 
 
 def good_words(frame: FrameResult, target_adu: float | None) -> str:
@@ -129,7 +129,7 @@ class RunningView(QWidget):
         splitter.addWidget(self._make_centre())
         splitter.addWidget(self.frames)
         splitter.setStretchFactor(1, 1)
-        self.sequence.setMinimumWidth(400)
+        self.sequence.setMinimumWidth(416)
         self.frames.setMinimumWidth(316)
         holder = self._holder = QWidget()
         inner = QVBoxLayout(holder)

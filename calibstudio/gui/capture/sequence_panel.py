@@ -90,7 +90,7 @@ COLUMNS: tuple[Column[StepRow], ...] = (
         "Exposure",
         lambda r: _exposure_text(r.state),
         align="right",
-        width=76,
+        width=92,
         tooltip=lambda r: _exposure_tip(r.state),
     ),
     Column("Good", lambda r: f"{r.state.good}/{r.state.wanted}", width=88),
