@@ -126,7 +126,7 @@ def settle(path: Path) -> None:
     story = _story(path)
     if not story.id:
         return
-    settle_parts(story.root, path.parent, story.id)
+    settle_parts(story.root, path, story.id)
     by_index: dict[int, list[FrameOnDisk]] = {}
     for frame in frames_on_disk(story.root, path.parent, story.id):
         by_index.setdefault(frame.result.index, []).append(frame)

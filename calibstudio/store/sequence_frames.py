@@ -6,8 +6,10 @@ process is killed in between, the header (sequence, step, number, index) says wh
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,8 +27,12 @@ from calibstudio.store.folder_sink import REJECTED
 from calibstudio.store.publish import flush_folder, publish_complete
 
 MOST_BLOCKS = 40
+GIVEN_UP_S = 2.0
+"""A header is written within milliseconds; a file without one that long is nobody's."""
 _NIGHT = re.compile(r"\d{4}-\d{2}-\d{2}")
 _PART = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{12}\.part")
+_STAMPED = re.compile(r".+_\d{8}T\d{6}_\d{3,}\.fits")
+"""Names of frames as we give them: with the moment and a number."""
 _KINDS = {text: kind for kind, text in IMAGETYP.items()}
 
 
@@ -69,23 +75,31 @@ def frames_on_disk(root: Path, night: Path, sequence_id: str) -> list[FrameOnDis
     return sorted(found, key=lambda f: (f.result.index, str(f.path)))
 
 
-def settle_parts(root: Path, night: Path, sequence_id: str) -> None:
+def settle_parts(root: Path, journal: Path, sequence_id: str) -> None:
     """Finish what a killed process left half done, or take it away.
 
     A temporary file of the sequence that is complete (both checksums agree) gets its name; one
-    that is torn is removed. Files of others are left alone.
+    that is torn is removed, and so is one of the journal itself. Files of others are left alone;
+    one that does not say whose it is yet may be theirs, and goes when nobody writes it.
 
     Raises
     ------
     WriteProblemError
         If the disk refuses.
     """
-    for part in list(_files(root, night, ".part")):
+    for part in list(_files(root, journal.parent, ".part")):
         match = _PART.fullmatch(part.name)
-        cards = read_cards(part) if match else None
-        if match is None or cards is None or cards.value("CSSEQID") != sequence_id:
+        if match is None:
             continue
         final = part.with_name(match["name"])
+        cards = read_cards(part)
+        is_headless = cards is None and _STAMPED.fullmatch(final.name) is not None
+        if final == journal or (is_headless and _is_given_up(part)):
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)
+            continue
+        if cards is None or cards.value("CSSEQID") != sequence_id:
+            continue
         try:
             is_published = final.exists() and part.samefile(final)
             if not is_published and _is_complete(part):
@@ -94,6 +108,20 @@ def settle_parts(root: Path, night: Path, sequence_id: str) -> None:
             flush_folder(part.parent)
         except (OSError, WriteProblemError):
             continue  # it may be looked at again; nothing depends on it
+
+
+def _is_given_up(part: Path) -> bool:
+    """Whether a file that has no header yet stays so: its process was killed before it came."""
+    try:
+        before = part.stat()
+        age_s = time.time() - before.st_mtime
+        if 0 <= age_s < GIVEN_UP_S:
+            time.sleep(GIVEN_UP_S - age_s)
+        after = part.stat()
+    except OSError:
+        return False
+    same = (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns)
+    return same and read_cards(part) is None
 
 
 def read_cards(path: Path) -> Cards | None:

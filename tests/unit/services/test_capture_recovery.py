@@ -253,6 +253,24 @@ def test_a_temporary_file_that_is_whole_becomes_a_frame_and_a_torn_one_goes(
     check_whole(tmp_path, 4)
 
 
+def test_temporary_files_that_got_no_header_and_the_journals_own_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("calibstudio.store.sequence_frames.GIVEN_UP_S", 0.05)
+    journal = stopped(tmp_path, darks(3), 1)
+    (frame,) = (f.path for f in read_sequence(journal).frames)
+    assert frame is not None
+    headless = temporary_beside(frame)
+    headless.write_bytes(bytes(2880))
+    own = temporary_beside(journal)
+    own.hardlink_to(journal)
+
+    gone_on(journal, tmp_path)
+
+    assert not headless.exists() and not own.exists()
+    check_whole(tmp_path, 3)
+
+
 def test_temporary_files_of_others_are_left_alone(tmp_path: Path) -> None:
     journal = stopped(tmp_path, darks(3), 1)
     foreign = journal.parent / ".other.fits.0123456789ab.part"
