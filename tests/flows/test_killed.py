@@ -28,7 +28,7 @@ def test_a_sequence_killed_five_times_has_every_frame_once(tmp_path: Path) -> No
 
         kills += len(run.kills)
         assert what_is_wrong(sequence) == []
-        assert sequence.finished and not sequence.crashed
+        assert run.nothing_left or (sequence.finished and not sequence.crashed)
         if kills == 5:
             break
     assert kills == 5
