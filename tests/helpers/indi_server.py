@@ -178,13 +178,14 @@ class IndiServer:
 
     def kill(self) -> None:
         """The power of the observatory's computer fails."""
-        if self._process is not None:
+        # Taken out first: another thread may start it again while this one waits for its end.
+        process, self._process = self._process, None
+        if process is not None:
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            if self._process.stdin is not None:
-                self._process.stdin.close()
-            self._process.wait(10.0)
-            self._process = None
+                os.killpg(process.pid, signal.SIGKILL)
+            if process.stdin is not None:
+                process.stdin.close()
+            process.wait(10.0)
         self.cut()
 
     def cut(self) -> None:
