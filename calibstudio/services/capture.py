@@ -18,7 +18,7 @@ from calibstudio.domain.capture import (
 )
 from calibstudio.domain.equipment import Frame, Observatory
 from calibstudio.domain.errors import CalibStudioError, UsageError
-from calibstudio.domain.jobs import JobContext
+from calibstudio.domain.jobs import JobContext, heeding
 from calibstudio.domain.plan import CapturePlan, CaptureStep, Search
 from calibstudio.domain.thresholds import Thresholds
 from calibstudio.domain.wording import number
@@ -101,6 +101,17 @@ def run_sequence(
         ctx, observatory, sink, control, on_status, thresholds, trained, preview,
         cooling or CoolingRules(),
     )  # fmt: skip
+    # The sequence hears its token between its own steps; a frame that was taken is judged and
+    # written whole, whoever listens around it.
+    with heeding(None):
+        scene, run, resumed = _begun(around, plan, resumed, origin or Origin())
+        return _carried_out(run, scene, resumed)
+
+
+def _begun(
+    around: Surroundings, plan: CapturePlan, resumed: Resumed | None, origin: Origin
+) -> tuple[Scene, SequenceRun, Resumed | None]:
+    """Check plan and equipment, remember how it stands, and open the journal."""
     journal = None
     if resumed is not None:
         _check_same(resumed, plan, around)
@@ -114,18 +125,21 @@ def run_sequence(
         left = _left_to_take(plan, run.steps)
         if left.steps:
             raise_if_impossible(
-                preflight(observatory, left, sink.folder, rules=around.cooling, trained=trained)
-            )
+                preflight(
+                    around.observatory, left, around.sink.folder,
+                    rules=around.cooling, trained=around.trained,
+                )
+            )  # fmt: skip
         scene = Scene(run)
         was_cut_off = resumed.before if resumed is not None else None
         before = scene.remember(was_cut_off, resumed.agreed_c if resumed is not None else None)
-        journal = _open_log(run, resumed, journal, origin or Origin())
+        journal = _open_log(run, resumed, journal, origin)
         journal.before(before)
     except BaseException:
         if journal is not None:
             journal.close()
         raise
-    return _carried_out(run, scene, resumed)
+    return scene, run, resumed
 
 
 def _check_same(resumed: Resumed, plan: CapturePlan, around: Surroundings) -> None:

@@ -15,6 +15,7 @@ from calibstudio.domain.capture import (
     ActivityKind,
     Answer,
     CaptureStatus,
+    FrameNotes,
     QuestionKind,
     SequenceControl,
     StepPhase,
@@ -30,6 +31,7 @@ from calibstudio.domain.errors import (
     UsageError,
     WriteProblemError,
 )
+from calibstudio.domain.jobs import heeding
 from calibstudio.domain.kinds import FrameKind
 from calibstudio.domain.plan import (
     CameraSettings,
@@ -630,6 +632,22 @@ def test_a_cancel_in_mid_exposure_keeps_the_complete_frames_and_makes_everything
     assert operator.last.finished
     resumed = resume_plan(next(p for p in files if p.suffix == ".jsonl"))
     assert resumed.good == 2 and resumed.steps[0].exposure_is_found
+
+
+def test_a_frame_that_is_being_written_when_all_is_stopped_is_kept(tmp_path: Path) -> None:
+    operator = Operator()
+
+    class StoppedSink(FolderSink):
+        def write(self, frame: Frame, notes: FrameNotes, *, aside: bool = False) -> Path:
+            if notes.number == 3:
+                operator.token.cancel()
+            return super().write(frame, notes, aside=aside)
+
+    with heeding(operator.token), pytest.raises(Cancelled):  # as on the command line
+        operator.run(covered_bench(), darks(), tmp_path, sink=StoppedSink(tmp_path))
+
+    assert len(list(tmp_path.rglob("*.fits"))) == 3
+    assert resume_plan(next(tmp_path.rglob("*.jsonl"))).good == 3
 
 
 def test_a_pause_stops_between_frames_and_says_so(tmp_path: Path) -> None:
