@@ -7,42 +7,66 @@ one grey pixel is a lamp in the night theme.
 
 from __future__ import annotations
 
+import atexit
+import hashlib
+import shutil
+import tempfile
+import uuid
 from functools import cache
 from pathlib import Path
 from string import Template
 
-from PySide6.QtCore import QTemporaryDir
-
 from calibstudio.gui.icons import svg
 from calibstudio.gui.theme import Sizes, Tokens
+from calibstudio.services.settings import cache_folder
 
 
 @cache
-def _folder() -> QTemporaryDir:
-    """A private folder for tinted arrows and ticks, removed at exit: style sheets want files."""
-    return QTemporaryDir()
+def _spare_folder() -> Path:
+    """A folder for this process alone, where the cache may not be written; removed at exit."""
+    folder = Path(tempfile.mkdtemp(prefix="calibstudio-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def _file(name: str, content: bytes) -> str:
+    """Return the path of a picture for ``url()``: style sheets want files.
+
+    They are kept in the cache under a name told by their content, so that a start finds them and
+    versions do not meddle with each other.
+    """
+    name = f"{name}-{hashlib.sha256(content).hexdigest()[:16]}.svg"
+    path = cache_folder() / "look" / name
+    try:
+        if path.read_bytes() == content:
+            return path.as_posix()
+    except OSError:
+        pass  # not there yet, or not readable: made anew
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        own = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
+        own.write_bytes(content)
+        own.replace(path)
+    except OSError:
+        path = _spare_folder() / name
+        path.write_bytes(content)
+    return path.as_posix()
 
 
 def _image(name: str, color: str, stroke: float | None = None) -> str:
-    """Return the path of a tinted icon for ``url()``; each colour has a file of its own."""
-    path = Path(_folder().path()) / f"{name}-{color[1:]}.svg"
-    if not path.exists():
-        path.write_bytes(svg(name, color, stroke=stroke))
-    return path.as_posix()
+    """Return the path of a tinted icon."""
+    return _file(name, svg(name, color, stroke=stroke))
 
 
-def _radio(name: str, edge: str, fill: str, dot: str, width: float = 1) -> str:
+def _radio(edge: str, fill: str, dot: str, width: float = 1) -> str:
     """Return the path of a round indicator: a ring, its ground, and a dot (empty for none)."""
-    path = Path(_folder().path()) / f"radio-{name}-{edge[1:]}{fill[1:]}{dot[1:]}.svg"
-    if not path.exists():
-        middle = f'<circle cx="9" cy="9" r="4" fill="{dot}"/>' if dot else ""
-        path.write_text(
-            '<svg xmlns="http://www.w3.org/2000/svg" width="18" height="18" viewBox="0 0 18 18">'
-            f'<circle cx="9" cy="9" r="{8.5 - (width - 1) / 2}" fill="{fill}" stroke="{edge}"'
-            f' stroke-width="{width}"/>{middle}</svg>',
-            encoding="utf-8",
-        )
-    return path.as_posix()
+    middle = f'<circle cx="9" cy="9" r="4" fill="{dot}"/>' if dot else ""
+    drawn = (
+        '<svg xmlns="http://www.w3.org/2000/svg" width="18" height="18" viewBox="0 0 18 18">'
+        f'<circle cx="9" cy="9" r="{8.5 - (width - 1) / 2}" fill="{fill}" stroke="{edge}"'
+        f' stroke-width="{width}"/>{middle}</svg>'
+    )
+    return _file("radio", drawn.encode())
 
 
 def stylesheet(t: Tokens, sizes: Sizes) -> str:
@@ -68,13 +92,13 @@ def stylesheet(t: Tokens, sizes: Sizes) -> str:
         "check": _image("check", t.on_primary, 2.5),
         "check_off": _image("check", t.disabled, 2.5),
         "check_menu": _image("check", t.accent, 2),
-        "radio": _radio("off", t.edge, t.bg, ""),
-        "radio_hot": _radio("hot", t.accent, t.bg, ""),
-        "radio_focus": _radio("focus", t.focus, t.bg, "", 2.5),
-        "radio_on": _radio("on", t.accent, t.bg, t.accent, 1.5),
-        "radio_on_focus": _radio("on-focus", t.focus, t.bg, t.accent, 2.5),
-        "radio_off": _radio("disabled", t.line, t.panel, ""),
-        "radio_on_off": _radio("on-disabled", t.line, t.panel, t.disabled),
+        "radio": _radio(t.edge, t.bg, ""),
+        "radio_hot": _radio(t.accent, t.bg, ""),
+        "radio_focus": _radio(t.focus, t.bg, "", 2.5),
+        "radio_on": _radio(t.accent, t.bg, t.accent, 1.5),
+        "radio_on_focus": _radio(t.focus, t.bg, t.accent, 2.5),
+        "radio_off": _radio(t.line, t.panel, ""),
+        "radio_on_off": _radio(t.line, t.panel, t.disabled),
         "close": _image("close", t.text2),
         "folder": _image("folder", t.text2),
         "file": _image("file", t.text2),

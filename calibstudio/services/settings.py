@@ -211,6 +211,13 @@ def data_folder() -> Path:
     return user_data_path("calibstudio", appauthor=False)
 
 
+def cache_folder() -> Path:
+    """Where what can be made again is kept on this system. Makes no folder."""
+    from platformdirs import user_cache_path
+
+    return user_cache_path("calibstudio", appauthor=False)
+
+
 def checked_folder(text: str) -> Path:
     """Return the folder a person typed.
 

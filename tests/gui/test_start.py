@@ -77,13 +77,19 @@ def test_the_command_line_never_imports_qt(environment: dict[str, str]) -> None:
     assert "PySide6" not in done.stdout
 
 
-def test_the_window_opens_paints_and_closes_by_itself(environment: dict[str, str]) -> None:
+def test_the_window_opens_paints_closes_by_itself_and_leaves_nothing(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    environment = environment | {"TMPDIR": str(temporary)}
     done = subprocess.run(
         [*WINDOW, "--smoke"], env=environment, capture_output=True, text=True, timeout=50
     )
 
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
+    assert list(temporary.iterdir()) == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from dataclasses import fields
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,7 +22,9 @@ from calibstudio.gui.theme import (
     dimmed,
     image_lut,
 )
+from calibstudio.gui.theme_qss import stylesheet
 from calibstudio.gui.widgets.text import label
+from calibstudio.services.settings import cache_folder
 
 AA = 4.5
 
@@ -154,6 +159,26 @@ def test_roles_of_labels_have_the_sizes_of_the_type_scale(qtbot: object, theme: 
         assert QFontInfo(made.font()).pixelSize() == px
         wide = made.fontMetrics().horizontalAdvance("0000")
         assert made.fontMetrics().horizontalAdvance("1111") == wide
+
+
+def test_pictures_of_the_style_sheet_are_kept_and_without_a_cache_made_elsewhere(
+    theme: ThemeState,
+) -> None:
+    kept = cache_folder() / "look"
+
+    def pictures() -> list[Path]:
+        sheet = stylesheet(theme.tokens, theme.sizes)
+        return [Path(path) for path in re.findall(r"url\(\"?([^\")]+)", sheet)]
+
+    inside = pictures()
+    assert inside and {path.parent for path in inside} == {kept}
+    assert all(path.read_bytes().startswith(b"<svg") for path in inside)
+
+    shutil.rmtree(kept)
+    kept.write_bytes(b"")  # no folder can be made here
+    elsewhere = pictures()
+    assert [path.name for path in elsewhere] == [path.name for path in inside]
+    assert all(path.parent != kept and path.is_file() for path in elsewhere)
 
 
 def test_the_palette_has_no_colour_of_the_system_left(theme: ThemeState) -> None:
