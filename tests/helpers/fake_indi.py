@@ -55,18 +55,37 @@ class FakeIndi:
         self._timers: dict[str, threading.Timer] = {}
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.server = ServerAddress("127.0.0.1", self._listener.getsockname()[1])
-        threading.Thread(target=self._accept, daemon=True, name="fake INDI").start()
+        self._listen()
 
     @property
     def url(self) -> str:
         return f"indi://{self.server}"
 
+    def come_back(self) -> None:
+        """Start it again after `close`: its drivers have lost their devices."""
+        for vectors in self._devices.values():
+            vectors["CONNECTION"].values |= {"CONNECT": "Off", "DISCONNECT": "On"}
+            for vector in vectors.values():
+                vector.state = "Idle"
+        self._listener = socket.create_server((self.server.host, self.server.port))
+        self._listen()
+
+    def _listen(self) -> None:
+        threading.Thread(target=self._accept, daemon=True, name="fake INDI").start()
+
     def close(self) -> None:
         """End it."""
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)  # or the port stays taken while it listens
         self._listener.close()
         with self._lock:
             for timer in self._timers.values():
                 timer.cancel()
+        self.cut()
+
+    def cut(self) -> None:
+        """Cut every line; new ones are taken."""
+        with self._lock:
             clients, self._clients = self._clients, set()
         for client in clients:
             with contextlib.suppress(OSError):
@@ -136,9 +155,10 @@ class FakeIndi:
     # The protocol -----------------------------------------------------------------------------
 
     def _accept(self) -> None:
+        listener = self._listener
         while True:
             try:
-                client, _ = self._listener.accept()
+                client, _ = listener.accept()
             except OSError:
                 return
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

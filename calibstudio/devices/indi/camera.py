@@ -98,7 +98,7 @@ class IndiCamera:
         device.check_open()
         phase = self._phase()
         if phase is None:
-            device.check_there()
+            (device.check_there if self._exposing.locked() else device.look)()
         cooling = device.find("CCD_TEMPERATURE")
         power = device.find("CCD_COOLER_POWER")
         is_on = self._is_cooler_on()

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Mapping
 
 from calibstudio.devices.indi.link import Link, Patience
 from calibstudio.devices.indi.mirror import Property
-from calibstudio.domain.errors import DeviceError, DeviceUnreachableError
+from calibstudio.domain.errors import CalibStudioError, DeviceError, DeviceUnreachableError
 from calibstudio.domain.jobs import CancelToken
 
 log = logging.getLogger(__name__)
 
+_AGAIN_S = 1.0
+"""How often a device that is looked at tries to come back."""
+_TURN_S = 0.1
 CHECK_DRIVER = "Look at the driver’s log, or restart it, then connect the device again."
 
 
@@ -37,6 +41,9 @@ class IndiDevice:
         self.link, self.name = link, name
         self._needs = needs
         self._connected_by_us = False
+        self._connecting = threading.Lock()
+        self._returning: threading.Thread | None = None
+        self._tried_at = -1e9
         self.is_open = False
 
     @property
@@ -81,6 +88,22 @@ class IndiDevice:
         self.link.check(self.name)
         if not self.is_connected:
             raise self.gone()
+
+    def look(self) -> None:
+        """Check that it is there; what was lost is connected again meanwhile, never waited for.
+
+        Only where no order is under way: its own thread connects again, and notices what was lost.
+
+        Raises
+        ------
+        DeviceUnreachableError
+            As `check_there`.
+        """
+        try:
+            self.check_there()
+        except DeviceUnreachableError:
+            self._come_back()
+            raise
 
     def gone(self) -> DeviceUnreachableError:
         """What to raise when the server is there, and the device is not."""
@@ -127,10 +150,33 @@ class IndiDevice:
             Whether anything had been lost.
         """
         self.check_open()
-        if not (self.link.reopen(cancel) or not self.is_connected or self._missing()):
-            return False
-        self.connect(cancel)
-        return True
+        token = cancel or CancelToken()
+        while not self._connecting.acquire(timeout=_TURN_S):
+            token.check()
+        try:
+            if not (self.link.reopen(cancel) or not self.is_connected or self._missing()):
+                return False
+            self.connect(cancel)
+            return True
+        finally:
+            self._connecting.release()
+
+    def _come_back(self) -> None:
+        """Connect again in a thread of its own, one at a time and every few seconds at most."""
+        running = self._returning is not None and self._returning.is_alive()
+        if not self.is_open or running or time.monotonic() - self._tried_at < _AGAIN_S:
+            return
+        self._tried_at = time.monotonic()
+        self._returning = threading.Thread(
+            target=self._connect_again, daemon=True, name=f"connecting {self.name} again"
+        )
+        self._returning.start()
+
+    def _connect_again(self) -> None:
+        try:
+            self.ensure_connected()
+        except CalibStudioError as error:
+            log.debug("%s is not back yet: %s", self.name, error)
 
     def close(self) -> None:
         """Disconnect where it was us who connected. Raises nothing; the line stays."""
@@ -235,6 +281,7 @@ class IndiDevice:
 
         ends = time.monotonic() + (self.patience.set_s if seconds is None else seconds)
         while self.link.wait(is_answered, ends - time.monotonic(), cancel):
+            self.link.check_since(self.name, since)
             self.need(name)
             # It may be the answer to another program, or a second one to what was asked before.
             self.link.wait(is_decided, self.patience.differs_s, cancel)
@@ -246,6 +293,7 @@ class IndiDevice:
                     f"{self.name} does not take it{_quoted(said)}.", hint=CHECK_DRIVER
                 )
         self.link.check(self.name)
+        self.link.check_since(self.name, since)
         self.need(name)
         raise DeviceError(f"{self.name} did not answer when its {name} was set.", hint=CHECK_DRIVER)
 

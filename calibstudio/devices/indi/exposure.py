@@ -61,6 +61,7 @@ class Exposer:
         """
         device = self._device
         if self._state() != "Busy":
+            self._unfinished = False
             return
         if self._unfinished:
             self._unfinished = not self._abort(device.patience.set_s)
@@ -130,6 +131,7 @@ class Exposer:
             pass  # a driver may say nothing while it reads out
         else:
             device.link.check(name)
+        device.link.check_since(name, watch.since)
         found = device.need("CCD_EXPOSURE")
         if not device.is_connected:
             raise device.gone()
@@ -173,12 +175,16 @@ class Exposer:
     # Stopping ---------------------------------------------------------------------------------
 
     def _abort(self, seconds: float) -> bool:
-        """Abort, and return whether the camera is idle."""
+        """Abort, and return whether the camera is known to be idle.
+
+        A camera behind a line that is cut may expose on, and is stopped when it is back.
+        """
         device = self._device
         try:
             if device.find("CCD_ABORT_EXPOSURE") is not None:
                 device.order("CCD_ABORT_EXPOSURE", {"ABORT": "On"})
-            return device.link.wait(self._is_idle, seconds)
+            device.link.wait(self._is_idle, seconds)
+            return self._state() != "Busy"
         except DeviceError as error:
             log.info("the exposure of %s was not stopped: %s", device.name, error)
             return False

@@ -103,6 +103,14 @@ class Link:
                 hint=CHECK_SERVER,
             )
 
+    def check_since(self, name: str, since: int) -> None:
+        """Raise `DeviceUnreachableError` when the line was lost since, though there is a new one.
+
+        Another device of the server may have made it; orders of before it are not answered there.
+        """
+        if self.mirror.was_cleared(since):
+            raise self.lost(name)
+
     def lost(self, name: str) -> DeviceUnreachableError:
         """What to raise when the line is gone."""
         return DeviceUnreachableError(

@@ -83,7 +83,7 @@ class Mirror:
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._devices: dict[str, _Device] = {}
-        self._version = 0
+        self._version = self._cleared_at = 0
 
     # Reading ----------------------------------------------------------------------------------
 
@@ -92,6 +92,11 @@ class Mirror:
         """The number of the newest message."""
         with self._changed:
             return self._version
+
+    def was_cleared(self, since: int) -> bool:
+        """Whether the line was lost after a version: what was under way then is not heard of."""
+        with self._changed:
+            return self._cleared_at > since
 
     def devices(self) -> tuple[str, ...]:
         """Names of the devices with any property, in the order of their appearance."""
@@ -128,6 +133,7 @@ class Mirror:
         with self._changed:
             self._devices.clear()
             self._version += 1
+            self._cleared_at = self._version
             self._changed.notify_all()
 
     def define(self, vector: Any) -> None:

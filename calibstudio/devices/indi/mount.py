@@ -90,7 +90,7 @@ class IndiMount:
 
     def status(self) -> MountStatus:
         """Return where it said last that it looks."""
-        self._device.check_there()
+        self._device.look()
         altitude, azimuth = self._direction()
         tracking = self._device.find("TELESCOPE_TRACK_STATE")
         return MountStatus(

@@ -70,7 +70,7 @@ class IndiPanel:
         """Return what the driver said last. A closed panel says what it was left in."""
         if self._at_close is not None:
             return self._at_close
-        self._device.check_there()
+        self._device.look()
         return PanelStatus(cover=self._cover(), brightness=self._brightness())
 
     def move_cover(self, *, open_it: bool, cancel: CancelToken) -> None:

@@ -10,7 +10,6 @@ from calibstudio.devices.indi.device import IndiDevice, RefusedError
 from calibstudio.devices.indi.link import Link
 from calibstudio.devices.indi.mirror import Property
 from calibstudio.domain.errors import (
-    CalibStudioError,
     Cancelled,
     DeviceBusyError,
     DeviceError,
@@ -37,7 +36,6 @@ class _Watched:
 
     def __init__(self, device: IndiDevice) -> None:
         self._device = device
-        self._returning: threading.Thread | None = None
 
     @classmethod
     def open(cls, link: Link, name: str, cancel: CancelToken | None = None) -> Self:
@@ -63,27 +61,8 @@ class _Watched:
 
     def _now(self, name: str) -> Property:
         """Return a property; what was lost is connected again meanwhile, never waited for."""
-        try:
-            self._device.check_there()
-            return self._device.need(name)
-        except DeviceUnreachableError:
-            self._come_back()
-            raise
-
-    def _come_back(self) -> None:
-        """Connect again in a thread of its own, one at a time."""
-        running = self._returning is not None and self._returning.is_alive()
-        if self._device.is_open and not running:
-            self._returning = threading.Thread(
-                target=self._connect_again, daemon=True, name=f"connecting {self.name} again"
-            )
-            self._returning.start()
-
-    def _connect_again(self) -> None:
-        try:
-            self._device.ensure_connected()
-        except CalibStudioError as error:
-            log.debug("%s is not back yet: %s", self.name, error)
+        self._device.look()
+        return self._device.need(name)
 
     def _number(self, name: str, member: str) -> float:
         found = self._now(name).number(member)

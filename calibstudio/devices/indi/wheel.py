@@ -54,9 +54,12 @@ class IndiWheel:
 
     def position(self) -> int | None:
         """Slot now in the beam; None while moving."""
-        self._device.check_there()
+        if self._moving.locked():
+            self._device.check_there()
+            return None
+        self._device.look()
         found = self._device.need("FILTER_SLOT")
-        return None if self._moving.locked() or found.state == "Busy" else _slot(found)
+        return None if found.state == "Busy" else _slot(found)
 
     def move(self, slot: int, cancel: CancelToken) -> None:
         """Turn to a slot and return when it is there.

@@ -14,6 +14,7 @@ import pytest
 
 from calibstudio.devices.indi.address import parse_address
 from calibstudio.devices.indi.camera import IndiCamera
+from calibstudio.devices.indi.exposure import Exposer, Watch
 from calibstudio.devices.indi.link import Link
 from calibstudio.devices.indi.mirror import read_number
 from calibstudio.devices.server_address import ServerAddress
@@ -70,6 +71,21 @@ def camera(server: FakeIndi) -> Iterator[IndiCamera]:
 
 def expose(camera: IndiCamera, request: ExposureRequest = DARK) -> np.ndarray:
     return camera.expose(request, CancelToken()).data
+
+
+def answers(look: Callable[[], object]) -> bool:
+    try:
+        look()
+    except DeviceUnreachableError:
+        return False
+    return True
+
+
+def until(holds: Callable[[], bool]) -> None:
+    ends = time.monotonic() + 20.0
+    while not holds():
+        assert time.monotonic() < ends
+        time.sleep(0.02)
 
 
 def fails(camera: IndiCamera, kind: type[Exception], words: str, limit_s: float = 5.0) -> None:
@@ -397,6 +413,72 @@ def test_filters_have_names_and_no_name_twice(server: FakeIndi) -> None:
 
     assert observatory.wheel is not None
     assert observatory.wheel.filters == ("L", "R", "Filter 3", "L (4)", "Filter 5")
+    observatory.close()
+
+
+def test_devices_of_a_server_that_was_started_again_come_back_while_they_are_looked_at(
+    server: FakeIndi,
+) -> None:
+    observatory = open_at(server.url, indi=QUICK)
+    assert observatory.wheel is not None and observatory.panel is not None
+    looks: list[Callable[[], object]] = [
+        observatory.camera.status, observatory.wheel.position, observatory.panel.status,
+    ]  # fmt: skip
+    server.close()
+    for look in looks:
+        until(lambda look=look: not answers(look))
+    server.come_back()
+
+    for look in looks:
+        until(lambda look=look: answers(look))
+    observatory.close()
+
+
+@pytest.mark.parametrize("started_again", [True, False])
+def test_an_exposure_on_a_line_that_another_device_made_anew_is_lost_at_once(
+    server: FakeIndi, camera: IndiCamera, monkeypatch: pytest.MonkeyPatch, started_again: bool
+) -> None:
+    usual, link = Exposer._check, camera._device.link
+    lost: list[bool] = []
+
+    def look_late(exposer: Exposer, watch: Watch) -> None:
+        if not lost:
+            lost.append(True)
+            server.cut()
+            if started_again:
+                server.close()
+                server.come_back()
+            until(lambda: not link.is_alive)
+            link.reopen()
+        usual(exposer, watch)
+
+    monkeypatch.setattr(Exposer, "_check", look_late)
+    begun = time.monotonic()
+    with pytest.raises(DeviceUnreachableError, match="is cut"):
+        expose(camera, LONG)
+    assert time.monotonic() - begun < 5.0
+    until(lambda: answers(lambda: expose(camera)))
+
+
+def test_a_wheel_that_turned_when_its_server_ended_is_lost_and_not_said_to_be_stuck(
+    server: FakeIndi,
+) -> None:
+    observatory = open_at(server.url, indi=QUICK)
+    wheel = observatory.wheel
+    assert wheel is not None
+
+    def lose_it(server: FakeIndi, name: str, values: Values) -> None:
+        server.put(WHEEL, name, "Busy")
+        server.close()
+        server.come_back()
+
+    server.faults[WHEEL, "FILTER_SLOT"] = lose_it
+
+    with pytest.raises(DeviceUnreachableError):
+        wheel.move(2, CancelToken())
+    server.faults.clear()
+    until(lambda: answers(lambda: wheel.move(2, CancelToken())))
+    assert wheel.position() == 2
     observatory.close()
 
 
