@@ -12,12 +12,14 @@ from calibstudio.domain.errors import CalibStudioError
 from calibstudio.domain.master import MasterRecord, ReviewState
 from calibstudio.domain.wording import count, number
 from calibstudio.gui.context import GuiContext
+from calibstudio.gui.library.compare_page import ComparePage
 from calibstudio.gui.library.detail_panel import MasterPanel
 from calibstudio.gui.library.export import ask_where
 from calibstudio.gui.library.facets_panel import FacetsPanel
 from calibstudio.gui.library.state import LibraryPage, LibraryState
 from calibstudio.gui.library.table import COLUMNS, master_title
 from calibstudio.gui.library.trend_panel import TrendPanel
+from calibstudio.gui.picture.view import PictureView
 from calibstudio.gui.sheet import Sheet
 from calibstudio.gui.widgets.banner import Banner
 from calibstudio.gui.widgets.buttons import Button, ButtonKind, ButtonSize
@@ -45,6 +47,7 @@ class LibraryWorkspace(Workspace):
         self.table = TableView(self.theme, self.model, name="Masters", multiple=True)
         self.detail = MasterPanel(context)
         self.trend = TrendPanel(self.theme)
+        self.comparison = ComparePage(context)
         self.trend.setMinimumHeight(190)
         self._banner: Banner | None = None
         self._want: str = ""
@@ -67,9 +70,17 @@ class LibraryWorkspace(Workspace):
         row.setContentsMargins(12, 0, 12, 0)
         self._shown = label("", "small", tone="text2")
         self._clear = Button(self.theme, "Show all", ButtonKind.LINK, size=ButtonSize.SMALL)
+        self.compare = Button(
+            self.theme,
+            "Compare",
+            icon="compare",
+            size=ButtonSize.SMALL,
+            tip="Mark two masters (Ctrl-click, or Ctrl+Space) to see them side by side",
+        )
         row.addWidget(self._shown)
         row.addWidget(self._clear)
         row.addStretch(1)
+        row.addWidget(self.compare)
         column.addWidget(head)
         self._none = EmptyState(self.theme, "search", "No master fits.", hint="Tick other values.")
         self._middle = QStackedWidget()
@@ -97,7 +108,8 @@ class LibraryWorkspace(Workspace):
         )
         self.reading = EmptyState(self.theme, "library", "Reading the library…")
         self._pages = QStackedWidget()
-        for page in (self.empty, splitter, self.reading):
+        self._usual = splitter
+        for page in (self.empty, splitter, self.reading, self.comparison):
             self._pages.addWidget(page)
         self._pages.setCurrentWidget(self.reading)
         self.body.addWidget(self._pages, 1)
@@ -111,6 +123,8 @@ class LibraryWorkspace(Workspace):
         self._clear.clicked.connect(self._on_clear)
         self.table.selection_changed.connect(self._on_selection)
         self.trend.master_clicked.connect(self.table.select_key)
+        self.compare.clicked.connect(self.compare_chosen)
+        self.comparison.closed.connect(self.leave_comparison)
         self.detail.approve.clicked.connect(self.approve)
         self.detail.reject.clicked.connect(self.reject)
         self.detail.retire.clicked.connect(self.retire)
@@ -120,12 +134,41 @@ class LibraryWorkspace(Workspace):
         self.on("reject", self.reject)
         self.on("primary", self.approve)
         self.on("undo", self.undo)
-        picture = self.detail.picture
-        self.on("fit", picture.fit)
-        self.on("one-to-one", picture.one_to_one)
-        self.on("zoom-in", picture.zoom_in)
-        self.on("zoom-out", picture.zoom_out)
-        self.on("clipped", lambda: picture.show_clipped(not picture.shows_clipped))
+        self.on("cancel", self.leave_comparison)
+        self.on("fit", lambda: self._picture.fit())
+        self.on("one-to-one", lambda: self._picture.one_to_one())
+        self.on("zoom-in", lambda: self._picture.zoom_in())
+        self.on("zoom-out", lambda: self._picture.zoom_out())
+        self.on("clipped", self._toggle_clipped)
+
+    @property
+    def compares(self) -> bool:
+        """Whether two masters are looked at side by side."""
+        return self._pages.currentWidget() is self.comparison
+
+    @property
+    def _picture(self) -> PictureView:
+        return self.comparison.views[0] if self.compares else self.detail.picture
+
+    def _toggle_clipped(self) -> None:
+        self._picture.show_clipped(not self._picture.shows_clipped)
+
+    @Slot()
+    def compare_chosen(self) -> None:
+        """Look at the two marked masters side by side, the older one first."""
+        if len(self._meant) != 2:
+            return
+        one, two = sorted(self._meant, key=lambda r: str(r.observed_first_utc or ""))
+        self._pages.setCurrentWidget(self.comparison)
+        self.comparison.show_pair(one, two)
+        self.comparison.table.setFocus()
+
+    @Slot()
+    def leave_comparison(self) -> None:
+        """Go back to the table of all masters, with both still marked."""
+        if self.compares:
+            self._pages.setCurrentWidget(self._usual)
+            self.table.setFocus()
 
     def shown(self) -> None:
         self.table.setFocus()
@@ -133,6 +176,7 @@ class LibraryWorkspace(Workspace):
 
     def show_master(self, sha256: str) -> None:
         """Look at one master, once the library has answered."""
+        self.leave_comparison()
         self._want = sha256
         self.facets.search.clear()
         self.state.query = type(self.state.query)(
@@ -146,7 +190,8 @@ class LibraryWorkspace(Workspace):
     def _on_page(self, page: LibraryPage) -> None:
         self._say_problem(None)
         is_first = self._pages.currentWidget() is self.reading
-        self._pages.setCurrentIndex(1 if page.total else 0)
+        if not (self.compares and page.total):
+            self._pages.setCurrentIndex(1 if page.total else 0)
         self.set_subtitle(
             count(page.total, "master") + (", read only" if page.read_only else ""), page.folder
         )
@@ -198,6 +243,7 @@ class LibraryWorkspace(Workspace):
         self._shown.setText(f"{n}, {number(len(records))} selected" if records else n)
         chosen = records[0] if records else None
         self._meant = records
+        self.compare.setEnabled(len(records) == 2)
         self.detail.show_master(chosen, n_chosen=len(records))
         self.trend.show_masters(chosen, self.model.records)
 
@@ -205,8 +251,11 @@ class LibraryWorkspace(Workspace):
 
     @property
     def chosen(self) -> tuple[MasterRecord, ...]:
-        """The masters that a decision is about: the one in the panel, and those marked with it."""
-        return self._meant
+        """The masters that a decision is about: the one in the panel, and those marked with it.
+
+        None while two are compared: what is decided about must be seen as such.
+        """
+        return () if self.compares else self._meant
 
     @Slot()
     def approve(self) -> None:
@@ -231,6 +280,8 @@ class LibraryWorkspace(Workspace):
     def retire(self) -> None:
         """Take the chosen masters out of use, or bring them back."""
         record = self.detail.record
+        if self.compares:
+            return
         if record is not None and record.state in (ReviewState.REJECTED, ReviewState.RETIRED):
             ids = [r.sha256 for r in self.chosen]
             self._decide("Restore", lambda library: library.restore(ids))
@@ -286,7 +337,9 @@ class LibraryWorkspace(Workspace):
 
     def on_compact(self, compact: bool) -> None:
         self.detail.set_compact(compact)
+        self.comparison.set_compact(compact)
         self._splitter.suggest(NARROW if compact else WIDE)
 
     def close_down(self) -> None:
         self.detail.close_down()
+        self.comparison.close_down()
