@@ -8,7 +8,7 @@ from math import isfinite
 
 from calibstudio.domain.group_notes import WORDS
 from calibstudio.domain.group_titles import value_text
-from calibstudio.domain.header import JSON_WORDS
+from calibstudio.domain.header import JSON_WORDS, HeaderValue
 from calibstudio.domain.kinds import kind_title
 from calibstudio.domain.master import InputRecord, MasterRecord
 from calibstudio.domain.quality import Metric
@@ -130,12 +130,22 @@ def _settings(one: MasterRecord, two: MasterRecord) -> Iterator[ComparedRow]:
         a, b = value_of(one, word), value_of(two, word)
         if a is None and b is None:
             continue
-        texts = [UNKNOWN if v is None else value_text(word, v) for v in (a, b)]
+        texts = [_value(word, v) for v in (a, b)]
         change = ""
         if isinstance(a, int | float) and isinstance(b, int | float) and texts[0] != texts[1]:
             change = _signed(float(b) - float(a))
         name = WORDS[word]
         yield ComparedRow("Settings", name[0].upper() + name[1:], texts[0], texts[1], change)
+
+
+def _value(word: str, value: HeaderValue | None) -> str:
+    """Write a value without its name, which the row has."""
+    if value is None:
+        return UNKNOWN
+    text = value_text(word, value)
+    for name in (WORDS[word], "bin"):
+        text = text.removeprefix(f"{name} ")
+    return text
 
 
 def _making(one: MasterRecord, two: MasterRecord) -> Iterator[ComparedRow]:

@@ -17,7 +17,7 @@ from calibstudio.gui.library.detail_panel import MasterPanel
 from calibstudio.gui.library.export import ask_where
 from calibstudio.gui.library.facets_panel import FacetsPanel
 from calibstudio.gui.library.state import LibraryPage, LibraryState
-from calibstudio.gui.library.table import COLUMNS, master_title
+from calibstudio.gui.library.table import COLUMNS, master_title, value_of
 from calibstudio.gui.library.trend_panel import TrendPanel
 from calibstudio.gui.picture.view import PictureView
 from calibstudio.gui.sheet import Sheet
@@ -158,7 +158,7 @@ class LibraryWorkspace(Workspace):
         """Look at the two marked masters side by side, the older one first."""
         if len(self._meant) != 2:
             return
-        one, two = sorted(self._meant, key=lambda r: str(r.observed_first_utc or ""))
+        one, two = sorted(self._meant, key=_age)
         self._pages.setCurrentWidget(self.comparison)
         self.comparison.show_pair(one, two)
         self.comparison.table.setFocus()
@@ -343,3 +343,7 @@ class LibraryWorkspace(Workspace):
     def close_down(self) -> None:
         self.detail.close_down()
         self.comparison.close_down()
+
+
+def _age(record: MasterRecord) -> tuple[str, str]:
+    return str(record.observed_mid_utc or ""), str(value_of(record, "night") or "")
