@@ -27,7 +27,7 @@ from calibstudio.domain.capture import (
 )
 from calibstudio.domain.drafts import DarkDraft, FlatDraft
 from calibstudio.domain.kinds import FrameKind
-from calibstudio.domain.plan import CameraSettings, CapturePlan, SearchLimits
+from calibstudio.domain.plan import CameraSettings, CapturePlan, LightSource, SearchLimits
 from calibstudio.domain.quality import Verdict
 from calibstudio.domain.rig import Rig
 from calibstudio.gui.capture.frames_list import FramesList
@@ -667,6 +667,17 @@ def test_a_gain_of_zero_is_a_setting_like_others(desk: Desk) -> None:
 
     assert facts["Settings"] == "gain 0, offset 0"
     assert facts["Light flag in header"] == "dark, light off"
+
+
+@pytest.mark.parametrize(("light", "said"), [(LightSource.PANEL, True), (LightSource.SKY, False)])
+def test_the_brightness_of_a_panel_is_said_only_where_it_gives_the_light(
+    desk: Desk, light: LightSource, said: bool
+) -> None:
+    plan = darks(desk)
+    state = StepState(replace(plan.steps[0], light=light), brightness=0)
+    status = CaptureStatus(plan, (state,), Activity(ActivityKind.STARTING, "", datetime.now(UTC)))
+
+    assert ("Panel brightness" in dict(sequence_facts(status, state))) is said
 
 
 def test_a_sequence_names_the_rig_that_is_open_whatever_the_settings_say(desk: Desk) -> None:

@@ -485,7 +485,7 @@ def test_another_recipe_says_what_a_group_becomes_and_makes_it_so(qtbot, workspa
     workspace.recipe.use("astroops")
 
     facts = dict(group_facts(workspace.state, workspace.group))
-    assert facts["Combined by"] == "median, nothing rejected"
+    assert (facts["Combined by"], facts["Rejection"]) == ("median", "nothing rejected")
     with qtbot.waitSignal(workspace.stacking.built, timeout=50000) as built:
         workspace.do("primary")
     (master,) = built.args[0].masters

@@ -106,6 +106,8 @@ def test_two_marked_masters_are_shown_side_by_side(qtbot, workspace, pair):
     assert (found.one.sha256, found.two.sha256) == tuple(r.sha256 for r in pair)
     assert all(view.pyramid is not None for view in page.views)
     assert page.views[0].stretch == page.views[1].stretch
+    assert not page.views[2].shows_clipped, "a difference of zero is no lost pixel"
+    assert page.toolbar.zoom.value == page.views[0].zoom_mode == "fit"
     rows = {row.name: row for row in page.model.records}
     assert (rows["Gain"].one, rows["Gain"].two) == ("100", "120")
     assert rows["Gain"].differs and not rows["Offset"].differs

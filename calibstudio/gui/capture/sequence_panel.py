@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QHBoxLayout, QStyleOptionViewItem, QVBoxLayout, QW
 
 from calibstudio.domain.capture import ActivityKind, CaptureStatus, StepPhase, StepState
 from calibstudio.domain.kinds import kind_title
+from calibstudio.domain.plan import LightSource
 from calibstudio.domain.wording import (
     NARROW,
     TIMES,
@@ -295,7 +296,7 @@ def sequence_facts(status: CaptureStatus, state: StepState) -> list[tuple[str, s
         facts.append(("Accepted", f"{number(low)}–{quantity(high, 'ADU')}"))
     if status.bias_adu is not None:
         facts.append(("Bias level", quantity(status.bias_adu, "ADU", 1)))
-    if state.brightness is not None:
+    if state.brightness is not None and state.step.light is LightSource.PANEL:
         facts.append(("Panel brightness", f"{number(state.brightness)}, read back"))
     if state.test_frames and state.exposure_s is not None and state.exposure_is_found:
         tests = f"{state.test_frames} test frame{'s' * (state.test_frames != 1)}"

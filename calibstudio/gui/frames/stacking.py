@@ -35,7 +35,9 @@ def group_facts(state: FramesState, group: Group) -> list[tuple[str, str]]:
         facts.append(("Stacked", f"not: at least {number(recipe.min_frames)} frames are needed"))
         return facts
     settings = resolve(recipe.stack_for(group.kind), n).settings
-    facts.append(("Combined by", describe_rule(settings)))
+    # Two lines: in one the numbers of the rule would be cut off in a narrow panel.
+    how, _, rule = describe_rule(settings).partition(", ")
+    facts += [("Combined by", how), ("Rejection", rule)]
     multiplied = settings.normalize is Normalization.MULTIPLICATIVE
     facts.append(("Normalisation", "each frame by its level" if multiplied else "none"))
     facts += _more_facts(group, recipe)

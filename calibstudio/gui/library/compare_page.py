@@ -79,6 +79,9 @@ class ComparePage(QWidget):
         self.table = TableView(theme, self.model, name="Both masters")
         self.numbers = KeyValueGrid(columns=1)
         self._note = label("", "small", tone="text2", wrap=True)
+        for view in self.views:
+            view.fit()
+        self.views[2].show_clipped(False)  # A difference of zero is good news, not a lost pixel.
         self._reader = NewestWorker("compare", self, heavy=True)
         self._build()
         self._connect()

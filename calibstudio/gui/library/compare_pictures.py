@@ -48,7 +48,8 @@ class LinkedViews(QObject):
                 elif leader.zoom_mode == "width":
                     view.fit_width()
                 view.show_crosshair(leader.shows_crosshair)
-                view.show_clipped(leader.shows_clipped and view in self._stretched)
+                if leader in self._stretched and view in self._stretched:
+                    view.show_clipped(leader.shows_clipped)
         finally:
             self._at_work = False
 

@@ -123,6 +123,7 @@ class PictureCanvas(QWidget):
         self._viewport = Viewport(pyramid.shape, width, height, orientation).fit()
         self._zoom_mode = self._zoom_mode or "fit"
         self._refit()
+        self.zoom_changed.emit(self.scale)  # Also where the first fit is already the right one.
         self.size_changed(pyramid.shape)
 
     # Stretch
