@@ -164,7 +164,9 @@ def frames(studio: Studio) -> None:
 
 
 def library(studio: Studio) -> None:
-    """All masters, one in full, in two themes."""
+    """All masters, one in full, in two themes; two of them compared."""
+    from PySide6.QtCore import QItemSelectionModel
+
     studio.window.show_workspace("library")
     workspace = studio.window.workspace
     studio.wait(lambda: bool(workspace.model.records))
@@ -177,6 +179,16 @@ def library(studio: Studio) -> None:
     studio.context.theme.set_theme("night")
     studio.picture("library-night")
     studio.context.theme.set_theme("dark")
+    # Two flats: what dust and vignetting they share is gone in their ratio.
+    workspace.table.clearSelection()
+    chosen, flag = workspace.table.selectionModel(), QItemSelectionModel.SelectionFlag
+    for row, record in enumerate(workspace.model.records):
+        if record.kind == "flat":
+            chosen.select(workspace.model.index(row, 0), flag.Select | flag.Rows)
+    workspace.compare_chosen()
+    studio.wait(lambda: all(view.is_sharp for view in workspace.comparison.views))
+    studio.picture("library-compare")
+    workspace.leave_comparison()
 
 
 if __name__ == "__main__":
