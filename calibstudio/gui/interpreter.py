@@ -23,6 +23,8 @@ SWITCH_S = 0.0005
 """A worker keeps the interpreter lock for so long (Python's own: 5 ms)."""
 TOO_LONG_S = 0.02
 """A full collection that takes longer is felt at the mouse."""
+MANY = 40_000
+"""So many objects take about 20 ms to look at."""
 
 
 class GuiInterpreter(QObject):
@@ -71,10 +73,25 @@ class GuiInterpreter(QObject):
                 self._collect(generation)
                 return
 
-    @staticmethod
-    def _collect(generation: int) -> None:
-        """Collect; what makes a full collection long is put where later ones do not look."""
+    @classmethod
+    def _collect(cls, generation: int) -> None:
+        """Collect; what makes a collection long is put where none looks.
+
+        Before it is looked at for the first time, where it can be counted: a module that fills
+        itself after its import (compiled kernels being loaded) would stop the window once.
+        """
+        if _to_look_at(generation) > MANY:
+            if generation:
+                cls._collect(generation - 1)
+            gc.freeze()
+            return
         began = time.perf_counter()
         gc.collect(generation)
         if generation == 2 and time.perf_counter() - began > TOO_LONG_S:
             gc.freeze()
+
+
+def _to_look_at(generation: int) -> int:
+    """How many objects a collection looks at; the youngest by their count, which costs nothing."""
+    older = (len(gc.get_objects(generation=g)) for g in range(1, generation + 1))
+    return gc.get_count()[0] + sum(older)

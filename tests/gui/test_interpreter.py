@@ -8,9 +8,10 @@ import threading
 import types
 import weakref
 
+import pytest
 from PySide6.QtCore import QObject
 
-from calibstudio.gui.interpreter import GuiInterpreter
+from calibstudio.gui.interpreter import MANY, GuiInterpreter
 
 
 class Cycle(QObject):
@@ -72,6 +73,29 @@ def test_what_a_module_leaves_behind_is_never_looked_at(qtbot, monkeypatch) -> N
         assert gc.get_freeze_count() >= before + len(left_behind)
         assert gc.get_count()[0] < 5_000, "it is still to be looked at"
     finally:
+        interpreter.stop()
+
+
+@pytest.mark.parametrize("generation", [0, 1, 2])
+def test_what_would_make_a_collection_long_is_not_looked_at_once(qtbot, generation: int) -> None:
+    interpreter = GuiInterpreter()
+    interpreter.start()
+    looked: list[int] = []
+
+    def note(_phase: str, info: dict[str, int]) -> None:
+        looked.append(info["generation"])
+
+    try:
+        gc.freeze()
+        kept = [[] for _ in range(MANY + 1_000)]
+        gc.callbacks.append(note)
+
+        interpreter._collect(generation)
+
+        assert looked == []
+        assert gc.get_freeze_count() > len(kept)
+    finally:
+        gc.callbacks.remove(note)
         interpreter.stop()
 
 
