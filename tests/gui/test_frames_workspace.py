@@ -480,7 +480,8 @@ def test_another_recipe_says_what_a_group_becomes_and_makes_it_so(qtbot, workspa
     scan(qtbot, workspace, night)
     workspace.groups.choose_group(group_of(workspace, "Bias").id)
     facts = dict(group_facts(workspace.state, workspace.group))
-    assert facts["Combined by"].startswith("mean")
+    assert facts["Combined by"] == "mean"
+    assert facts["Limits"].endswith(" high") and not any(c.isdigit() for c in facts["Rejection"])
 
     workspace.recipe.use("astroops")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -35,9 +36,10 @@ def group_facts(state: FramesState, group: Group) -> list[tuple[str, str]]:
         facts.append(("Stacked", f"not: at least {number(recipe.min_frames)} frames are needed"))
         return facts
     settings = resolve(recipe.stack_for(group.kind), n).settings
-    # Two lines: in one the numbers of the rule would be cut off in a narrow panel.
+    # Short lines: in one the numbers of the rule would be cut off in a narrow panel.
     how, _, rule = describe_rule(settings).partition(", ")
-    facts += [("Combined by", how), ("Rejection", rule)]
+    rule, *limits = re.split(r",? (?=\d)", rule, maxsplit=1)
+    facts += [("Combined by", how), ("Rejection", rule), *(("Limits", text) for text in limits)]
     multiplied = settings.normalize is Normalization.MULTIPLICATIVE
     facts.append(("Normalisation", "each frame by its level" if multiplied else "none"))
     facts += _more_facts(group, recipe)
