@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -40,6 +41,9 @@ def copies_among(paths: Sequence[Path], token: CancelToken) -> dict[Path, Path]:
 
 def _look(path: Path) -> tuple[int, bytes] | None:
     try:
+        # A pipe of that name would block for ever: opening it as a frame says that it is none.
+        if not stat.S_ISREG(path.stat().st_mode):
+            return None
         with path.open("rb", buffering=0) as file:
             size = file.seek(0, 2)
             file.seek(size // 2)

@@ -47,6 +47,7 @@ def pair(context, tmp_path):
     after = before + 2.0
     after[4, 3] += 500.0
     values = {**make_content().values, "gain": 120.0, "night": date(2025, 6, 1)}
+    values["egain_e_per_adu"] = 0.25
     key = {**make_content().key, "gain": 120.0, "night": date(2025, 6, 1)}
     one = add(library, tmp_path, "a.fits", image=before)
     return one, add(library, tmp_path, "b.fits", image=after, key=key, values=values)
@@ -112,6 +113,7 @@ def test_two_marked_masters_are_shown_side_by_side(qtbot, workspace, pair):
     assert (rows["Gain"].one, rows["Gain"].two) == ("100", "120")
     assert rows["Gain"].differs and not rows["Offset"].differs
     assert rows["Only in this one"].one == "0"
+    assert "e-/ADU" in rows, "a symbol is no word that gets a capital"
 
 
 def test_only_what_differs_is_listed_when_asked_for(qtbot, workspace, pair):

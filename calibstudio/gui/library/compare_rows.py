@@ -135,7 +135,9 @@ def _settings(one: MasterRecord, two: MasterRecord) -> Iterator[ComparedRow]:
         if isinstance(a, int | float) and isinstance(b, int | float) and texts[0] != texts[1]:
             change = _signed(float(b) - float(a))
         name = WORDS[word]
-        yield ComparedRow("Settings", name[0].upper() + name[1:], texts[0], texts[1], change)
+        if name[1].isalpha():  # Not e-/ADU.
+            name = name[0].upper() + name[1:]
+        yield ComparedRow("Settings", name, texts[0], texts[1], change)
 
 
 def _value(word: str, value: HeaderValue | None) -> str:

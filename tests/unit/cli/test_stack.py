@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -142,6 +143,21 @@ def test_a_stack_of_plain_files_needs_neither_astropy_nor_numba_nor_qt(tmp_path:
     )
 
     assert done.stdout.strip().endswith("[]")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names here")
+def test_a_pipe_named_as_a_frame_is_left_out_and_holds_nothing_up(tmp_path: Path) -> None:
+    paths = write_frames(tmp_path / "in", realistic_stack(3, seed=1, shape=(40, 50)))
+    pipe, out = tmp_path / "in" / "pipe.fits", tmp_path / "out.fits"
+    os.mkfifo(pipe)
+    words = ["stack", *map(str, [*paths, pipe]), "-o", str(out)]
+
+    done = subprocess.run(
+        [sys.executable, "-m", "calibstudio", *words], capture_output=True, text=True, timeout=120
+    )
+
+    assert f"{pipe} is not a file" in done.stderr
+    assert out.exists()
 
 
 def test_json_says_what_became_of_every_frame(
