@@ -45,6 +45,11 @@ def quantity(value: float, unit: str, decimals: int = 0) -> str:
     return f"{number(value, decimals)}{NARROW}{unit}" if unit else number(value, decimals)
 
 
+def unit_text(unit: str) -> str:
+    """Write the unit of a file (BUNIT) as a person does: ``ADU/s`` for ``adu/s``; others stay."""
+    return {"adu": "ADU", "adu/s": "ADU/s"}.get(unit.lower(), unit)
+
+
 def exposure(seconds: float) -> str:
     """Write an exposure as an operator says it: ``0.2 s``, ``4.12 s``, ``300 s``."""
     if 0 < seconds < 0.001:

@@ -440,14 +440,24 @@ def _report(
 
 
 def describe_rule(settings: StackSettings) -> str:
-    """Say how frames were combined, in words: ``mean, Winsorized 4 low, 3 high``."""
+    """Say how frames were combined, in words: ``mean, Winsorized sigma clip 4 low, 3 high``."""
+    how, rule, limits = rule_in_parts(settings)
+    comma = "," if limits and settings.reject is Rejection.MINMAX else ""
+    return f"{how}, {rule}{comma} {limits}".rstrip()
+
+
+def rule_in_parts(settings: StackSettings) -> tuple[str, str, str]:
+    """Say it in three parts: how values are combined, what is rejected, and by which limits.
+
+    The last is empty where there are none.
+    """
     how = "median" if settings.combine is Combine.MEDIAN else "mean"
-    low, high = settings.low, settings.high
-    limits = "" if low is None or high is None else f" {low:g} low, {high:g} high"
     if settings.reject is Rejection.NONE:
-        return f"{how}, nothing rejected"
+        return how, "nothing rejected", ""
+    low, high = settings.low, settings.high
+    limits = "" if low is None or high is None else f"{low:g} low, {high:g} high"
     names = {
-        Rejection.MINMAX: "lowest and highest left out,",
+        Rejection.MINMAX: "lowest and highest left out",
         Rejection.PERCENTILE: "percentile clip",
         Rejection.SIGMA: "sigma clip",
         Rejection.MAD: "median clip (MAD)",
@@ -456,4 +466,4 @@ def describe_rule(settings: StackSettings) -> str:
         Rejection.ESD: "generalised ESD",
         Rejection.AUTO: "chosen by the number of frames",
     }
-    return f"{how}, {names[settings.reject]}{limits}"
+    return how, names[settings.reject], limits

@@ -14,7 +14,7 @@ from calibstudio.domain.planes import Pieces, bands, let_go
 from calibstudio.domain.quality import Assessment, Verdict
 from calibstudio.domain.thresholds import DEFAULT_THRESHOLDS, Limit, Thresholds
 from calibstudio.domain.verdicts import Judge, flats_missing, more_flats
-from calibstudio.domain.wording import count
+from calibstudio.domain.wording import count, unit_text
 from calibstudio.imaging.quality_context import COVERED, DARK_LIKE, MasterContext
 from calibstudio.imaging.quality_defects import cold_pixels, dust_shadows, hot_pixels, low_pixels
 from calibstudio.imaging.quality_levels import (
@@ -61,7 +61,7 @@ class _Master:
     @property
     def unit(self) -> str:
         """Unit of the values as it is written."""
-        return {"adu": "ADU", "adu/s": "ADU/s"}.get(self.context.unit, self.context.unit)
+        return unit_text(self.context.unit)
 
     @property
     def per_adu(self) -> float:

@@ -11,7 +11,7 @@ from calibstudio.domain.jobs import JobContext
 from calibstudio.domain.kinds import BPM, FrameKind
 from calibstudio.domain.master import InputRecord, MasterRecord
 from calibstudio.domain.quality import Assessment
-from calibstudio.domain.wording import size
+from calibstudio.domain.wording import size, unit_text
 from calibstudio.imaging.quality import compare_masters
 from calibstudio.imaging.quality_levels import known_percentile
 from calibstudio.services.library import Library
@@ -93,7 +93,7 @@ def compare(
         pattern = bayer if isinstance(bayer, str) else None
         changes = compare_masters(one.kind, b, unc[1], a, unc[0], bayer=pattern)
     ctx.progress(0.9)
-    unit = "%" if is_ratio else {"adu": "ADU", "adu/s": "ADU/s"}.get(one.unit.lower(), one.unit)
+    unit = "%" if is_ratio else unit_text(one.unit)
     sigma = _expected(a, b, unc, is_ratio=is_ratio)
     numbers = _numbers(difference, sigma)
     return MasterComparison(

@@ -160,4 +160,21 @@ def test_a_file_that_is_gone_is_named_in_place_of_the_pictures(qtbot, workspace,
     with qtbot.waitSignal(workspace.comparison._reader.failed, timeout=20000):
         workspace.compare_chosen()
 
-    assert workspace.comparison.views[0].pyramid is None
+    page = workspace.comparison
+    assert page.views[0].pyramid is None
+    for chips in page.chips:
+        assert chips.empty.isVisible()
+        assert pair[0].path.name in chips.empty._sentence.text()
+
+
+def test_leaving_stops_the_reading_and_gives_the_pictures_back(qtbot, workspace, pair):
+    open_comparison(qtbot, workspace)
+    page = workspace.comparison
+
+    page.show_pair(*pair)
+    page.chips[0].busy.cancel.click()
+
+    assert not workspace.compares and workspace.table.isVisible()
+    qtbot.waitUntil(lambda: not page._reader.is_busy, timeout=20000)
+    assert all(view.pyramid is None for view in page.views)
+    assert page.pair is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from abc import ABC, abstractmethod
 from typing import Generic, Self, TypeVar
 
 from calibstudio.devices.alpaca import values
@@ -34,7 +35,7 @@ _SHUTTERS = {
 T = TypeVar("T")
 
 
-class _Watched(Generic[T]):
+class _Watched(ABC, Generic[T]):
     """A device that is read: its newest reading never holds up who asks."""
 
     def __init__(self, device: AlpacaDevice) -> None:
@@ -72,8 +73,9 @@ class _Watched(Generic[T]):
         self._device.check_open()
         return self._reading.get()
 
+    @abstractmethod
     def _read(self) -> T:
-        raise NotImplementedError
+        """Ask the device."""
 
 
 class AlpacaRotator(_Watched[float]):

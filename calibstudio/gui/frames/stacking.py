@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,7 +18,7 @@ from calibstudio.gui.building import build_in_background
 from calibstudio.gui.context import GuiContext
 from calibstudio.gui.frames.pace import Pace, pixels_of
 from calibstudio.gui.frames.state import FramesState
-from calibstudio.imaging.combine import describe_rule
+from calibstudio.imaging.combine import rule_in_parts
 from calibstudio.imaging.reject import resolve
 
 
@@ -37,9 +36,10 @@ def group_facts(state: FramesState, group: Group) -> list[tuple[str, str]]:
         return facts
     settings = resolve(recipe.stack_for(group.kind), n).settings
     # Short lines: in one the numbers of the rule would be cut off in a narrow panel.
-    how, _, rule = describe_rule(settings).partition(", ")
-    rule, *limits = re.split(r",? (?=\d)", rule, maxsplit=1)
-    facts += [("Combined by", how), ("Rejection", rule), *(("Limits", text) for text in limits)]
+    how, rule, limits = rule_in_parts(settings)
+    facts += [("Combined by", how), ("Rejection", rule)]
+    if limits:
+        facts.append(("Limits", limits))
     multiplied = settings.normalize is Normalization.MULTIPLICATIVE
     facts.append(("Normalisation", "each frame by its level" if multiplied else "none"))
     facts += _more_facts(group, recipe)

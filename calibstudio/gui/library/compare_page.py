@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
-from calibstudio.domain.jobs import JobContext
+from calibstudio.domain.errors import Cancelled
+from calibstudio.domain.jobs import CancelToken, JobContext
 from calibstudio.domain.master import MasterRecord
 from calibstudio.domain.wording import significant
 from calibstudio.gui.context import GuiContext
@@ -39,7 +40,8 @@ NAMES = ("First", "Second", "Second less first")
 @dataclass(frozen=True, slots=True, eq=False)
 class _Answer:
     found: MasterComparison
-    pyramids: tuple[Pyramid, Pyramid, Pyramid | None]
+    pyramids: tuple[Pyramid | None, ...]
+    """Of the first, the second and the difference, where there is one."""
 
 
 class ComparePage(QWidget):
@@ -83,6 +85,7 @@ class ComparePage(QWidget):
             view.fit()
         self.views[2].show_clipped(False)  # A difference of zero is good news, not a lost pixel.
         self._reader = NewestWorker("compare", self, heavy=True)
+        self._token = CancelToken()
         self._build()
         self._connect()
 
@@ -162,6 +165,8 @@ class ComparePage(QWidget):
         self._reader.failed.connect(self._on_failed)
         for view in self.views:
             view.cursor_moved.connect(self._on_cursor)
+        for chips in self.chips:
+            chips.cancelled.connect(self.closed)
 
     def set_compact(self, compact: bool) -> None:
         """Use less room."""
@@ -169,6 +174,7 @@ class ComparePage(QWidget):
 
     def show_pair(self, one: MasterRecord, two: MasterRecord) -> None:
         """Compare two masters; what the library knows at once, pixels from the background."""
+        self.forget()
         self.pair = (one, two)
         self._rows = compared_rows(one, two)
         self._show_rows()
@@ -179,19 +185,26 @@ class ComparePage(QWidget):
         for view, chips in zip(self.views, self.chips, strict=True):
             view.set_picture(None)
             chips.hide_empty()
-            chips.show_busy("Reading", can_cancel=False)
-        open_library = self._context.open_library
+            chips.show_busy("Reading")
+        open_library, token = self._context.open_library, self._token
 
-        def work() -> _Answer:
-            found = compare(JobContext(), open_library(), one, two)
-            difference = None if found.difference is None else build_pyramid(found.difference)
-            first, second = (build_pyramid(image) for image in found.images)
-            return _Answer(found, (first, second, difference))
+        def work() -> _Answer | None:
+            try:
+                found = compare(JobContext(token), open_library(), one, two)
+                pyramids = []
+                for image in (*found.images, found.difference):
+                    token.check()
+                    pyramids.append(None if image is None else build_pyramid(image))
+            except Cancelled:
+                return None
+            return _Answer(found, tuple(pyramids))
 
         self._reader.ask(work)
 
     @Slot(object)
-    def _on_answer(self, answer: _Answer) -> None:
+    def _on_answer(self, answer: _Answer | None) -> None:
+        if answer is None:  # It was cancelled.
+            return
         found = answer.found
         if self.pair is None or (found.one, found.two) != self.pair:
             return
@@ -218,6 +231,8 @@ class ComparePage(QWidget):
 
     @Slot(object)
     def _on_failed(self, error: Exception) -> None:
+        if self.pair is None:
+            return
         for view, chips in zip(self.views, self.chips, strict=True):
             chips.done()
             view.set_picture(None)
@@ -250,8 +265,17 @@ class ComparePage(QWidget):
         self._note.setText(text)
         self._note.setVisible(bool(text))
 
+    def forget(self) -> None:
+        """Stop reading, and give back the memory of the pictures (three of 61 MP: over 1 GB)."""
+        self._token.cancel()
+        self._token = CancelToken()
+        self.pair = None
+        for view in self.views:
+            view.set_picture(None)
+
     def close_down(self) -> None:
         """Stop reading."""
+        self._token.cancel()
         self._reader.close()
         for view in self.views:
             view.close_down()

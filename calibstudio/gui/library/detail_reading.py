@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from calibstudio.domain.detectors import REJECTED_PLANES
 from calibstudio.domain.kinds import BPM, kind_title
 from calibstudio.domain.master import InputRecord, MasterRecord
+from calibstudio.domain.wording import unit_text
 from calibstudio.gui.library.defect_picture import DefectMap
 from calibstudio.gui.library.detail_columns import CardRow
 from calibstudio.imaging.display import Pyramid, build_pyramid
@@ -109,7 +110,7 @@ def unit_of(record: MasterRecord, plane: str) -> str:
     """Return the unit of a plane's values."""
     if plane in _COUNTS:
         return ""
-    return {"adu": "ADU", "adu/s": "ADU/s"}.get(record.unit.lower(), record.unit)
+    return unit_text(record.unit)
 
 
 def axis_of(record: MasterRecord, plane: str) -> str:

@@ -168,6 +168,7 @@ class LibraryWorkspace(Workspace):
         """Go back to the table of all masters, with both still marked."""
         if self.compares:
             self._pages.setCurrentWidget(self._usual)
+            self.comparison.forget()
             self.table.setFocus()
 
     def shown(self) -> None:
